@@ -1,0 +1,23 @@
+"""The only clock and the only source of identifiers; pure code gets their values as arguments."""
+
+import secrets
+from datetime import UTC, datetime
+from uuid import UUID
+
+
+def now() -> datetime:
+    """The current time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_uuid(at: datetime) -> UUID:
+    """A version 7 UUID (RFC 9562): 48 bits of Unix milliseconds from `at`, then 74 random bits.
+
+    Rows made one after the other lie one after the other in an index, which keeps inserts cheap
+    in a table of millions.
+    """
+    milliseconds = int(at.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
+    random = secrets.randbits(74)
+    return UUID(
+        int=milliseconds << 80 | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    )

@@ -1,0 +1,317 @@
+"""The settings: read once from the environment, typed, in one place.
+
+A missing or bad setting stops the start with one line that names it (`errors.BadSetting`). In
+PRODUCTION nothing secret has a default. The README's table is generated from `describe()`.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dhos_connector_api.errors import BadSetting
+
+_DURATION = re.compile(r"(\d+)\s*([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_MISSING: Any = object()
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"\d{1,12}", value) or not low <= int(value) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def _boolean(value: str) -> bool:
+    lowered = value.lower()
+    if lowered not in ("true", "1", "yes", "on", "false", "0", "no", "off"):
+        raise ValueError("must be true or false")
+    return lowered in ("true", "1", "yes", "on")
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        for candidate in allowed:
+            if value.lower() == candidate.lower():
+                return candidate
+        raise ValueError(f"must be one of {', '.join(allowed)}")
+
+    return parse
+
+
+def _seconds(value: str) -> int:
+    match = _DURATION.fullmatch(value)
+    if not match:
+        raise ValueError("must be a duration such as 45s, 30m, 12h or 7d")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def _zone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("must be an IANA time zone such as Europe/London") from None
+
+
+def _path(value: str) -> Path:
+    return Path(value)
+
+
+def _setting(
+    name: str,
+    parse: Callable[[str], Any],
+    text: str,
+    *,
+    default: Any = _MISSING,
+    secret: bool = False,
+) -> Any:
+    """One setting: its environment variable, how it is read, what it is for."""
+    metadata = {"name": name, "parse": parse, "text": text, "default": default, "secret": secret}
+    return field(metadata=metadata)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be set from outside. Durations are in seconds."""
+
+    environment: str = _setting(
+        "ENVIRONMENT", _choice("PRODUCTION", "DEVELOPMENT"),
+        "DEVELOPMENT allows the embedded database and shows `/docs`", default="PRODUCTION",
+    )  # fmt: skip
+    server_host: str = _setting(
+        "SERVER_HOST", _text, "Address the web processes listen on", default="0.0.0.0"  # noqa: S104
+    )
+    server_port: int = _setting("SERVER_PORT", _integer(1, 65535), "HTTP port", default=5000)
+    server_timezone: ZoneInfo = _setting(
+        "SERVER_TIMEZONE", _zone, "Zone of HL7 times that carry no offset", default=ZoneInfo("UTC")
+    )
+    web_processes: int = _setting(
+        "WEB_PROCESSES", _integer(1, 64), "Web processes, one listening socket each", default=2
+    )
+    web_threads: int = _setting(
+        "WEB_THREADS", _integer(1, 256), "Threads, and database connections, of a web process", default=8
+    )
+    max_body_bytes: int = _setting(
+        "MAX_BODY_BYTES", _integer(1024, 1 << 30), "Largest request body; a longer one gets 413",
+        default=10_000_000,
+    )  # fmt: skip
+    docs_enabled: bool | None = _setting(
+        "DOCS_ENABLED", _boolean, "Serve Swagger UI at `/docs`; unset: only in DEVELOPMENT", default=None
+    )
+    metrics_port: int | None = _setting(
+        "METRICS_PORT", _integer(1, 65535), "Serve `/metrics` there and not on SERVER_PORT", default=None
+    )
+    relay_metrics_port: int | None = _setting(
+        "RELAY_METRICS_PORT", _integer(1, 65535), "Serve the relay's own metrics there", default=None
+    )
+    log_level: str = _setting(
+        "LOG_LEVEL", _choice("ERROR", "WARN", "INFO", "DEBUG"), "Least level that is logged", default="INFO"
+    )
+    log_format: str = _setting(
+        "LOG_FORMAT", _choice("colour", "plain", "json"), "How a log line looks", default="json"
+    )
+    build_number: str = _setting(
+        "BUILD_NUMBER", _text, "Shown by `/version` as `circle`", default="unknown"
+    )
+    git_hash: str = _setting("GIT_HASH", _text, "Shown by `/version` as `hash`", default="unknown")
+    local_state: Path = _setting(
+        "LOCAL_STATE", _path, "Folder of the embedded database and of development keys", default=Path(".local")
+    )
+
+    database_host: str | None = _setting(
+        "DATABASE_HOST", _text,
+        "PostgreSQL server; unset: the embedded one (not in PRODUCTION)", default=None,
+    )  # fmt: skip
+    database_port: int = _setting("DATABASE_PORT", _integer(1, 65535), "Its port", default=5432)
+    database_name: str = _setting("DATABASE_NAME", _text, "Its database", default="dhos-connector-api")
+    database_user: str = _setting("DATABASE_USER", _text, "Its user", default="dhos-connector-api")
+    database_password: str | None = _setting(
+        "DATABASE_PASSWORD", _text, "That user's password", default=None, secret=True
+    )
+
+    rabbitmq_host: str | None = _setting(
+        "RABBITMQ_HOST", _text, "RabbitMQ server; unset: envelopes wait for in-process consumers", default=None
+    )
+    rabbitmq_port: int = _setting("RABBITMQ_PORT", _integer(1, 65535), "Its port", default=5672)
+    rabbitmq_vhost: str = _setting("RABBITMQ_VHOST", _text, "Its virtual host", default="/")
+    rabbitmq_username: str = _setting("RABBITMQ_USERNAME", _text, "Its user", default="guest")
+    rabbitmq_password: str = _setting(
+        "RABBITMQ_PASSWORD", _text, "That user's password", default="guest", secret=True
+    )
+    rabbitmq_disabled: bool = _setting(
+        "RABBITMQ_DISABLED", _boolean, "As if RABBITMQ_HOST were unset", default=False
+    )
+
+    proxy_url: str | None = _setting(
+        "PROXY_URL", _text, "Public address of the platform; makes HS_ISSUER", default=None
+    )
+    hs_issuer: str = _setting(
+        "HS_ISSUER", _text,
+        "Issuer and audience of internal tokens; unset: PROXY_URL with one `/` at the end", default=None,
+    )  # fmt: skip
+    hs_key: str = _setting("HS_KEY", _text, "Key of internal tokens (HS512)", secret=True)
+    hs_key_previous: str | None = _setting(
+        "HS_KEY_PREVIOUS", _text, "Second key that is still taken while keys rotate", default=None, secret=True
+    )
+    jwt_expiry_in_seconds: int = _setting(
+        "JWT_EXPIRY_IN_SECONDS", _integer(1, 86400), "Life of tokens we issue", default=600
+    )
+    epr_service_adapter_url_base: str | None = _setting(
+        "EPR_SERVICE_ADAPTER_URL_BASE", _text, "EPR service adapter that takes our ORU messages", default=None
+    )
+    epr_service_adapter_issuer: str | None = _setting(
+        "EPR_SERVICE_ADAPTER_ISSUER", _text, "Issuer of the EPR service adapter's tokens", default=None
+    )
+    epr_service_adapter_hs_key: str | None = _setting(
+        "EPR_SERVICE_ADAPTER_HS_KEY", _text, "Key of the EPR service adapter's tokens (HS512)",
+        default=None, secret=True,
+    )  # fmt: skip
+    epr_service_adapter_hs_key_previous: str | None = _setting(
+        "EPR_SERVICE_ADAPTER_HS_KEY_PREVIOUS", _text, "Second key that is still taken while keys rotate",
+        default=None, secret=True,
+    )  # fmt: skip
+    epr_service_adapter_scope: str = _setting(
+        "EPR_SERVICE_ADAPTER_SCOPE", _text, "Scopes of tokens we send to the adapter", default="write:hl7_message"
+    )
+    mirth_host_url_base: str | None = _setting(
+        "MIRTH_HOST_URL_BASE", _text, "Mirth server that takes CDA documents; unset: 501", default=None
+    )
+    mirth_username: str | None = _setting("MIRTH_USERNAME", _text, "Its user", default=None)
+    mirth_password: str | None = _setting(
+        "MIRTH_PASSWORD", _text, "That user's password", default=None, secret=True
+    )
+
+    site_config: Path | None = _setting(
+        "SITE_CONFIG", _path, "TOML or JSON file with this hospital's configuration", default=None
+    )
+    dhos_trustomer_api_host: str | None = _setting(
+        "DHOS_TRUSTOMER_API_HOST", _text, "Trustomer service to fetch that configuration from", default=None
+    )
+    customer_code: str | None = _setting(
+        "CUSTOMER_CODE", _text, "This hospital's code at the trustomer service", default=None
+    )
+    polaris_api_key: str | None = _setting(
+        "POLARIS_API_KEY", _text, "Key for the trustomer service", default=None, secret=True
+    )
+    trustomer_config_cache_ttl_sec: int = _setting(
+        "TRUSTOMER_CONFIG_CACHE_TTL_SEC", _seconds, "How long a fetched configuration is fresh", default=3600
+    )
+    hl7_transformer_module: str | None = _setting(
+        "HL7_TRANSFORMER_MODULE", _text,
+        "Python module with `transform_incoming(text)` and `transform_outgoing(text)`", default=None,
+    )  # fmt: skip
+    hl7_duplicate_policy: str = _setting(
+        "HL7_DUPLICATE_POLICY", _choice("replay", "reject"),
+        "Answer a repeat with the first ACK (replay) or with AR (reject)", default="replay",
+    )  # fmt: skip
+    hl7_duplicate_window: int = _setting(
+        "HL7_DUPLICATE_WINDOW", _seconds, "How long a control id belongs to one message", default=7 * 86400
+    )
+    outbox_retention: int = _setting(
+        "OUTBOX_RETENTION", _seconds, "How long published envelopes are kept", default=7 * 86400
+    )
+    unprocessed_after: int = _setting(
+        "UNPROCESSED_AFTER", _seconds, "When an accepted, unprocessed message counts as late", default=900
+    )
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment == "PRODUCTION"
+
+    @property
+    def serves_docs(self) -> bool:
+        return not self.is_production if self.docs_enabled is None else self.docs_enabled
+
+    @property
+    def uses_rabbitmq(self) -> bool:
+        return self.rabbitmq_host is not None and not self.rabbitmq_disabled
+
+
+@dataclass(frozen=True, slots=True)
+class SettingText:
+    """One line of the configuration table. `default` is None where the setting has none."""
+
+    name: str
+    text: str
+    default: str | None
+    required: bool
+    secret: bool
+
+
+def describe() -> Iterator[SettingText]:
+    """Every setting in the order of `Settings`, for the README's table and its test."""
+    for each in fields(Settings):
+        default = each.metadata["default"]
+        yield SettingText(
+            name=each.metadata["name"],
+            text=each.metadata["text"],
+            default=None if default is _MISSING or default is None else str(default),
+            required=default is _MISSING,
+            secret=each.metadata["secret"],
+        )
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read the settings from `environ`; an empty value counts as unset.
+
+    Raises BadSetting, in one line that names the setting and never shows its value.
+    """
+    values: dict[str, Any] = {}
+    for each in fields(Settings):
+        name, raw = each.metadata["name"], environ.get(each.metadata["name"], "")
+        if raw:
+            try:
+                values[each.name] = each.metadata["parse"](raw)
+            except ValueError as error:
+                raise BadSetting(f"{name} {error}") from None
+        elif each.metadata["default"] is _MISSING:
+            raise BadSetting(f"{name} is missing")
+        else:
+            values[each.name] = each.metadata["default"]
+    if values["hs_issuer"] is None:
+        if values["proxy_url"] is None:
+            raise BadSetting("HS_ISSUER is missing (or set PROXY_URL)")
+        values["hs_issuer"] = values["proxy_url"].rstrip("/") + "/"
+    settings = Settings(**values)
+    _check(settings, environ)
+    return settings
+
+
+def from_environment() -> Settings:
+    """The settings of this process. Raises BadSetting."""
+    return load(os.environ)
+
+
+def _check(settings: Settings, environ: Mapping[str, str]) -> None:
+    """What no single setting can tell: combinations, and what PRODUCTION does not allow."""
+    together = {
+        "EPR_SERVICE_ADAPTER_ISSUER": "EPR_SERVICE_ADAPTER_HS_KEY",
+        "EPR_SERVICE_ADAPTER_HS_KEY": "EPR_SERVICE_ADAPTER_ISSUER",
+        "DHOS_TRUSTOMER_API_HOST": "CUSTOMER_CODE",
+    }
+    for name, needed in together.items():
+        if environ.get(name) and not environ.get(needed):
+            raise BadSetting(f"{needed} is missing, and {name} needs it")
+    if settings.site_config and settings.dhos_trustomer_api_host:
+        raise BadSetting("SITE_CONFIG and DHOS_TRUSTOMER_API_HOST are both set; use one")
+    if not settings.is_production:
+        return
+    if settings.database_host is None:
+        raise BadSetting("DATABASE_HOST is missing (only DEVELOPMENT has an embedded database)")
+    if not environ.get("DATABASE_PASSWORD"):
+        raise BadSetting("DATABASE_PASSWORD is missing")
+    if settings.uses_rabbitmq and not environ.get("RABBITMQ_PASSWORD"):
+        raise BadSetting("RABBITMQ_PASSWORD is missing")
+    for name in ("HS_KEY", "HS_KEY_PREVIOUS", "EPR_SERVICE_ADAPTER_HS_KEY"):
+        if environ.get(name) and len(environ[name].encode()) < 32:
+            raise BadSetting(f"{name} is too short: use 64 bytes, at least 32")

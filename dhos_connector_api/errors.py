@@ -1,0 +1,53 @@
+"""Every failure the Connector names, one type per cause; `api/problems.py` turns them into HTTP."""
+
+
+class ConnectorError(Exception):
+    """A named failure. Its text is safe to log and to send out: it never quotes input."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+class BadSetting(ConnectorError):
+    """A setting is missing or cannot be used; the text names it on one line."""
+
+
+class BadSite(ConnectorError):
+    """The site's configuration cannot be read or does not fit; the text names the entry."""
+
+
+class BadInput(ConnectorError):
+    """The caller sent something that cannot be taken (HTTP 400)."""
+
+
+class BodyTooLarge(ConnectorError):
+    """The body is longer than MAX_BODY_BYTES (HTTP 413)."""
+
+
+class NotFound(ConnectorError):
+    """There is nothing under that name (HTTP 404)."""
+
+
+class Conflict(ConnectorError):
+    """The request is understood, but what it asks no longer fits what is stored (HTTP 409)."""
+
+
+class NotAvailableHere(ConnectorError):
+    """This installation does not offer the operation (HTTP 501)."""
+
+
+class StorageUnavailable(ConnectorError):
+    """PostgreSQL did not answer in time; the same request may succeed soon (HTTP 503)."""
+
+
+class TokenRejected(ConnectorError):
+    """The token is missing, unreadable, expired or not from an issuer we know (HTTP 401)."""
+
+
+class IssuerNotAllowed(ConnectorError):
+    """The token is valid, but its issuer may not call this operation (HTTP 403)."""
+
+
+class UnreadableMessage(ConnectorError):
+    """The bytes hold no readable MSH segment: nothing to acknowledge (HTTP 400)."""

@@ -1,0 +1,98 @@
+"""Settings: typed, complete, and one line that names what is wrong."""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from dhos_connector_api.config import describe, load
+from dhos_connector_api.errors import BadSetting
+
+GOOD = {"ENVIRONMENT": "DEVELOPMENT", "PROXY_URL": "http://platform.test", "HS_KEY": "k" * 64}
+PRODUCTION = GOOD | {
+    "ENVIRONMENT": "PRODUCTION",
+    "DATABASE_HOST": "db",
+    "DATABASE_PASSWORD": "p",
+}
+
+
+def test_the_issuer_is_the_proxy_url_with_one_slash() -> None:
+    for url in ("http://platform.test", "http://platform.test/", "http://platform.test//"):
+        assert load(GOOD | {"PROXY_URL": url}).hs_issuer == "http://platform.test/"
+    assert load(GOOD | {"HS_ISSUER": "other"}).hs_issuer == "other"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "attribute", "expected"),
+    [
+        ("HL7_DUPLICATE_WINDOW", "7d", "hl7_duplicate_window", timedelta(days=7).total_seconds()),
+        ("HL7_DUPLICATE_WINDOW", "90", "hl7_duplicate_window", 90),
+        ("UNPROCESSED_AFTER", "15m", "unprocessed_after", 900),
+        ("SERVER_TIMEZONE", "Europe/London", "server_timezone", ZoneInfo("Europe/London")),
+        ("RABBITMQ_DISABLED", "True", "rabbitmq_disabled", True),
+        ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
+        ("SERVER_PORT", "", "server_port", 5000),
+    ],
+)
+def test_values_are_read_as_what_they_are(name: str, value: str, attribute: str, expected: object) -> None:
+    assert getattr(load(GOOD | {name: value}), attribute) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SERVER_PORT", "0"),
+        ("SERVER_PORT", "65536"),
+        ("SERVER_PORT", "x"),
+        ("SERVER_TIMEZONE", "Mars/Olympus"),
+        ("SERVER_TIMEZONE", "../etc/passwd"),
+        ("HL7_DUPLICATE_WINDOW", "a week"),
+        ("HL7_DUPLICATE_POLICY", "maybe"),
+        ("RABBITMQ_DISABLED", "perhaps"),
+        ("ENVIRONMENT", "STAGING"),
+    ],
+)
+def test_a_bad_value_is_named_but_not_shown(name: str, value: str) -> None:
+    with pytest.raises(BadSetting) as caught:
+        load(GOOD | {name: value})
+    assert caught.value.text.startswith(name)
+    assert "\n" not in caught.value.text
+    assert len(value) < 3 or value not in caught.value.text
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({"HS_KEY": ""}, "HS_KEY"),
+        ({"PROXY_URL": ""}, "HS_ISSUER"),
+        ({"EPR_SERVICE_ADAPTER_ISSUER": "x"}, "EPR_SERVICE_ADAPTER_HS_KEY"),
+        ({"EPR_SERVICE_ADAPTER_HS_KEY": "x"}, "EPR_SERVICE_ADAPTER_ISSUER"),
+        ({"DHOS_TRUSTOMER_API_HOST": "x"}, "CUSTOMER_CODE"),
+    ],
+)
+def test_what_is_missing_is_named(environ: dict[str, str], name: str) -> None:
+    with pytest.raises(BadSetting, match=f"^{name} is missing"):
+        load(GOOD | environ)
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({"DATABASE_HOST": ""}, "DATABASE_HOST"),
+        ({"DATABASE_PASSWORD": ""}, "DATABASE_PASSWORD"),
+        ({"RABBITMQ_HOST": "mq"}, "RABBITMQ_PASSWORD"),
+        ({"HS_KEY": "short"}, "HS_KEY"),
+    ],
+)
+def test_production_has_no_default_for_what_is_secret(environ: dict[str, str], name: str) -> None:
+    load(PRODUCTION)
+    with pytest.raises(BadSetting, match=f"^{name} "):
+        load(PRODUCTION | environ)
+
+
+def test_every_setting_is_described() -> None:
+    described = list(describe())
+    assert len({each.name for each in described}) == len(described)
+    assert all(each.text for each in described)
+    assert [each.name for each in described if each.required] == ["HS_KEY"]
+    assert not [each.name for each in described if each.secret and each.default not in (None, "guest")]
