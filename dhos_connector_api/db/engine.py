@@ -1,0 +1,93 @@
+"""The database as the rooms see it: a transaction to write in, a connection to read from.
+
+`Database.transaction()` is the only place in the house that commits.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from dhos_connector_api.errors import StorageUnavailable
+
+#: Seconds until an attempt to connect, to get a pooled connection, to run a statement gives up.
+CONNECT_TIMEOUT = 3
+POOL_TIMEOUT = 2
+STATEMENT_TIMEOUT = 5
+#: PostgreSQL error classes that pass by themselves: connection, resources, operator intervention,
+#: rolled-back transaction (deadlock, serialisation), and a lock not available in time.
+_PASSING = ("08", "53", "57", "40", "55")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseAddress:
+    """Where PostgreSQL listens. `host` may be a folder with a Unix socket."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    password: str | None
+
+    def url(self) -> URL:
+        """The SQLAlchemy URL, for psycopg 3."""
+        return make_url("postgresql+psycopg://").set(
+            host=self.host, port=self.port, database=self.name, username=self.user, password=self.password
+        )
+
+
+def engine_options(*, pool_size: int, statement_timeout: float = STATEMENT_TIMEOUT) -> dict[str, Any]:
+    """Options for SQLAlchemy's `create_engine`: bounded waits everywhere, times in UTC."""
+    return {
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": POOL_TIMEOUT,
+        "pool_pre_ping": False,
+        "pool_recycle": 1800,
+        "connect_args": {
+            "connect_timeout": CONNECT_TIMEOUT,
+            "application_name": "dhos-connector-api",
+            "options": f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC",
+            "keepalives_idle": 2,
+            "keepalives_interval": 1,
+            "keepalives_count": 3,
+        },
+    }
+
+
+class Database:
+    """PostgreSQL behind a connection pool. Both methods raise StorageUnavailable when it is away."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection whose work is committed when the block ends, and undone when it raises."""
+        with _storage_errors(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection to read from; nothing done on it is kept."""
+        with _storage_errors(), self.engine.connect() as connection:
+            yield connection
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """Turn what passes by itself into StorageUnavailable; leave every other error as it is."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise StorageUnavailable("the database did not answer") from error
+    except DBAPIError as error:
+        state = getattr(error.orig, "sqlstate", None) or ""
+        if error.connection_invalidated or state[:2] in _PASSING:
+            raise StorageUnavailable("the database did not answer") from error
+        raise

@@ -1,0 +1,57 @@
+"""Bringing the database to the newest migration, and asking whether it is there."""
+
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+
+FOLDER = Path(__file__).parents[2] / "migrations"
+#: Session advisory lock: pods that start together migrate one after the other.
+_LOCK = 7_246_001
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    return config
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Run the migrations up to `revision`, alone: whoever comes second finds the work done."""
+    with _locked(engine) as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Undo migrations down to `revision` (`base`: all of them)."""
+    with _locked(engine) as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+def _locked(engine: Engine) -> Connection:
+    """A connection that holds the migration lock until it is closed, without a statement timeout."""
+    connection = engine.connect()
+    connection.execute(text("SET statement_timeout = 0"))
+    connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+    connection.commit()
+    connection.detach()
+    return connection
+
+
+@cache
+def head() -> str | None:
+    """The newest migration of this version of the code."""
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def is_at_head(connection: Connection) -> bool:
+    """Whether the database has every migration of this version of the code."""
+    return MigrationContext.configure(connection).get_current_revision() == head()

@@ -1,0 +1,177 @@
+"""Writing messages, and reading one.
+
+`insert` is the hot path: one statement keeps bytes, facts, identifiers, acknowledgement, key and
+envelopes, and tells a new message from a duplicate by what ON CONFLICT let through. Nothing here
+commits; the caller owns the transaction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, text
+
+from dhos_connector_api.messages import statements
+from dhos_connector_api.messages.views import MESSAGE_COLUMNS, MESSAGE_JOINS
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What an accepted message brings with it.
+
+    `key` is None for a message that does not claim its control id (everything but AA).
+    `identifiers` are (type, value) pairs, `merges` (type, surviving, old) triples, and `envelopes`
+    (id, routing key, body) triples that go to the outbox under `sender`.
+    """
+
+    key: bytes | None = None
+    content_hash: bytes = b""
+    sender: str = ""
+    identifiers: Sequence[tuple[str, str]] = ()
+    merges: Sequence[tuple[str, str, str]] = ()
+    envelopes: Sequence[tuple[UUID, str, bytes]] = ()
+
+    def parameters(self, at: datetime, window: timedelta) -> dict[str, Any]:
+        """The statement parameters; `window` is how long a key belongs to one message."""
+        return {
+            "at": at,
+            "expired_before": at - window,
+            "key": self.key,
+            "content_hash": self.content_hash,
+            "sender": self.sender,
+            "identifier_types": [each[0] for each in self.identifiers],
+            "identifier_values": [each[1] for each in self.identifiers],
+            "merge_types": [each[0] for each in self.merges],
+            "merge_surviving": [each[1] for each in self.merges],
+            "merge_old": [each[2] for each in self.merges],
+            "envelope_ids": [each[0] for each in self.envelopes],
+            "envelope_keys": [each[1] for each in self.envelopes],
+            "envelope_bodies": [each[2] for each in self.envelopes],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """One message to keep. Texts hold neither NUL nor lone surrogates; times are aware."""
+
+    uuid: UUID
+    at: datetime
+    created_by: str | None
+    src_description: str
+    dst_description: str
+    state: str
+    correlation_id: str
+    received: bytes
+    content: str | None
+    charset: str | None
+    ack: bytes | None
+    message_type: str | None = None
+    event_code: str | None = None
+    sending_application: str | None = None
+    sending_facility: str | None = None
+    message_control_id: str | None = None
+    sent_at: datetime | None = None
+    ack_status: str | None = None
+    error_code: str | None = None
+    error_location: str | None = None
+    error_text: str | None = None
+    duplicate_of: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """The message that holds a control id, with the acknowledgement it was given."""
+
+    message_uuid: UUID
+    content_hash: bytes
+    ack: bytes | None
+    charset: str | None
+
+
+_COLUMNS = tuple(each.name for each in fields(NewMessage))
+
+
+def insert(connection: Connection, message: NewMessage, effects: Effects, *, window: timedelta) -> bool:
+    """Keep `message` and its effects; False when another message holds its key: nothing was written.
+
+    Waits for a concurrent insert under the same key to commit or to fail.
+    """
+    parameters = effects.parameters(message.at, window)
+    for name in _COLUMNS:
+        parameters[name] = getattr(message, name)
+    return bool(connection.exec_driver_sql(statements.INSERT, parameters).scalar_one())
+
+
+def accept(
+    connection: Connection,
+    uuid: UUID,
+    effects: Effects,
+    *,
+    at: datetime,
+    by: str | None,
+    correlation_id: str,
+    window: timedelta,
+) -> bool:
+    """Turn a refused message into an accepted one, as a replay does.
+
+    False when another message holds the key by now, or it was accepted already: nothing was changed.
+    """
+    parameters = effects.parameters(at, window)
+    parameters.update(uuid=uuid, by=by, correlation_id=correlation_id)
+    return bool(connection.exec_driver_sql(statements.ACCEPT, parameters).scalar_one())
+
+
+def key_holder(connection: Connection, key: bytes, *, at: datetime, window: timedelta) -> KeyHolder | None:
+    """The message that holds `key` at the time `at`, or None."""
+    row = connection.exec_driver_sql(
+        statements.HOLDER, {"key": key, "expired_before": at - window}
+    ).one_or_none()
+    if row is None:
+        return None
+    ack = None if row.ack is None else bytes(row.ack)
+    return KeyHolder(row.message_uuid, bytes(row.content_hash), ack, row.charset)
+
+
+def count_repeat(connection: Connection, key: bytes, *, at: datetime) -> None:
+    """Note that the message that holds `key` was sent again."""
+    connection.execute(
+        text("UPDATE message_key SET repeats = repeats + 1, repeated_at = :at WHERE key = :key"),
+        {"key": key, "at": at},
+    )
+
+
+def get(connection: Connection, uuid: UUID) -> RowMapping | None:
+    """The message with that uuid as the API shows it (see `views`), or None."""
+    query = f"SELECT {MESSAGE_COLUMNS} FROM message m {MESSAGE_JOINS} WHERE m.uuid = :uuid"  # noqa: S608
+    return connection.execute(text(query), {"uuid": uuid}).mappings().one_or_none()
+
+
+def mark_processed(connection: Connection, uuid: UUID, *, by: str | None, at: datetime) -> bool:
+    """Note that the platform has applied the message; False when there is no such message.
+
+    Idempotent: the first call sets `processed_at`, later ones change nothing.
+    """
+    updated = connection.execute(
+        text(
+            "UPDATE message SET is_processed = true, processed_at = :at, modified = :at, modified_by = :by"
+            " WHERE uuid = :uuid AND NOT is_processed"
+        ),
+        {"uuid": uuid, "by": by, "at": at},
+    )
+    if updated.rowcount:
+        return True
+    known = connection.execute(text("SELECT 1 FROM message WHERE uuid = :uuid"), {"uuid": uuid})
+    return known.one_or_none() is not None
+
+
+def late(connection: Connection, *, before: datetime) -> int:
+    """How many messages were accepted before that time and are not processed yet."""
+    count: int = connection.execute(
+        text(
+            "SELECT count(*) FROM message WHERE state = 'accepted' AND NOT is_processed AND created < :before"
+        ),
+        {"before": before},
+    ).scalar_one()
+    return count

@@ -1,0 +1,17 @@
+"""What a message looks like when it is read: the columns of every query that shows messages."""
+
+#: Joins of `message m` to its body and to the key it holds. A message whose key was claimed anew
+#: by a later one no longer counts that one's repeats.
+MESSAGE_JOINS = """
+LEFT JOIN message_body b ON b.message_uuid = m.uuid AND b.created = m.created
+LEFT JOIN message_key k ON k.key = m.key AND k.message_uuid = m.uuid
+"""
+
+#: The fields of the contract first, then ours.
+MESSAGE_COLUMNS = """
+m.uuid, m.created, m.created_by, m.modified, m.modified_by, b.content, m.message_type, m.sent_at,
+m.is_processed, m.src_description, m.dst_description, m.message_control_id, m.ack_status,
+m.state, m.event_code, m.sending_application, m.sending_facility, m.error_code, m.error_location,
+m.error_text, m.processed_at, m.duplicate_of, m.replayed_at, m.correlation_id,
+coalesce(k.repeats, 0) AS repeats, k.repeated_at, b.received, b.charset, b.ack
+"""

@@ -1,0 +1,105 @@
+"""Fixtures for every test: a real PostgreSQL, migrated once, emptied before each test."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from dhos_connector_api.db import migrate
+from dhos_connector_api.db.embedded import EmbeddedPostgres
+from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
+
+#: Set in CI, where everything a test needs has to be there.
+NO_SKIPS = bool(os.environ.get("CONNECTOR_NO_SKIPS"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if NO_SKIPS and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("a test was skipped, and CONNECTOR_NO_SKIPS does not allow it", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseAddress]:
+    """A PostgreSQL server: the one DATABASE_HOST names, or an embedded one for this run."""
+    if host := os.environ.get("DATABASE_HOST"):
+        yield DatabaseAddress(
+            host=host,
+            port=int(os.environ.get("DATABASE_PORT", "5432")),
+            name=os.environ.get("DATABASE_NAME", "postgres"),
+            user=os.environ.get("DATABASE_USER", "postgres"),
+            password=os.environ.get("DATABASE_PASSWORD"),
+        )
+        return
+    server = EmbeddedPostgres(Path(tmp_path_factory.mktemp("postgres")))
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def empty_database(postgres: DatabaseAddress) -> Iterator[DatabaseAddress]:
+    """A database of this run's own, with nothing in it."""
+    with temporary_database(postgres) as address:
+        yield address
+
+
+def temporary_database(server: DatabaseAddress) -> "TemporaryDatabase":
+    """A new database on that server, dropped at the end."""
+    return TemporaryDatabase(server)
+
+
+class TemporaryDatabase:
+    """A context manager around CREATE DATABASE and DROP DATABASE."""
+
+    def __init__(self, server: DatabaseAddress) -> None:
+        self._server = server
+        self._name = f"connector_test_{uuid4().hex[:12]}"
+
+    def _run(self, statement: str) -> None:
+        engine = create_engine(self._server.url(), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+    def __enter__(self) -> DatabaseAddress:
+        self._run(f'CREATE DATABASE "{self._name}"')
+        server = self._server
+        return DatabaseAddress(server.host, server.port, self._name, server.user, server.password)
+
+    def __exit__(self, *_: object) -> None:
+        self._run(f'DROP DATABASE IF EXISTS "{self._name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session")
+def address(postgres: DatabaseAddress) -> Iterator[DatabaseAddress]:
+    """A database of this run's own, migrated."""
+    with temporary_database(postgres) as own:
+        engine = create_engine(own.url())
+        migrate.upgrade(engine)
+        engine.dispose()
+        yield own
+
+
+@pytest.fixture(scope="session")
+def _session_database(address: DatabaseAddress) -> Iterator[Database]:
+    engine = create_engine(address.url(), **engine_options(pool_size=20))
+    yield Database(engine)
+    engine.dispose()
+
+
+_TABLES = "message, message_body, message_key, message_identifier, identifier_merge, outbox"
+
+
+@pytest.fixture
+def database(_session_database: Database) -> Database:
+    """The migrated database, empty."""
+    with _session_database.transaction() as connection:
+        connection.execute(text(f"TRUNCATE {_TABLES}"))
+    return _session_database
