@@ -41,12 +41,24 @@ class StorageUnavailable(ConnectorError):
     """PostgreSQL did not answer in time; the same request may succeed soon (HTTP 503)."""
 
 
+class BrokerUnavailable(ConnectorError):
+    """RabbitMQ did not answer; no request depends on it, only workers meet this."""
+
+
 class TokenRejected(ConnectorError):
     """The token is missing, unreadable, expired or not from an issuer we know (HTTP 401)."""
 
 
 class IssuerNotAllowed(ConnectorError):
     """The token is valid, but its issuer may not call this operation (HTTP 403)."""
+
+
+class ScopeMissing(ConnectorError):
+    """The token is valid, but lacks a scope that the operation needs (HTTP 403)."""
+
+
+class WrongMediaType(ConnectorError):
+    """The body has a Content-Type that the operation does not take (HTTP 415)."""
 
 
 class UnreadableMessage(ConnectorError):

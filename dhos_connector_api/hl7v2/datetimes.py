@@ -1,0 +1,87 @@
+"""HL7 dates and times (TS, DTM, DT; HL7 v2 chapter 2A): what was said, to the precision it was said."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from enum import IntEnum
+
+_LONGEST = 40  # no time stamp is longer; anything beyond is not read at all
+_STAMP = re.compile(r"([0-9]{4,14})(?:\.([0-9]{1,9}))?([+-][0-9]{4})?")
+_DAY_MINUTES = 24 * 60
+
+
+class Precision(IntEnum):
+    """How much of a time stamp was given. The value is the number of digits before the fraction."""
+
+    YEAR = 4
+    MONTH = 6
+    DAY = 8
+    HOUR = 10
+    MINUTE = 12
+    SECOND = 14
+    FRACTION = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamp:
+    """A moment as a sender gave it: `value` (aware) begins the period, `precision` is its length."""
+
+    value: datetime
+    precision: Precision
+
+    def iso(self) -> str | None:
+        """`2017-07-31T14:13:00.000Z`, or with the offset it was given in; a date is its local midnight.
+
+        None for a year or a month alone: these are never filled up with the first day.
+        """
+        if self.precision < Precision.DAY:
+            return None
+        text = self.value.isoformat(timespec="milliseconds")
+        return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
+
+    def date_iso(self) -> str | None:
+        """`1982-03-05`, the date as it was written; None when the day was not given."""
+        return self.value.date().isoformat() if self.precision >= Precision.DAY else None
+
+
+def parse(text: str, zone: tzinfo) -> Timestamp | None:
+    """Read `YYYY[MM[DD[HH[MM[SS[.S..]]]]]][+/-ZZZZ]`; None for anything else and for what no calendar has.
+
+    In: the first component of a TS field, the zone of times without an offset. A local time that a
+    clock change skips keeps the offset from before it (01:30 becomes 02:30 summer time); one that
+    occurs twice is the first. Never raises.
+    """
+    text = text.strip() if len(text) <= _LONGEST else ""
+    found = _STAMP.fullmatch(text)
+    if not found:
+        return None
+    digits, fraction, offset = found.groups()
+    try:
+        precision = Precision(len(digits))
+        if fraction is not None:
+            precision = Precision(len(digits) + 1)  # only seconds have a fraction
+        value = _moment(digits, fraction or "", _zone(offset) if offset else zone)
+    except (ValueError, OverflowError):
+        return None
+    return Timestamp(value, precision)
+
+
+def _moment(digits: str, fraction: str, zone: tzinfo) -> datetime:
+    """The beginning of the period, in the zone. Raises ValueError or OverflowError when there is none."""
+    year, *rest = int(digits[:4]), *[int(digits[at : at + 2]) for at in range(4, len(digits), 2)]
+    month, day, *clock = [*rest, *(1, 1)[len(rest) :]] if len(rest) < 2 else rest  # noqa: PLR2004
+    microsecond = int(fraction[:6].ljust(6, "0"))
+    hour, minute, second = [*clock, 0, 0, 0][:3]
+    local = datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone)
+    offset = local.utcoffset() or timedelta()
+    if seconds := offset % timedelta(minutes=1):  # before standard time; ISO 8601 offsets have no seconds
+        local = local.replace(tzinfo=timezone(offset - seconds))
+    return local.astimezone(UTC).astimezone(local.tzinfo)
+
+
+def _zone(offset: str) -> tzinfo:
+    """The fixed zone of `+hhmm`. Raises ValueError when it is a day or more."""
+    minutes = int(offset[1:3]) * 60 + int(offset[3:])
+    if int(offset[3:]) >= 60 or minutes >= _DAY_MINUTES:  # noqa: PLR2004
+        raise ValueError("no such offset")
+    return timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes))

@@ -1,0 +1,52 @@
+"""The patient groups of a message: which PID, MRG and PV1 belong together (HL7 v2 chapter 3).
+
+- A17 (swap), A24 (link), A37 (unlink): two patients, `PID [PV1] PID [PV1]`.
+- A39 to A42 (merge), A43 and A44 (move): any number of `PID MRG [PV1]`.
+- A45 (move visit): one PID with any number of `MRG PV1`: a group for each MRG.
+- every other ADT message: one patient, one group.
+"""
+
+from dataclasses import dataclass
+
+from dhos_connector_api.hl7v2.read import Message
+from dhos_connector_api.hl7v2.segment import Segment
+
+#: Triggers whose structure holds more than one PID.
+SEVERAL_PATIENTS: frozenset[str] = frozenset({"A17", "A24", "A37", "A39", "A40", "A41", "A42", "A43", "A44"})
+#: Triggers that make one record of two: without MRG nothing says which is given up.
+MERGES: frozenset[str] = frozenset({"A18", "A30", "A34", "A35", "A36", "A39", "A40", "A41", "A42", "A47"})
+
+
+@dataclass(slots=True)
+class PatientGroup:
+    """One patient of a message, with the merge and visit segments that belong to it."""
+
+    pid: Segment
+    mrg: Segment | None = None
+    pv1: Segment | None = None
+
+
+def patient_groups(message: Message) -> list[PatientGroup]:
+    """The groups in order; empty when there is no PID. A group has the first PV1 that follows its PID."""
+    patients = message.all("PID")
+    if len(patients) == 1 and len(message.all("MRG")) <= 1:
+        return [PatientGroup(patients[0], message.first("MRG"), message.first("PV1"))]
+    groups: list[PatientGroup] = []
+    for segment in message.segments():
+        if segment.name == "PID":
+            groups.append(PatientGroup(segment))
+        elif groups:
+            _attach(segment, groups)
+    return groups
+
+
+def _attach(segment: Segment, groups: list[PatientGroup]) -> None:
+    """Give an MRG or PV1 to the last group; a second MRG begins another group of the same patient."""
+    last = groups[-1]
+    if segment.name == "MRG":
+        if last.mrg is None:
+            last.mrg = segment
+        else:
+            groups.append(PatientGroup(last.pid, segment))
+    elif segment.name == "PV1" and last.pv1 is None:
+        last.pv1 = segment

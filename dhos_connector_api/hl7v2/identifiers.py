@@ -1,0 +1,107 @@
+"""Who a message is about: patient and visit identifiers (type CX, HL7 v2 chapter 2A) by the site's table.
+
+Assigning authority (CX.4) goes before type code (CX.5); a repetition with an expiry date (CX.8)
+comes after those without; nothing is guessed from position unless the site asks for it.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
+from dhos_connector_api.site import IdentifierTable
+
+MRN = "MRN"
+NHS_NUMBER = "NHS number"
+VISIT_ID = "Visit ID"
+
+_LONGEST = 200  # characters; what is longer is no identifier
+_FIELDS = {"PID": 3, "MRG": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """One identifier. `type` is MRN, NHS_NUMBER or VISIT_ID, else the sender's type code, perhaps ''."""
+
+    type: str
+    value: str
+    authority: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identifiers:
+    """What a PID-3 or MRG-1 names: the best MRN and NHS number, if any, and every identifier, best first."""
+
+    mrn: str | None
+    nhs_number: str | None
+    all: tuple[Identifier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """An identifier with its worth: lower sorts first."""
+
+    expired: bool
+    by_type_only: bool
+    identifier: Identifier
+
+
+def patient_identifiers(segment: Segment, table: IdentifierTable) -> Identifiers:
+    """The identifiers in PID-3 of a PID segment, or in MRG-1 of an MRG segment; DELETE and '' are none."""
+    repetitions = segment.repeated(_FIELDS[segment.name])
+    ranked = [found for repetition in repetitions if (found := _ranked(repetition, table))]
+    if ranked and table.mrn_first_repetition and not any(one.identifier.type == MRN for one in ranked):
+        first = ranked[0].identifier
+        if first.type != NHS_NUMBER:
+            ranked[0] = _Ranked(ranked[0].expired, True, Identifier(MRN, first.value, first.authority))
+    ranked.sort(key=lambda one: (one.expired, one.by_type_only))  # stable: else as sent
+    every = tuple([one.identifier for one in ranked])
+    return Identifiers(_first(every, MRN), _first(every, NHS_NUMBER), every)
+
+
+def visit_identifier(pv1: Segment) -> Identifier | None:
+    """The visit number, PV1-19; None when absent or deleted."""
+    for repetition in pv1.repeated(19):
+        value = _usable(repetition.value())
+        return Identifier(VISIT_ID, value, repetition.value(4)) if value else None
+    return None
+
+
+def _ranked(repetition: Repetition, table: IdentifierTable) -> _Ranked | None:
+    """One repetition, told apart by the table; None when it holds no usable value."""
+    value = _usable(repetition.value())
+    if not value:
+        return None
+    authority = repetition.value(4).strip()
+    code = repetition.value(5).strip()
+    authorities = {authority.upper(), repetition.value(4, 2).strip().upper()} - {""}
+    kind, by_type_only = _kind(authorities, code.upper(), table)
+    if kind == NHS_NUMBER:
+        value = value.replace(" ", "")  # printed 943 476 5919, held as ten digits
+    expires = repetition.value(8)
+    return _Ranked(expires not in {"", DELETE}, by_type_only, Identifier(kind or code, value, authority))
+
+
+def _kind(authorities: set[str], code: str, table: IdentifierTable) -> tuple[str, bool]:
+    """MRN, NHS_NUMBER or '', and whether only the type code said so. All given in capitals."""
+    if not authorities.isdisjoint(_capitals(table.nhs_authorities)):
+        return NHS_NUMBER, False
+    if not authorities.isdisjoint(_capitals(table.mrn_authorities)):
+        return MRN, False
+    if code in _capitals(table.nhs_types):
+        return NHS_NUMBER, True
+    return (MRN if code in _capitals(table.mrn_types) else ""), True
+
+
+@lru_cache(maxsize=64)
+def _capitals(codes: frozenset[str]) -> frozenset[str]:
+    return frozenset([code.upper() for code in codes])
+
+
+def _usable(value: str) -> str:
+    """The value without surrounding space; '' for DELETE and for what is too long to be an identifier."""
+    value = value.strip()
+    return "" if value == DELETE or len(value) > _LONGEST else value
+
+
+def _first(identifiers: tuple[Identifier, ...], kind: str) -> str | None:
+    return next((one.value for one in identifiers if one.type == kind), None)

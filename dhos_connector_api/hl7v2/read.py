@@ -1,0 +1,213 @@
+"""Reading an HL7 v2 message: split once into segments, into fields on demand, never failing on what it finds.
+
+HL7 v2 chapter 2. Every function here takes time in proportion to the length of what it is given.
+"""
+
+from collections.abc import Sequence
+from enum import Enum
+
+from dhos_connector_api.errors import UnreadableMessage
+from dhos_connector_api.hl7v2.charsets import Decoded, decode, decode_utf16
+from dhos_connector_api.hl7v2.delimiters import choose, usable
+from dhos_connector_api.hl7v2.escapes import unescape
+from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
+
+__all__ = ["DELETE", "Defect", "Message", "Repetition", "Segment", "read", "read_text", "unescape"]
+
+_BATCH = frozenset({"FHS", "BHS", "BTS", "FTS"})
+_NAME = 3  # characters in a segment's name
+_BLOCK_START, _BLOCK_END = "\x0b", "\x1c"  # MLLP
+_BEFORE = " \t\r\n\f\ufeff" + _BLOCK_START
+_AFTER = "\r\n" + _BLOCK_START + _BLOCK_END
+
+
+class Defect(Enum):
+    """What is wrong with a message as a whole; `rules` says how each one is answered."""
+
+    INVALID_CHARACTERS = "bytes do not fit the character set"
+    NUL = "NUL characters (left out of the text)"
+    DELIMITERS = "MSH-1 and MSH-2 do not tell the parts apart"
+    SEVERAL_MESSAGES = "more than one MSH, or text after an MLLP end block"
+    BATCH = "a file or batch header or trailer"
+
+
+class Message:
+    """A message as read.
+
+    `text` is what was decoded, without frame and NULs; `charset` the Python codec it was decoded with;
+    `lines` its segments as they stand, blank lines left out; `msh` the (first) MSH segment.
+    """
+
+    __slots__ = ("_by_name", "_in_order", "_made", "charset", "defects", "delimiters", "lines", "msh", "text")
+
+    def __init__(self, text: str, charset: str, lines: list[str], defects: frozenset[Defect]) -> None:
+        header = next(line for line in lines if line[:_NAME] == "MSH")
+        self.text = text
+        self.charset = charset
+        self.delimiters = choose(*_marks(header))
+        self.lines = lines
+        self._by_name = _by_name(lines, self.delimiters.field)
+        self._made: dict[str, tuple[Segment, ...]] = {}
+        self._in_order: tuple[Segment, ...] | None = None
+        self.defects = defects | _defects(self.text, header, self._by_name)
+        self.msh: Segment = self.all("MSH")[0]
+
+    def first(self, name: str) -> Segment | None:
+        """The first segment of that name, or None."""
+        made = self.all(name)
+        return made[0] if made else None
+
+    def all(self, name: str) -> tuple[Segment, ...]:
+        """Every segment of that name, in order."""
+        made = self._made.get(name)
+        if made is None:
+            lines = self._by_name.get(name, ())
+            made = tuple([Segment(name, line, self.delimiters, self.charset) for line in lines])
+            if lines:
+                self._made[name] = made
+        return made
+
+    def segments(self) -> Sequence[Segment]:
+        """Every segment in order."""
+        if self._in_order is None:
+            left = {name: iter(self.all(name)) for name in self._by_name}
+            separator = self.delimiters.field
+            self._in_order = tuple([next(left[_name(line, separator)]) for line in self.lines])
+        return self._in_order
+
+    @property
+    def control_id(self) -> str:
+        """MSH-10, the whole field; '' when absent or deleted."""
+        return _present(self.msh.text(10))
+
+    @property
+    def message_code(self) -> str:
+        """MSH-9.1, e.g. ADT."""
+        return _present(self.msh.value(9)).strip()
+
+    @property
+    def trigger(self) -> str:
+        """MSH-9.2, e.g. A01; where it is missing, EVN-1 (where v2.1 and some later senders put it)."""
+        trigger = _present(self.msh.value(9, 2)).strip()
+        if not trigger and (evn := self.first("EVN")):
+            trigger = _present(evn.value(1)).strip()
+        return trigger
+
+    @property
+    def event_code(self) -> str:
+        """Message code and trigger in one word, e.g. ADT_A01; the code alone when there is no trigger."""
+        return "_".join(filter(None, (self.message_code, self.trigger)))
+
+    @property
+    def version(self) -> str:
+        """MSH-12.1, e.g. 2.5.1."""
+        return _present(self.msh.value(12)).strip()
+
+
+def read(raw: bytes, *, default_charset: str = "utf-8") -> Message:
+    """Read one message, whatever its line ends, frame, byte order mark, character set and delimiters.
+
+    In: the bytes as received; the character set (Python's or table 0211's name) for a sender whose
+    MSH-18 is empty and whose bytes are not UTF-8. Raises UnreadableMessage when there is no MSH, and
+    nothing else for any bytes.
+    """
+    raw = raw.lstrip(b" \t\r\n\f\x0b")
+    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+        has_nul = False  # of these two bytes each may be 00; the text will show it
+        decoded = decode_utf16(raw)
+    else:
+        has_nul = b"\x00" in raw
+        decoded = _decode(raw.replace(b"\x00", b"") if has_nul else raw, default_charset)
+    defects = set()
+    if has_nul:
+        defects.add(Defect.NUL)
+    if not decoded.valid:
+        defects.add(Defect.INVALID_CHARACTERS)
+    return read_text(decoded.text, charset=decoded.charset, defects=frozenset(defects))
+
+
+def read_text(text: str, *, charset: str, defects: frozenset[Defect] = frozenset()) -> Message:
+    """Read a message that is text already, such as one a site's transformer has rewritten.
+
+    In: the text, the Python codec its answer would be encoded with, what is known to be wrong with
+    where it came from. Raises UnreadableMessage when there is no MSH.
+    """
+    if "\x00" in text:
+        text = text.replace("\x00", "")
+        defects |= {Defect.NUL}
+    text = text.lstrip(_BEFORE).rstrip(_AFTER)
+    return Message(text, charset, _lines(text), defects)
+
+
+def _decode(raw: bytes, default_charset: str) -> Decoded:
+    """Decode anything but UTF-16, by the byte order mark or else as MSH-18 says."""
+    if raw.startswith(b"\xef\xbb\xbf"):
+        return decode(raw[3:], ["UTF-8"], default_charset)
+    try:
+        glance = raw.decode()
+    except UnicodeDecodeError:
+        glance = raw.decode("latin-1")
+    return decode(raw, _declared_charsets(glance), default_charset)
+
+
+def _declared_charsets(text: str) -> list[str]:
+    """The repetitions of MSH-18, read before the message can be."""
+    header = next(line for line in _lines(text) if line[:_NAME] == "MSH")
+    field, encoding = _marks(header)
+    marks = choose(field, encoding)
+    fields = header.split(marks.field, 18)
+    declared = fields[17] if len(fields) > 17 else ""  # noqa: PLR2004
+    return declared.split(marks.repetition) if marks.repetition else [declared]
+
+
+def _lines(text: str) -> list[str]:
+    """The lines that are segments: not blank, no indentation, no block start. Raises UnreadableMessage."""
+    plain = text.replace("\n", "\r").replace(_BLOCK_END, "\r")
+    lines = [kept for line in plain.split("\r") if (kept := line.lstrip(_BEFORE))]
+    first = lines[0][:_NAME] if lines else ""
+    if first in _BATCH:
+        first = next((line[:_NAME] for line in lines if line[:_NAME] == "MSH"), "")
+    if first != "MSH":
+        raise UnreadableMessage("The body holds no HL7 v2 message: its first segment is not MSH.")
+    return lines
+
+
+def _marks(header: str) -> tuple[str, str]:
+    """MSH-1 and MSH-2 of an MSH line. Raises UnreadableMessage when the line ends before them."""
+    field = header[_NAME : _NAME + 1]
+    if not field:
+        raise UnreadableMessage("The MSH segment is empty.")
+    return field, header[_NAME + 1 :].partition(field)[0]
+
+
+def _name(line: str, separator: str) -> str:
+    """A line's segment name; MSH is MSH whatever follows it."""
+    name = line[:_NAME]
+    if name == "MSH" or line[_NAME : _NAME + 1] in {separator, ""}:
+        return name
+    return line.partition(separator)[0]
+
+
+def _by_name(lines: list[str], separator: str) -> dict[str, list[str]]:
+    """The lines under their segment names."""
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        found.setdefault(_name(line, separator), []).append(line)
+    return found
+
+
+def _defects(text: str, header: str, by_name: dict[str, list[str]]) -> set[Defect]:
+    """The defects that show in the decoded text."""
+    found = set()
+    if len(by_name["MSH"]) > 1 or _BLOCK_END in text:
+        found.add(Defect.SEVERAL_MESSAGES)
+    if not _BATCH.isdisjoint(by_name):
+        found.add(Defect.BATCH)
+    if not usable(*_marks(header)):
+        found.add(Defect.DELIMITERS)
+    return found
+
+
+def _present(value: str) -> str:
+    """The value, or '' when it asks for deletion."""
+    return "" if value == DELETE else value

@@ -1,0 +1,190 @@
+"""How a message is answered: AA, AE or AR, and why (HL7 v2 chapter 2; tables 0008 and 0357).
+
+`RULES` is the ACK table in the order in which it is applied; the first that objects decides. First
+what makes the whole unreadable, then what is refused by the header alone (AR: do not send it again),
+then what is wrong inside (AE: send it again when mended). What only the intake knows - duplicates,
+our own failures - stands as verdicts of their own at the end.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC
+from enum import StrEnum
+
+from dhos_connector_api.hl7v2.datetimes import parse
+from dhos_connector_api.hl7v2.groups import MERGES, SEVERAL_PATIENTS, patient_groups
+from dhos_connector_api.hl7v2.identifiers import patient_identifiers
+from dhos_connector_api.hl7v2.read import DELETE, Defect, Message
+from dhos_connector_api.site import Site
+
+_LONGEST = {3: 227, 4: 227, 10: 199}  # characters of MSH-3, MSH-4 and MSH-10 (v2.7, chapter 2)
+
+
+class Code(StrEnum):
+    """Acknowledgement codes (table 0008), original mode."""
+
+    AA = "AA"
+    AE = "AE"
+    AR = "AR"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An answer. `error` is of table 0357; `location` segment^occurrence^field^repetition^component (ERL).
+
+    `text` is for the people at the other end and quotes nothing of the message.
+    """
+
+    code: Code
+    error: str | None = None
+    location: str | None = None
+    text: str | None = None
+
+
+ACCEPTED = Verdict(Code.AA)
+
+_BATCH = Verdict(Code.AR, "207", None, "Batches (FHS, BHS) are not taken. Send each message by itself.")
+_SEVERAL = Verdict(Code.AR, "207", "MSH^2", "More than one message in one body. Send each by itself.")
+_DELIMITERS = Verdict(
+    Code.AE, "102", "MSH^1^2", "The delimiters in MSH-1 and MSH-2 do not tell the parts apart."
+)
+_TYPE = Verdict(Code.AR, "200", "MSH^1^9^1^1", "This message type is not accepted here.")
+_TRIGGER = Verdict(Code.AR, "201", "MSH^1^9^1^2", "This trigger event is not accepted here.")
+_PROCESSING = Verdict(Code.AR, "202", "MSH^1^11", "This processing id is not accepted here.")
+_VERSION = Verdict(Code.AR, "203", "MSH^1^12", "This HL7 version is not accepted here.")
+_CHARACTERS = Verdict(Code.AE, "102", "MSH^1^18", "The bytes do not fit the character set (MSH-18).")
+_NUL = Verdict(Code.AE, "102", None, "The message holds NUL characters.")
+_NO_CONTROL_ID = Verdict(Code.AE, "101", "MSH^1^10", "The message control id is missing.")
+_LONG_HEADER = Verdict(Code.AE, "102", "MSH^1", "MSH-3, MSH-4 or MSH-10 is longer than HL7 allows.")
+_NO_PID = Verdict(Code.AE, "100", "PID^1", "The PID segment is missing.")
+_SECOND_PID = Verdict(Code.AE, "100", "PID^2", "There is more than one PID where one belongs.")
+_NO_MRG = Verdict(Code.AE, "100", "MRG^1", "A merge needs an MRG segment for each PID.")
+_NO_IDENTIFIER = Verdict(Code.AE, "101", "PID^1^3", "There is no patient identifier this site knows.")
+_NO_WARD = Verdict(Code.AE, "101", "PV1^1^3", "A transfer needs the ward the patient is moved to.")
+_BIRTH = Verdict(Code.AE, "102", "PID^1^7", "The date of birth is no date.")
+_IGNORED = Verdict(Code.AE, "207", "PV1^1^2", "Encounters of this class are not taken here.")
+
+#: Same sender and control id, other content (only the intake knows).
+DUPLICATE = Verdict(
+    Code.AR, "205", "MSH^1^10", "Another message with this control id has been received already."
+)
+#: The same message again, at a site whose duplicate policy is `reject`.
+REPEATED = Verdict(Code.AR, "205", "MSH^1^10", "This message has been received already.")
+#: We failed at reading or extracting; the message is stored and can be replayed.
+OWN_FAILURE = Verdict(
+    Code.AE, "207", None, "The message is stored, but could not be read because of a fault here."
+)
+
+
+def judge(message: Message, site: Site) -> Verdict:
+    """The answer by the message and the site's configuration alone. Never raises."""
+    for rule in RULES:
+        objection = rule(message, site)
+        if objection:
+            return objection
+    return ACCEPTED
+
+
+def _one_message(message: Message, _site: Site) -> Verdict | None:
+    if Defect.BATCH in message.defects:
+        return _BATCH
+    return _SEVERAL if Defect.SEVERAL_MESSAGES in message.defects else None
+
+
+def _delimiters(message: Message, _site: Site) -> Verdict | None:
+    return _DELIMITERS if Defect.DELIMITERS in message.defects else None
+
+
+def _kind(message: Message, site: Site) -> Verdict | None:
+    triggers = site.inbound.accepted.get(message.message_code)
+    if triggers is None:
+        return _TYPE
+    return None if message.trigger in triggers else _TRIGGER
+
+
+def _processing(message: Message, site: Site) -> Verdict | None:
+    accepted = site.inbound.processing_ids
+    return _PROCESSING if accepted and message.msh.value(11).strip() not in accepted else None
+
+
+def _version(message: Message, site: Site) -> Verdict | None:
+    accepted = site.inbound.versions
+    return _VERSION if accepted and message.version not in accepted else None
+
+
+def _characters(message: Message, _site: Site) -> Verdict | None:
+    if Defect.INVALID_CHARACTERS in message.defects:
+        return _CHARACTERS
+    return _NUL if Defect.NUL in message.defects else None
+
+
+def _key(message: Message, _site: Site) -> Verdict | None:
+    """MSH-10 and the sender: together the key by which a repeat is known."""
+    if not message.control_id.strip():
+        return _NO_CONTROL_ID
+    too_long = any(len(message.msh.raw(field)) > longest for field, longest in _LONGEST.items())
+    return _LONG_HEADER if too_long else None
+
+
+def _structure(message: Message, _site: Site) -> Verdict | None:
+    """PID and MRG where chapter 3 puts them; other message types have structures of their own."""
+    if message.message_code != "ADT":
+        return None
+    trigger = message.trigger
+    patients = len(message.all("PID"))
+    if not patients:
+        return _NO_PID
+    if patients > 1 and trigger not in SEVERAL_PATIENTS:
+        return _SECOND_PID
+    if trigger in MERGES and not all(group.mrg for group in patient_groups(message)):
+        return _NO_MRG
+    return None
+
+
+def _identified(message: Message, site: Site) -> Verdict | None:
+    """An MRN or an NHS number for every patient the message names."""
+    for pid in message.all("PID"):
+        found = patient_identifiers(pid, site.inbound.identifiers)
+        if not (found.mrn or found.nhs_number):
+            return _NO_IDENTIFIER
+    return None
+
+
+def _ward(message: Message, _site: Site) -> Verdict | None:
+    if message.event_code != "ADT_A02":
+        return None
+    pv1 = message.first("PV1")
+    return None if pv1 and pv1.value(3).strip() not in {"", DELETE} else _NO_WARD
+
+
+def _birth(message: Message, _site: Site) -> Verdict | None:
+    for pid in message.all("PID"):
+        birth = pid.value(7).strip()
+        if birth not in {"", DELETE} and not parse(birth, UTC):
+            return _BIRTH
+    return None
+
+
+def _class(message: Message, site: Site) -> Verdict | None:
+    ignored = site.inbound.ignored_encounter_classes
+    classes = {pv1.value(2).strip().upper() for pv1 in message.all("PV1")}
+    return None if classes.isdisjoint([one.upper() for one in ignored]) else _IGNORED
+
+
+Rule = Callable[[Message, Site], Verdict | None]
+
+#: The ACK table. The order is the precedence.
+RULES: tuple[Rule, ...] = (
+    _one_message,  # AR 207
+    _delimiters,  # AE 102
+    _kind,  # AR 200, AR 201
+    _processing,  # AR 202
+    _version,  # AR 203
+    _characters,  # AE 102
+    _key,  # AE 101, AE 102
+    _structure,  # AE 100
+    _identified,  # AE 101
+    _ward,  # AE 101
+    _birth,  # AE 102
+    _class,  # AE 207
+)

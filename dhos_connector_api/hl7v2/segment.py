@@ -1,0 +1,91 @@
+"""One segment, split into fields, repetitions, components and subcomponents when asked (HL7 v2 chapter 2)."""
+
+from dhos_connector_api.hl7v2.delimiters import Delimiters
+from dhos_connector_api.hl7v2.escapes import unescape
+
+#: A value that asks the receiver to delete what it holds (HL7 v2 chapter 2, "null" fields).
+DELETE = '""'
+
+_HEADERS = frozenset({"MSH", "FHS", "BHS"})
+
+
+class Repetition:
+    """One repetition of a field."""
+
+    __slots__ = ("_charset", "_delimiters", "raw")
+
+    def __init__(self, raw: str, delimiters_: Delimiters, charset: str) -> None:
+        self.raw = raw
+        self._delimiters = delimiters_
+        self._charset = charset
+
+    def value(self, component: int = 1, subcomponent: int = 1) -> str:
+        """The unescaped text of one (sub)component, counted from 1; '' when absent.
+
+        `""` stays DELETE, and where the whole repetition is deleted, so is every part of it.
+        """
+        return _part(self.raw, self._delimiters, self._charset, component, subcomponent)
+
+
+class Segment:
+    """One segment; its fields are split when first asked for."""
+
+    __slots__ = ("_charset", "_delimiters", "_fields", "line", "name")
+
+    def __init__(self, name: str, line: str, delimiters_: Delimiters, charset: str) -> None:
+        self.name = name
+        self.line = line
+        self._delimiters = delimiters_
+        self._charset = charset
+        self._fields: list[str] | None = None
+
+    def raw(self, field: int) -> str:
+        """A field as it stands, '' when absent; counted as HL7 counts: MSH-1 is the field separator."""
+        fields = self._fields
+        if fields is None:
+            fields = self.line.split(self._delimiters.field)
+            if self.name in _HEADERS:
+                fields.insert(1, self._delimiters.field)
+            self._fields = fields
+        return fields[field] if field < len(fields) else ""
+
+    def text(self, field: int) -> str:
+        """A whole field as one string, unescaped and not split: for fields of type ST such as MSH-10."""
+        return unescape(self.raw(field), self._delimiters, self._charset)
+
+    def value(self, field: int, component: int = 1, subcomponent: int = 1, repetition: int = 1) -> str:
+        """The unescaped text of one (sub)component, all counted from 1; '' when absent, `""` stays DELETE."""
+        raw = self.raw(field)
+        if not raw or raw.isalnum():  # the most frequent kinds: nothing in them to split
+            return raw if component == subcomponent == repetition == 1 else ""
+        if field <= 2 and self.name in _HEADERS:  # noqa: PLR2004  the delimiters themselves
+            return raw
+        one = _nth(raw, self._delimiters.repetition, repetition)
+        return _part(one, self._delimiters, self._charset, component, subcomponent)
+
+    def repetitions(self, field: int) -> list[str]:
+        """The repetitions of a field as they stand; none when the field is empty."""
+        raw = self.raw(field)
+        mark = self._delimiters.repetition
+        return (raw.split(mark) if mark else [raw]) if raw else []
+
+    def repeated(self, field: int) -> list[Repetition]:
+        """The repetitions of a field, to read components from."""
+        return [Repetition(raw, self._delimiters, self._charset) for raw in self.repetitions(field)]
+
+
+def _nth(text: str, mark: str, number: int) -> str:
+    """The part of that number, counted from 1; '' when there are fewer."""
+    if not mark or mark not in text:
+        return text if number == 1 else ""
+    parts = text.split(mark, number)
+    return parts[number - 1] if number <= len(parts) else ""
+
+
+def _part(text: str, marks: Delimiters, charset: str, component: int, subcomponent: int) -> str:
+    """One (sub)component of a repetition, unescaped; DELETE where the whole it belongs to is deleted."""
+    if text != DELETE:
+        text = _nth(text, marks.component, component)
+    if text != DELETE:
+        text = _nth(text, marks.subcomponent, subcomponent)
+    return unescape(text, marks, charset)

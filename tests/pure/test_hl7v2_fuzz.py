@@ -1,0 +1,27 @@
+"""20,000 damaged messages through read, rules and acknowledgement; `make fuzz` does a million."""
+
+from collections import Counter
+
+from tests.hl7_mutations import SAMPLES, cases, check
+
+SEED = 20240318
+
+
+def test_damaged_messages_are_answered_or_refused_and_nothing_else() -> None:
+    outcomes: Counter[str] = Counter()
+    for number, case in enumerate(cases(SEED, 20_000)):
+        try:
+            outcomes[check(case)] += 1
+        except Exception as error:
+            raise AssertionError(f"case {number} of seed {SEED}: {case!r}") from error
+    assert set(outcomes) == {"AA", "AE", "AR", "unreadable"}
+    assert min(outcomes.values()) > 500, outcomes  # the mutations reach every answer
+
+
+def test_the_same_seed_gives_the_same_cases() -> None:
+    assert list(cases(1, 200)) == list(cases(1, 200))
+    assert list(cases(1, 200)) != list(cases(2, 200))
+
+
+def test_the_samples_themselves_are_accepted() -> None:
+    assert [check(sample) for sample in SAMPLES] == ["AA"] * len(SAMPLES)

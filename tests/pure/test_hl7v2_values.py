@@ -1,0 +1,168 @@
+"""Times, identifiers and patient groups."""
+
+from datetime import UTC, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dhos_connector_api.hl7v2.datetimes import Precision, parse
+from dhos_connector_api.hl7v2.groups import patient_groups
+from dhos_connector_api.hl7v2.identifiers import (
+    MRN,
+    NHS_NUMBER,
+    VISIT_ID,
+    Identifier,
+    patient_identifiers,
+    visit_identifier,
+)
+from dhos_connector_api.hl7v2.read import read
+from dhos_connector_api.site import IdentifierTable
+from tests.hl7_builders import adt_message, merge, two_patients
+
+LONDON = ZoneInfo("Europe/London")
+
+
+@pytest.mark.parametrize(
+    ("text", "precision", "iso", "date"),
+    [
+        ("1982", Precision.YEAR, None, None),
+        ("198203", Precision.MONTH, None, None),
+        ("19820305", Precision.DAY, "1982-03-05T00:00:00.000Z", "1982-03-05"),
+        ("20170731", Precision.DAY, "2017-07-31T00:00:00.000+01:00", "2017-07-31"),
+        ("2017073114", Precision.HOUR, "2017-07-31T14:00:00.000+01:00", "2017-07-31"),
+        ("201707311413", Precision.MINUTE, "2017-07-31T14:13:00.000+01:00", "2017-07-31"),
+        ("20170731141300", Precision.SECOND, "2017-07-31T14:13:00.000+01:00", "2017-07-31"),
+        ("20170131141300.1", Precision.FRACTION, "2017-01-31T14:13:00.100Z", "2017-01-31"),
+        ("20170731141300.1234567+0000", Precision.FRACTION, "2017-07-31T14:13:00.123Z", "2017-07-31"),
+        ("201707311413-0330", Precision.MINUTE, "2017-07-31T14:13:00.000-03:30", "2017-07-31"),
+        (" 20170731141300Z"[:-1], Precision.SECOND, "2017-07-31T14:13:00.000+01:00", "2017-07-31"),
+        ("20240331013000", Precision.SECOND, "2024-03-31T02:30:00.000+01:00", "2024-03-31"),  # skipped
+        ("20241027013000", Precision.SECOND, "2024-10-27T01:30:00.000+01:00", "2024-10-27"),  # twice
+        ("18000101", Precision.DAY, "1800-01-01T00:00:00.000-00:02", "1800-01-01"),  # local mean time
+        ("20240229", Precision.DAY, "2024-02-29T00:00:00.000Z", "2024-02-29"),
+    ],
+)
+def test_times(text: str, precision: Precision, iso: str | None, date: str | None) -> None:
+    found = parse(text, LONDON)
+    assert found is not None
+    assert (found.precision, found.iso(), found.date_iso()) == (precision, iso, date)
+    assert found.value.tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        '""',
+        "198",
+        "19823",
+        "1982030",
+        "19821301",
+        "20230229",
+        "2017073124",
+        "201707311460",
+        "20170731141360",
+    ]
+    + ["00000000", "20170731141300.", "2017073114.5", "2017-07-31", "20170731+2400", "20170731+0160", "x" * 9]
+    + ["99991231235959-1200", "00010101+1300", "٢٠١٧٠٧٣١", "9" * 100_000, "20170731141300.1234567890"],
+)
+def test_what_is_no_time(text: str) -> None:
+    assert parse(text, LONDON) is None
+
+
+@given(st.text("0123456789+-. \r", max_size=30))
+def test_no_text_makes_it_fail(text: str) -> None:
+    for zone in (UTC, LONDON, ZoneInfo("Pacific/Kiritimati"), timezone(timedelta(hours=-12))):
+        if found := parse(text, zone):
+            found.iso()
+            assert found.date_iso() in {None, f"{text.strip()[:4]}-{text.strip()[4:6]}-{text.strip()[6:8]}"}
+
+
+def identifiers(pid_3: str, **table: object) -> list[tuple[str, str]]:
+    pid = adt_message(PID_3=pid_3).first("PID")
+    assert pid is not None
+    found = patient_identifiers(pid, IdentifierTable(**table))  # type: ignore[arg-type]
+    assert found.mrn == next((one.value for one in found.all if one.type == MRN), None)
+    assert found.nhs_number == next((one.value for one in found.all if one.type == NHS_NUMBER), None)
+    return [(one.type, one.value) for one in found.all]
+
+
+@pytest.mark.parametrize(
+    ("pid_3", "expected"),
+    [
+        ("1^^^NOC-MRN^MRN~9990000018^^^NHS^NHSNBR", [(NHS_NUMBER, "9990000018"), (MRN, "1")]),
+        ("9990000018^^^nhs~1^^^X^pi", [(NHS_NUMBER, "9990000018"), (MRN, "1")]),
+        ("999 000 0018^^^^NH", [(NHS_NUMBER, "9990000018")]),
+        ("1^^^NHS^MR", [(NHS_NUMBER, "1")]),
+        ("7^^^2&NHS&L^XX", [(NHS_NUMBER, "7")]),
+        ("1^^^^MR^^^20200101~2^^^^MR", [(MRN, "2"), (MRN, "1")]),
+        ('1^^^^MR^^^""~2^^^^MR', [(MRN, "1"), (MRN, "2")]),
+        ("1^^^^MR^^20200101", [(MRN, "1")]),
+        ("1", [("", "1")]),
+        ("1^^^A^CMRN~2", [("CMRN", "1"), ("", "2")]),
+        ('""', []),
+        ('""^^^^MR~ ^^^^MR~~5^^^^MR', [(MRN, "5")]),
+        ("9" * 201 + "^^^^MR", []),
+        ("", []),
+    ],
+)
+def test_identifiers(pid_3: str, expected: list[tuple[str, str]]) -> None:
+    assert identifiers(pid_3) == expected
+
+
+def test_the_assigning_authority_goes_before_the_type() -> None:
+    both = "1^^^OTHER^MR~2^^^Noc^XX"
+    assert identifiers(both, mrn_authorities=frozenset({"NOC"})) == [(MRN, "2"), (MRN, "1")]
+    expired = "1^^^OTHER^MR~2^^^NOC^MR^^^20200101"
+    assert identifiers(expired, mrn_authorities=frozenset({"NOC"})) == [(MRN, "1"), (MRN, "2")]
+
+
+def test_from_position_only_where_the_site_says_so() -> None:
+    assert identifiers("1~2", mrn_first_repetition=True) == [(MRN, "1"), ("", "2")]
+    assert identifiers("1~2^^^^MR", mrn_first_repetition=True) == [("", "1"), (MRN, "2")]
+    assert identifiers("9^^^NHS~2", mrn_first_repetition=True) == [(NHS_NUMBER, "9"), ("", "2")]
+    assert identifiers("", mrn_first_repetition=True) == []
+
+
+def test_identifiers_given_up_and_visits() -> None:
+    mrg = read(merge(old_mrn="OLD7")).first("MRG")
+    assert mrg is not None
+    assert patient_identifiers(mrg, IdentifierTable()).mrn == "OLD7"
+    pv1 = adt_message(visit="V1^^^HOSP^VN").first("PV1")
+    assert pv1 is not None
+    assert visit_identifier(pv1) == Identifier(VISIT_ID, "V1", "HOSP")
+    for none in ("", '""'):
+        pv1 = adt_message(visit=none).first("PV1")
+        assert pv1 is not None
+        assert visit_identifier(pv1) is None
+
+
+def test_megabytes_of_identifiers_are_read_in_one_go() -> None:
+    assert len(identifiers("~".join(["1^^^A^MR"] * 100_000))) == 100_000
+
+
+def groups(raw: bytes) -> list[tuple[str, str | None, str | None]]:
+    found = patient_groups(read(raw))
+    return [
+        (g.pid.value(1), g.mrg.value(1) if g.mrg else None, g.pv1.value(1) if g.pv1 else None) for g in found
+    ]
+
+
+def test_patient_groups() -> None:
+    header = merge(
+        "A40", PID_1="1", old_mrn="a", more=["PV1|x", "PID|2", "PD1|1", "MRG|b", "PID|3", "MRG|c", "PV1|y"]
+    )
+    assert groups(header) == [("1", "a", "x"), ("2", "b", None), ("3", "c", "y")]
+    assert groups(two_patients(PID_1="1")) == [("1", None, "1"), ("1", None, "1")]
+    assert groups(merge("A45", PID_1="1", old_mrn="a", more=["PV1|x", "MRG|b", "PV1|y"])) == [
+        ("1", "a", "x"),
+        ("1", "b", "y"),
+    ]
+
+
+def test_one_patient_has_one_group_in_whatever_order_the_segments_come() -> None:
+    raw = merge("A18", PID=None, old_mrn="a", more=["PV1|x", "PID|1", "PV1|y"])
+    assert groups(raw) == [("1", "a", "x")]
+    assert groups(merge("A18", PID=None)) == []
