@@ -1,0 +1,1 @@
+"""The HTTP door: `openapi/` served and enforced, one module per tag of it."""

@@ -1,0 +1,151 @@
+"""JSON bodies, strictly: what PostgreSQL or a consumer could not hold is a 400 here, never a 500 later.
+
+Beyond RFC 8259: UTF-8 only, no NaN or Infinity, no key twice, no NUL, no lone surrogate, bounded
+nesting and numbers. No text of an error quotes the body; places are named as the specification names
+them.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from connexion.json_schema import Draft4RequestValidator
+from jsonschema import Draft4Validator, ValidationError
+
+from dhos_connector_api.errors import BadInput
+
+#: Deeper than any body of the specification, and far from the interpreter's own limit.
+MOST_LEVELS = 64
+#: Lists and objects in one body; reading millions of them would take seconds.
+MOST_COLLECTIONS = 10_000
+#: Digits of an integer; PostgreSQL's bigint has 19.
+MOST_DIGITS = 18
+
+# Strings as a whole (possessive, so linear even when one never ends), and brackets outside of them.
+_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def parse(raw: bytes) -> Any:
+    """The value of a JSON text. Raises BadInput for everything that is not one, in linear time."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadInput("the body is not UTF-8") from None
+    if text.count("[") + text.count("{") > MOST_LEVELS:
+        _check_brackets(text)
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError:
+        raise BadInput("the body is not JSON") from None
+    if "\\u" in text:  # the only way to write a NUL or a lone surrogate
+        _check_texts(value)
+    return value
+
+
+def _check_brackets(text: str) -> None:
+    depth = collections = 0
+    for match in _BRACKETS.finditer(text):
+        bracket = match[0]
+        if bracket in ("[", "{"):
+            depth += 1
+            collections += 1
+            if collections > MOST_COLLECTIONS:
+                raise BadInput(f"the body holds more than {MOST_COLLECTIONS} lists and objects")
+            if depth > MOST_LEVELS:
+                raise BadInput(f"the body is nested deeper than {MOST_LEVELS} levels")
+        elif bracket in ("]", "}"):
+            depth -= 1
+
+
+def _check_texts(value: Any) -> None:
+    for text in _texts(value):
+        if "\0" in text or _SURROGATE.search(text):
+            raise BadInput("the body holds a NUL or half a surrogate pair")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield name
+            yield from _texts(each)
+
+
+def _integer(digits: str) -> int:
+    if len(digits.lstrip("-")) > MOST_DIGITS:
+        raise BadInput("the body holds a number that is too large")
+    return int(digits)
+
+
+def _number(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise BadInput("the body holds a number that is too large")
+    return number
+
+
+def _constant(_name: str) -> float:
+    raise BadInput("the body is not JSON: NaN and Infinity are none")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadInput("the body has an object with the same name twice")
+    return found
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=_integer, parse_float=_number, parse_constant=_constant, object_pairs_hook=_object
+)
+
+
+class JsonBody:
+    """Checks the bodies of one operation against its schema, compiled once."""
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self._validator = Draft4RequestValidator(schema, format_checker=Draft4Validator.FORMAT_CHECKER)
+
+    def value(self, raw: bytes) -> Any:
+        """The parsed body. Raises BadInput when there is none, or when it does not fit the schema."""
+        if not raw:
+            raise BadInput("the request needs a body")
+        value = parse(raw)
+        error = next(self._validator.iter_errors(value), None)
+        if error is not None:
+            raise BadInput(explain(error))
+        return value
+
+
+def explain(error: ValidationError) -> str:
+    """What does not fit, in words of the schema only."""
+    place = _place(list(error.absolute_schema_path)[:-1])
+    rule = error.validator
+    wanted: Any = error.validator_value
+    instance: Any = error.instance
+    if rule == "required":
+        return f"{place}: {', '.join(name for name in wanted if name not in instance)} is missing"
+    if rule == "type":
+        return f"{place}: must be of type {wanted}"
+    if rule == "enum":
+        return f"{place}: must be one of {json.dumps(wanted)}"
+    return f"{place}: does not fit the rule {rule}"
+
+
+def _place(path: list[Any]) -> str:
+    """`body.actions[].name` for the schema path properties, actions, items, properties, name."""
+    place = "body"
+    names = iter(path)
+    for step in names:
+        if step == "properties":
+            place += f".{next(names, '')}"
+        elif step == "items":
+            place += "[]"
+    return place

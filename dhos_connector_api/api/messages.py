@@ -1,0 +1,143 @@
+"""HL7 v2 messages over HTTP: in, marked as processed, looked at."""
+
+import base64
+import binascii
+import codecs
+import json
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import flask
+
+from dhos_connector_api import clock
+from dhos_connector_api.api import call, schemas
+from dhos_connector_api.api.answers import JSON
+from dhos_connector_api.api.services import services
+from dhos_connector_api.errors import BadInput, NotFound, UnreadableMessage
+from dhos_connector_api.intake import receive_hl7
+from dhos_connector_api.messages import search, store
+
+_HL7 = "application/hl7-v2"
+#: Names of character sets in HTTP (IANA) where Python's differ.
+_IANA = (("iso8859-", "iso-8859-"), ("cp125", "windows-125"), ("ascii", "us-ascii"))
+_UNKNOWN = "there is no message with that uuid"
+
+
+def post_message() -> flask.Response:
+    """Receive one message, as JSON with base64 or raw, and answer in kind."""
+    body = call.current().body
+    if body is None:
+        _, ack, charset = _receive(flask.request.get_data())
+        return flask.Response(ack, content_type=f"{_HL7}; charset={iana_name(charset)}")
+    uuid, ack, _ = _receive(decoded(body["body"]))
+    return _json({"uuid": str(uuid), "type": "HL7v2", "body": base64.b64encode(ack).decode("ascii")})
+
+
+def _receive(raw: bytes) -> tuple[UUID, bytes, str]:
+    """Keep one message and commit; its uuid, acknowledgement and character set."""
+    if not raw:
+        raise BadInput("the request needs a message")
+    here, parts = call.current(), services()
+    received = receive_hl7.receive(
+        raw, parts.intake(), created_by=here.caller, correlation_id=here.request_id
+    )
+    with parts.database.transaction() as connection:
+        receipt = receive_hl7.keep(connection, received)
+    receive_hl7.count(received, receipt)
+    if receipt.ack is None:
+        raise UnreadableMessage(f"no MSH segment can be read; the bytes are kept as {receipt.message_uuid}")
+    return receipt.message_uuid, receipt.ack, receipt.charset or "utf-8"
+
+
+def decoded(text: str) -> bytes:
+    """The bytes of a base64 text (RFC 4648 section 4); line breaks and spaces are left out.
+
+    Raises BadInput for any other character, and for padding that is missing or too much.
+    """
+    try:
+        given = text.encode("ascii").translate(None, b" \t\r\n")
+        raw = binascii.a2b_base64(given)
+    except (UnicodeEncodeError, binascii.Error):
+        raise BadInput("body.body: is not base64") from None
+    if binascii.b2a_base64(raw, newline=False) != given:
+        raise BadInput("body.body: is not base64")
+    return raw
+
+
+def iana_name(charset: str) -> str:
+    """The name HTTP knows a Python codec by."""
+    name = codecs.lookup(charset).name
+    for ours, theirs in _IANA:
+        if name.startswith(ours):
+            return name.replace(ours, theirs, 1)
+    return name
+
+
+def get_message(message_uuid: str) -> flask.Response:
+    """One message."""
+    uuid = _uuid(message_uuid)
+    with services().database.read() as connection:
+        row = store.get(connection, uuid)
+    if row is None:
+        raise NotFound(_UNKNOWN)
+    return _json(schemas.message(row))
+
+
+def mark_message_processed(message_uuid: str) -> flask.Response:
+    """Note that the platform has applied a message. The specification lets only `true` through."""
+    uuid = _uuid(message_uuid)
+    with services().database.transaction() as connection:
+        known = store.mark_processed(connection, uuid, by=call.current().caller, at=clock.now())
+    if not known:
+        raise NotFound(_UNKNOWN)
+    return flask.Response(status=204)
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound(_UNKNOWN) from None
+
+
+def search_by_control_id(message_control_id: str, limit: int, before: str | None) -> flask.Response:
+    """Messages with that MSH-10, newest first."""
+    after = _cursor(before)
+    with services().database.read() as connection:
+        page = search.by_control_id(connection, message_control_id, limit=limit, before=after)
+    return _page([schemas.message(row) for row in page.rows], page.next_before, {"limit": limit})
+
+
+def search_by_identifier(
+    identifier_type: str, identifier: str, limit: int, before: str | None
+) -> flask.Response:
+    """Messages of that patient or visit, newest first."""
+    after = _cursor(before)
+    with services().database.read() as connection:
+        page = search.by_identifier(connection, identifier_type, identifier, limit=limit, before=after)
+    found = (schemas.found_message(row, identifier_type, identifier) for row in page.rows)
+    query = {"identifier_type": identifier_type, "identifier": identifier, "limit": limit}
+    return _page(found, page.next_before, query)
+
+
+def _cursor(before: str | None) -> UUID | None:
+    if before is None:
+        return None
+    try:
+        return UUID(before)
+    except ValueError:
+        raise BadInput("query: before is no cursor of ours") from None
+
+
+def _page(found: Iterable[dict[str, Any]], next_before: UUID | None, query: dict[str, Any]) -> flask.Response:
+    """A page, with the address of the next relative to this one, so that it holds behind any proxy."""
+    response = _json(list(found))
+    if next_before is not None:
+        response.headers["Link"] = f'<?{urlencode({**query, "before": next_before.hex})}>; rel="next"'
+    return response
+
+
+def _json(value: Any) -> flask.Response:
+    return flask.Response(json.dumps(value), content_type=JSON)

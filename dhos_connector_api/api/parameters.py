@@ -1,0 +1,86 @@
+"""Path and query parameters, checked against the specification and handed on as what was checked.
+
+A path that does not fit names nothing (404); a query that does not fit is a bad request (400). A
+parameter given twice is refused: frameworks differ in which one they take. No error quotes a value.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl
+
+from jsonschema import Draft4Validator
+
+from dhos_connector_api.errors import BadInput, NotFound
+
+_MOST_DIGITS = 18
+_NO_TEXT = re.compile("[\x00-\x1f\ud800-\udfff]")
+
+
+class ParameterCheck:
+    """Checks the parameters of one operation."""
+
+    def __init__(self, parameters: Sequence[dict[str, Any]]) -> None:
+        self._path = {each["name"]: _compiled(each) for each in parameters if each["in"] == "path"}
+        self._query = {each["name"]: each for each in parameters if each["in"] == "query"}
+        self._rules = {name: _compiled(each) for name, each in self._query.items()}
+
+    def values(self, path_parameters: Mapping[str, Any], query_string: bytes) -> dict[str, Any]:
+        """The parameters by name, typed, with their defaults. Raises NotFound and BadInput."""
+        values: dict[str, Any] = {}
+        for name, rule in self._path.items():
+            value = path_parameters[name]
+            if not _is_text(value) or not rule.is_valid(value):
+                raise NotFound("there is nothing under this address")
+            values[name] = value
+        if self._query:
+            self._add_query(values, query_string)
+        return values
+
+    def _add_query(self, values: dict[str, Any], query_string: bytes) -> None:
+        given: dict[str, str] = {}
+        for name, value in _pairs(query_string):
+            if name in given and name in self._query:
+                raise BadInput(f"query: {name} is given twice")
+            given[name] = value
+        for name, parameter in self._query.items():
+            if name in given:
+                values[name] = self._checked(name, given[name], parameter["schema"])
+            elif parameter.get("required"):
+                raise BadInput(f"query: {name} is missing")
+            else:
+                values[name] = parameter["schema"].get("default")
+
+    def _checked(self, name: str, text: str, schema: dict[str, Any]) -> Any:
+        value: Any = text
+        if schema["type"] == "integer":
+            value = int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
+        if not _is_text(text) or not self._rules[name].is_valid(value):
+            raise BadInput(f"query: {name} does not fit: {_expectation(schema)}")
+        return value
+
+
+def _pairs(query_string: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            query_string.decode("latin-1"), keep_blank_values=True, errors="strict", max_num_fields=100
+        )
+    except ValueError:  # UnicodeDecodeError is one
+        raise BadInput("the query cannot be read") from None
+
+
+def _compiled(parameter: dict[str, Any]) -> Draft4Validator:
+    return Draft4Validator(parameter["schema"])
+
+
+def _is_text(value: str) -> bool:
+    """Whether PostgreSQL could hold it, and HL7 could have held it."""
+    return not _NO_TEXT.search(value)
+
+
+def _expectation(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return "one of " + ", ".join(schema["enum"])
+    if schema["type"] == "integer":
+        return f"a whole number from {schema['minimum']} to {schema['maximum']}"
+    return f"1 to {schema['maxLength']} characters"

@@ -1,0 +1,88 @@
+"""What a stored message looks like in JSON (marshmallow)."""
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from marshmallow import Schema, fields
+
+
+class Instant(fields.Field[datetime]):
+    """A point in time: ISO 8601 in UTC with milliseconds, `2024-01-02T10:15:00.000Z`."""
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class MatchedOnSchema(Schema):
+    """Which identifier a search found the message under."""
+
+    identifier_type = fields.String()
+    identifier = fields.String()
+    merged = fields.Boolean()
+
+
+class MessageSchema(Schema):
+    """The fields of the contract first, then ours; `openapi/schemas/messages.yaml` describes them."""
+
+    uuid = fields.UUID()
+    created = Instant()
+    created_by = fields.String()
+    modified = Instant()
+    modified_by = fields.String()
+    content = fields.String()
+    message_type = fields.String()
+    sent_at = Instant()
+    is_processed = fields.Boolean()
+    src_description = fields.String()
+    dst_description = fields.String()
+    message_control_id = fields.String()
+    ack_status = fields.String()
+
+    state = fields.String()
+    event_code = fields.String()
+    sending_application = fields.String()
+    sending_facility = fields.String()
+    error_code = fields.String()
+    error_location = fields.String()
+    error_text = fields.String()
+    processed_at = Instant()
+    duplicate_of = fields.UUID()
+    repeats = fields.Integer()
+    repeated_at = Instant()
+    replayed_at = Instant()
+    correlation_id = fields.String()
+    body = fields.Function(lambda row: _base64(row["received"]))
+    charset = fields.String()
+    ack = fields.Function(lambda row: _text(row["ack"], row["charset"]))
+
+
+_MESSAGE = MessageSchema()
+_MATCHED_ON = MatchedOnSchema()
+
+
+def message(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A row of the message store as JSON shows it."""
+    shown: dict[str, Any] = _MESSAGE.dump(row)
+    return shown
+
+
+def found_message(row: Mapping[Any, Any], identifier_type: str, identifier: str) -> dict[str, Any]:
+    """The same for a row found under an identifier, and under which one it was."""
+    matched = {
+        "identifier_type": identifier_type,
+        "identifier": identifier if row["direct"] else row["merged_from"],
+        "merged": not row["direct"],
+    }
+    return {**message(row), "matched_on": _MATCHED_ON.dump(matched)}
+
+
+def _base64(raw: bytes | None) -> str | None:
+    return None if raw is None else base64.b64encode(raw).decode("ascii")
+
+
+def _text(raw: bytes | None, charset: str | None) -> str | None:
+    return None if raw is None else bytes(raw).decode(charset or "utf-8", "replace")

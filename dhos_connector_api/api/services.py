@@ -1,0 +1,36 @@
+"""What the handlers work with; `app.py` puts it together and leaves it in the Flask application."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import flask
+
+from dhos_connector_api.auth.jwt import Issuer
+from dhos_connector_api.config import Settings
+from dhos_connector_api.db.engine import Database
+from dhos_connector_api.intake.receive_hl7 import Intake
+
+EXTENSION = "connector"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The parts of one process.
+
+    `intake` gives what messages are received with now (the site may have changed). `check_ready`
+    raises StorageUnavailable while the process cannot do its work. `metrics` gives the Prometheus
+    text; None: it is served on a port of its own.
+    """
+
+    settings: Settings
+    database: Database
+    issuers: tuple[Issuer, ...]
+    intake: Callable[[], Intake]
+    check_ready: Callable[[], None]
+    metrics: Callable[[], bytes] | None
+
+
+def services() -> Services:
+    """The parts, inside a Flask view."""
+    found: Services = flask.current_app.extensions[EXTENSION]
+    return found

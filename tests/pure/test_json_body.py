@@ -1,0 +1,104 @@
+"""JSON bodies, strictly."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dhos_connector_api.api.json_body import MOST_COLLECTIONS, MOST_LEVELS, JsonBody, parse
+from dhos_connector_api.errors import BadInput
+
+SCHEMA = {
+    "type": "object",
+    "required": ["type", "actions"],
+    "properties": {
+        "type": {"type": "string", "enum": ["HL7v2"]},
+        "actions": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
+    },
+}
+TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**17), 10**17)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
+    max_leaves=20,
+)
+
+
+@given(VALUES, st.booleans())
+def test_what_json_can_say_is_read_as_it_is(value: Any, ascii_only: bool) -> None:
+    assert parse(json.dumps(value, ensure_ascii=ascii_only).encode()) == value
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b'{"a": 1} x',
+        b"\xff\xfe{\x00}\x00",
+        b'{"a": "\xe9"}',
+        b'"\xed\xa0\x80"',
+        b"\xef\xbb\xbf{}",
+        b"NaN",
+        b'{"a": -Infinity}',
+        b"1e999",
+        b"9" * 5000,
+        b"-" + b"9" * 19,
+        b'"\\u0000"',
+        b'{"a\\u0000": 1}',
+        b'{"a": ["\\ud800"]}',
+        b'"\\udc00\\ud800"',
+        b'"a\x00b"',
+        b'{"a": 1, "a": 2}',
+        b'{"a": 1, "\\u0061": 2}',
+        b"[" * 200_000,
+        b"[" * 200_000 + b"]" * 200_000,
+        b'{"a":' * 200_000,
+        b'[{"a":' * (MOST_LEVELS // 2 + 1) + b"1" + b"}]" * (MOST_LEVELS // 2 + 1),
+        b'"' + b'\\"' * 200_000 + b"[" * 100,
+    ],
+    ids=range(24),
+)
+def test_what_is_not_json_or_could_not_be_stored_is_refused(raw: bytes) -> None:
+    with pytest.raises(BadInput) as error:
+        parse(raw)
+    assert len(error.value.text) < 100  # noqa: PLR2004 - nothing of the body is in it
+
+
+def test_there_may_not_be_millions_of_lists() -> None:
+    most = b"[" + b"[]," * (MOST_COLLECTIONS - 2) + b"[]]"
+    assert len(parse(most)) == MOST_COLLECTIONS - 1
+    with pytest.raises(BadInput):
+        parse(b"[" + b"[]," * (MOST_COLLECTIONS - 1) + b"[]]")
+    assert parse(b'"' + b"[]" * MOST_COLLECTIONS + b'"') == "[]" * MOST_COLLECTIONS
+
+
+def test_nesting_is_counted_outside_of_strings_only() -> None:
+    deepest = "[" * MOST_LEVELS + "]" * MOST_LEVELS
+    assert json.dumps(parse(deepest.encode())).replace(" ", "") == deepest
+    text = '[{\\"' * 100
+    assert parse(f'["{text}", {"[]," * 100}[]]'.encode())[0] == '[{"' * 100
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([], "body: must be of type object"),
+        ({"type": "HL7v2"}, "body: actions is missing"),
+        ({"type": "SECRET", "actions": []}, 'body.type: must be one of ["HL7v2"]'),
+        (
+            {"type": "HL7v2", "actions": [{"name": {"SECRET": 1}}]},
+            "body.actions[].name: must be of type string",
+        ),
+    ],
+)
+def test_an_error_names_the_place_and_never_the_value(value: Any, text: str) -> None:
+    with pytest.raises(BadInput) as error:
+        JsonBody(SCHEMA).value(json.dumps(value).encode())
+    assert error.value.text == text

@@ -1,0 +1,160 @@
+"""Every operation of the specification, asked with every kind of bad token: 401 or 403, nothing else."""
+
+import json
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import flask
+import pytest
+from starlette.types import ASGIApp
+
+from dhos_connector_api.api import specification
+from dhos_connector_api.api.blueprint import build
+from dhos_connector_api.api.specification import Operation
+from tests.api_builders import READ, WRITE, adapter, api, ask, claims, internal, signed
+from tests.builders import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER
+
+DOCUMENT = specification.load()
+OPERATIONS = list(specification.operations(DOCUMENT))
+PROTECTED = [each for each in OPERATIONS if each.definition["security"]]
+#: What anybody may ask. Adding to this set is a decision, not an oversight.
+OPEN = {"running", "version", "ready", "metrics", "page"}
+
+Maker = Callable[[str], str | None]
+BAD_TOKENS: dict[str, Maker] = {
+    "no token": lambda _: None,
+    "garbage": lambda _: "garbage",
+    "three dots": lambda _: "a.b.c",
+    "not a base64": lambda _: "\x7f.\x7f.\x7f",
+    "deep header": lambda _: signed(b"{}", alg="HS512", deep=json.loads("[" * 900 + "]" * 900)),
+    "too long": lambda scope: signed(claims(scope, filler="x" * 20_000)),
+    "alg none": lambda scope: signed(claims(scope), alg="none").rpartition(".")[0] + ".",
+    "alg none, signed": lambda scope: signed(claims(scope), alg="none"),
+    "alg None": lambda scope: signed(claims(scope), alg="None"),
+    "no alg": lambda scope: signed(claims(scope), alg=None),
+    "HS256": lambda scope: signed(claims(scope), digest=sha256, alg="HS256"),
+    "HS256, signed with SHA-512": lambda scope: signed(claims(scope), alg="HS256"),
+    "RS512, signed with our key": lambda scope: signed(claims(scope), alg="RS512"),
+    "HS512, signed with a public key": lambda scope: signed(claims(scope), "-----BEGIN PUBLIC KEY-----\n"),
+    "empty signature": lambda scope: internal(scope).rpartition(".")[0] + ".",
+    "no signature": lambda scope: internal(scope).rpartition(".")[0],
+    "cut signature": lambda scope: internal(scope)[:-2],
+    "other key": lambda scope: signed(claims(scope), "x" * 64),
+    "key as hex bytes": lambda scope: signed(claims(scope), bytes.fromhex(INTERNAL_KEY).decode("latin-1")),
+    "adapter's key, our iss": lambda scope: signed(claims(scope), ADAPTER_KEY),
+    "our key, adapter's iss": lambda scope: internal(scope, iss=ADAPTER_ISSUER),
+    "unknown iss": lambda scope: internal(scope, iss="http://elsewhere.test/"),
+    "iss without its slash": lambda scope: internal(scope, iss=ISSUER.rstrip("/")),
+    "iss as a list": lambda scope: internal(scope, iss=[ISSUER]),
+    "no iss": lambda scope: internal(scope, iss=None),
+    "wrong aud": lambda scope: internal(scope, aud="http://elsewhere.test/"),
+    "no aud": lambda scope: internal(scope, aud=None),
+    "expired": lambda scope: internal(scope, exp=1),
+    "no exp": lambda scope: internal(scope, exp=None),
+    "exp as text": lambda scope: internal(scope, exp="9999999999"),
+    "endless exp": lambda scope: internal(scope, exp=float("inf")),
+    "scope as a list": lambda scope: internal(scope, scope=[scope]),
+    "no scope claim": lambda scope: internal(scope, scope=None),
+}
+
+
+@pytest.fixture(scope="module")
+def app() -> ASGIApp:
+    """The application without its database: whoever gets past the token sees 503 or 501."""
+    return api()
+
+
+def scope_of(operation: Operation) -> str:
+    return str(operation.definition["security"][0]["token"][0])
+
+
+def request(operation: Operation) -> dict[str, Any]:
+    """A request of that operation that fits the specification, from its own examples."""
+    path = re.sub(r"\{(\w+)\}", lambda match: _example(operation, match[1]), operation.path)
+    query = {
+        each["name"]: each["example"]
+        for each in operation.parameters
+        if each["in"] == "query" and each.get("required")
+    }
+    body = operation.definition.get("requestBody", {}).get("content", {}).get("application/json")
+    extra = {"json": body["example"]} if body else {}
+    return {"method": operation.method.upper(), "path": path, "params": query, **extra}
+
+
+def _example(operation: Operation, name: str) -> str:
+    return str(next(each["example"] for each in operation.parameters if each["name"] == name))
+
+
+def test_only_the_listed_operations_are_open() -> None:
+    assert {each.name for each in OPERATIONS if not each.definition["security"]} == OPEN
+    assert len(PROTECTED) == 7  # noqa: PLR2004 - the contract's nine without /running and /version
+
+
+def test_flask_has_no_rule_that_the_specification_does_not_have() -> None:
+    application = flask.Flask("connector", static_folder=None)
+    application.register_blueprint(build(DOCUMENT))
+    rules = {rule.endpoint.partition(".")[2] for rule in application.url_map.iter_rules()}
+    assert rules == {each.name for each in OPERATIONS} - {"running", "version"}
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
+@pytest.mark.parametrize("bad", BAD_TOKENS)
+def test_a_bad_token_is_401(app: ASGIApp, operation: Operation, bad: str) -> None:
+    response = ask(app, **request(operation), token=BAD_TOKENS[bad](scope_of(operation)))
+    assert response.status_code == 401  # noqa: PLR2004
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+    assert set(response.json()) == {"code", "message"}
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
+@pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic {}", "Token {}", "{}", "Bearer {} x"])
+def test_a_header_that_is_no_bearer_token_is_401(app: ASGIApp, operation: Operation, header: str) -> None:
+    value = header.format(internal(scope_of(operation)))
+    response = ask(app, **request(operation), headers={"Authorization": value})
+    assert response.status_code == 401  # noqa: PLR2004
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "scopes", [(), ("",), ("other:thing",), ("hl7_message",), (WRITE[:-1],), (WRITE + "s",)]
+)
+def test_a_token_without_the_scope_is_403(
+    app: ASGIApp, operation: Operation, scopes: tuple[str, ...]
+) -> None:
+    assert ask(app, **request(operation), token=internal(*scopes)).status_code == 403  # noqa: PLR2004
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
+def test_the_other_scope_is_not_enough(app: ASGIApp, operation: Operation) -> None:
+    other = READ if scope_of(operation) == WRITE else WRITE
+    response = ask(app, **request(operation), token=internal(other))
+    assert response.status_code == 403  # noqa: PLR2004
+    assert scope_of(operation) in response.json()["message"]
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
+def test_only_allowed_issuers_get_through(app: ASGIApp, operation: Operation) -> None:
+    allowed = operation.definition["x-allowed-issuers"]
+    assert allowed == (["internal", "epr_adapter"] if operation.name == "post_message" else ["internal"])
+    response = ask(app, **request(operation), token=adapter(WRITE, READ))
+    assert (response.status_code == 403) is ("epr_adapter" not in allowed)  # noqa: PLR2004
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "twist", ["{}%0A", "{}/", "/{}", "{}//", "{}%2F", "{};x", "{}%00", "{}?", "{}%3F", "/.{}"]
+)
+def test_no_spelling_of_an_address_gets_round_the_token(
+    app: ASGIApp, operation: Operation, twist: str
+) -> None:
+    twisted = request(operation) | {"path": twist.format(request(operation)["path"])}
+    assert ask(app, **twisted).status_code in (401, 404)
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
+def test_a_good_token_gets_through(app: ASGIApp, operation: Operation) -> None:
+    for _ in range(2):  # the second time it is known
+        status = ask(app, **request(operation), token=internal("more", scope_of(operation))).status_code
+        assert status in (501, 503)

@@ -1,0 +1,147 @@
+"""What is really answered, and every example, checked against the specification."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from connexion.json_schema import Draft4ResponseValidator
+from connexion.spec import Specification
+from httpx import Response
+from openapi_spec_validator import validate
+from starlette.types import ASGIApp
+
+from dhos_connector_api.api import specification
+from dhos_connector_api.api.specification import Operation
+from dhos_connector_api.db.engine import Database
+from tests.api_builders import READ, WRITE, api, ask, internal, message_body
+from tests.hl7_builders import adt
+
+#: References followed: plain enough for a validator that knows nothing of OpenAPI.
+RESOLVED = dict(Specification.load(specification.load()))
+OPERATIONS = {each.name: each for each in specification.operations(RESOLVED)}
+UNKNOWN = "2c4f1d24-2952-4d4e-b1d1-3637e33cc161"
+
+
+def test_the_specification_is_valid_openapi() -> None:
+    validate(specification.load())
+
+
+def test_written_as_one_file_it_is_still_the_same(tmp_path: Path) -> None:
+    specification.write(tmp_path / "out" / "openapi.yaml")
+    assert yaml.safe_load((tmp_path / "out" / "openapi.yaml").read_text()) == specification.load()
+
+
+def test_every_operation_has_what_readers_need() -> None:
+    for each in OPERATIONS.values():
+        assert each.definition["summary"]
+        assert len(each.definition["tags"]) == 1
+        assert "security" in each.definition
+        module = each.id.rpartition(".")[0].rpartition(".")[2]
+        assert module in (each.definition["tags"][0], "probes", "docs")
+
+
+def contents() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every body of the specification, of requests and of answers, with its example."""
+    for each in OPERATIONS.values():
+        bodies = {"request": each.definition.get("requestBody", {}), **each.definition["responses"]}
+        for status, body in bodies.items():
+            for media_type, content in body.get("content", {}).items():
+                yield f"{each.name} {status} {media_type}", content
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), list(contents()), ids=lambda each: each if isinstance(each, str) else ""
+)
+def test_every_body_has_an_example_that_fits(name: str, content: dict[str, Any]) -> None:
+    assert "example" in content, name
+    Draft4ResponseValidator(content["schema"]).validate(content["example"])
+
+
+def fits(operation: Operation, response: Response) -> Response:
+    """Assert that the specification announces this status, this content type and this body."""
+    responses = operation.definition["responses"]
+    definition = responses.get(str(response.status_code)) or responses["default"]
+    if str(response.status_code) not in responses:
+        assert response.status_code >= 400, "a success has to be in the specification"  # noqa: PLR2004
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    announced = definition.get("content", {})
+    assert media_type in announced or (not announced and not response.content)
+    if media_type == "application/json":
+        Draft4ResponseValidator(announced[media_type]["schema"]).validate(response.json())
+    for name, header in definition.get("headers", {}).items():
+        if name == "Retry-After":
+            assert response.headers[name].isdigit(), header
+    return response
+
+
+def test_an_example_names_every_field_of_a_message() -> None:
+    schema = RESOLVED["components"]["schemas"]["Message"]
+    assert set(schema["properties"]) - {"matched_on"} == set(schema["required"])
+
+
+@pytest.fixture
+def app(database: Database) -> ASGIApp:
+    """The application with an empty database."""
+    return api(database)
+
+
+def ask_for(app: ASGIApp, name: str, path: str, **request: Any) -> Response:
+    operation = OPERATIONS[name]
+    return fits(operation, ask(app, operation.method.upper(), path, token=internal(WRITE, READ), **request))
+
+
+def test_answers_to_messages_fit(app: ASGIApp) -> None:
+    raw = adt("A01", mrn="M1")
+    answer = ask_for(app, "post_message", "/dhos/v1/message", json=message_body(raw))
+    path = f"/dhos/v1/message/{answer.json()['uuid']}"
+    headers = {"Content-Type": "application/hl7-v2"}
+    ask_for(app, "post_message", "/dhos/v1/message", content=adt("A99"), headers=headers)
+    unreadable = ask_for(app, "post_message", "/dhos/v1/message", content=b"\xff", headers=headers)
+    ask_for(app, "post_message", "/dhos/v1/message", content=b"", headers={"Content-Type": "text/plain"})
+    ask_for(app, "mark_message_processed", path, json={"is_processed": True})
+    ask_for(app, "mark_message_processed", f"/dhos/v1/message/{UNKNOWN}", json={"is_processed": True})
+    message = ask_for(app, "get_message", path).json()
+    assert set(message) == set(RESOLVED["components"]["schemas"]["Message"]["required"])
+    ask_for(app, "get_message", f"/dhos/v1/message/{unreadable.json()['message'].split()[-1]}")
+    ask_for(app, "get_message", f"/dhos/v1/message/{UNKNOWN}")
+
+
+def test_answers_to_searches_fit(app: ASGIApp) -> None:
+    for trigger in ("A01", "A08"):
+        ask_for(
+            app, "post_message", "/dhos/v1/message", json=message_body(adt(trigger, mrn="M1", MSH_10=trigger))
+        )
+    query = {"identifier_type": "MRN", "identifier": "M1", "limit": 1}
+    found = ask_for(app, "search_by_identifier", "/dhos/v1/message/search", params=query)
+    assert found.json()[0]["matched_on"]["identifier"] == "M1"
+    assert found.headers["link"].endswith('; rel="next"')
+    ask_for(app, "search_by_identifier", "/dhos/v1/message/search")
+    assert ask_for(app, "search_by_control_id", "/dhos/v1/message/search/A01").json()
+
+
+def test_answers_to_the_other_operations_fit(app: ASGIApp) -> None:
+    oru = OPERATIONS["post_oru_message"].definition["requestBody"]["content"]["application/json"]["example"]
+    cda = OPERATIONS["post_cda_message"].definition["requestBody"]["content"]["application/json"]["example"]
+    for name, path, body in (
+        ("post_oru_message", "/dhos/v1/oru_message", oru),
+        ("post_cda_message", "/dhos/v1/cda_message", cda),
+    ):
+        assert ask_for(app, name, path, json=body).status_code == 501  # noqa: PLR2004
+        assert ask_for(app, name, path, json={}).status_code == 400  # noqa: PLR2004
+    for name, path in (
+        ("running", "/running"),
+        ("version", "/version"),
+        ("ready", "/ready"),
+        ("metrics", "/metrics"),
+    ):
+        assert ask_for(app, name, path).status_code == 200  # noqa: PLR2004
+    assert ask_for(app, "page", "/docs").status_code == 200  # noqa: PLR2004
+
+
+def test_answers_without_a_database_fit() -> None:
+    without = api()
+    assert ask_for(without, "get_message", f"/dhos/v1/message/{UNKNOWN}").status_code == 503  # noqa: PLR2004
+    raw = {"content": adt(), "headers": {"Content-Type": "application/hl7-v2"}}
+    assert ask_for(without, "post_message", "/dhos/v1/message", **raw).status_code == 503  # noqa: PLR2004
