@@ -20,7 +20,7 @@ _FIELDS = {"PID": 3, "MRG": 1}
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """One identifier. `type` is MRN, NHS_NUMBER or VISIT_ID, else the sender's type code, perhaps ''."""
+    """One identifier. `type` is MRN, NHS_NUMBER or VISIT_ID, '' where the site's table knows no type."""
 
     type: str
     value: str
@@ -78,7 +78,7 @@ def _ranked(repetition: Repetition, table: IdentifierTable) -> _Ranked | None:
     if kind == NHS_NUMBER:
         value = value.replace(" ", "")  # printed 943 476 5919, held as ten digits
     expires = repetition.value(8)
-    return _Ranked(expires not in {"", DELETE}, by_type_only, Identifier(kind or code, value, authority))
+    return _Ranked(expires not in {"", DELETE}, by_type_only, Identifier(kind, value, authority))
 
 
 def _kind(authorities: set[str], code: str, table: IdentifierTable) -> tuple[str, bool]:

@@ -17,6 +17,8 @@ from dhos_connector_api.hl7v2.identifiers import patient_identifiers
 from dhos_connector_api.hl7v2.read import DELETE, Defect, Message
 from dhos_connector_api.site import Site
 
+_MOST_SEGMENTS = 300  # of PID, MRG and PV1 together: some hundred patients
+_LONGEST_SEGMENT = 65_536  # characters; a real PID has some 500
 _LONGEST = {3: 227, 4: 227, 10: 199}  # characters of MSH-3, MSH-4 and MSH-10 (v2.7, chapter 2)
 
 
@@ -56,6 +58,9 @@ _CHARACTERS = Verdict(Code.AE, "102", "MSH^1^18", "The bytes do not fit the char
 _NUL = Verdict(Code.AE, "102", None, "The message holds NUL characters.")
 _NO_CONTROL_ID = Verdict(Code.AE, "101", "MSH^1^10", "The message control id is missing.")
 _LONG_HEADER = Verdict(Code.AE, "102", "MSH^1", "MSH-3, MSH-4 or MSH-10 is longer than HL7 allows.")
+_TOO_MUCH = Verdict(
+    Code.AE, "207", None, "More patients or a longer PID, MRG or PV1 than one message may bring."
+)
 _NO_PID = Verdict(Code.AE, "100", "PID^1", "The PID segment is missing.")
 _SECOND_PID = Verdict(Code.AE, "100", "PID^2", "There is more than one PID where one belongs.")
 _NO_MRG = Verdict(Code.AE, "100", "MRG^1", "A merge needs an MRG segment for each PID.")
@@ -126,6 +131,13 @@ def _key(message: Message, _site: Site) -> Verdict | None:
     return _LONG_HEADER if too_long else None
 
 
+def _size(message: Message, _site: Site) -> Verdict | None:
+    """What a message brings is bounded: an envelope for every group, with the group's values in it."""
+    segments = [segment for name in ("PID", "MRG", "PV1") for segment in message.all(name)]
+    too_long = any(len(segment.line) > _LONGEST_SEGMENT for segment in segments)
+    return _TOO_MUCH if too_long or len(segments) > _MOST_SEGMENTS else None
+
+
 def _structure(message: Message, _site: Site) -> Verdict | None:
     """PID and MRG where chapter 3 puts them; other message types have structures of their own."""
     if message.message_code != "ADT":
@@ -182,6 +194,7 @@ RULES: tuple[Rule, ...] = (
     _version,  # AR 203
     _characters,  # AE 102
     _key,  # AE 101, AE 102
+    _size,  # AE 207
     _structure,  # AE 100
     _identified,  # AE 101
     _ward,  # AE 101

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from dhos_connector_api.hl7v2.acknowledge import ERROR_NAMES
+from dhos_connector_api.hl7v2.identifiers import patient_identifiers
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, DUPLICATE, OWN_FAILURE, REPEATED, Code, Verdict, judge
-from dhos_connector_api.site import ALL_ADT_TRIGGERS, Inbound, Site
+from dhos_connector_api.site import ALL_ADT_TRIGGERS, IdentifierTable, Inbound, Site
 from tests.hl7_builders import adt, merge, message, two_patients
 
 MERGES = ["A18", "A30", "A34", "A35", "A36", "A39", "A40", "A41", "A42", "A47"]
@@ -152,3 +153,15 @@ def test_verdicts_of_the_intake_are_of_the_table() -> None:
         ("AE", "207"),
     ]
     assert {DUPLICATE.error, OWN_FAILURE.error} <= set(ERROR_NAMES)
+
+
+def test_what_one_message_may_bring_is_bounded() -> None:
+    assert answer(merge(more=["MRG|OLD^^^A^MRN"] * 301)) == ("AE", "207", None)
+    assert answer(adt(PID_5="X" * 70_000)) == ("AE", "207", None)
+    assert answer(merge(more=["MRG|OLD^^^A^MRN"] * 100)) == AA
+
+
+def test_a_senders_own_code_does_not_pass_for_ours() -> None:
+    table = IdentifierTable(mrn_types=frozenset({"HOSP"}))
+    (pid,) = read(adt(PID_3="1^^^X^MRN~2^^^X^HOSP")).all("PID")
+    assert patient_identifiers(pid, table).mrn == "2"

@@ -1,0 +1,33 @@
+"""What goes to RabbitMQ: an envelope of actions, and what became of an attempt to publish one."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+#: SNOMED CT 24891000000101, EDI message (record artifact): the key existing consumers bind.
+LEGACY_ROUTING_KEY = "dhos.24891000000101"
+#: Everything existing consumers must not see: event-only envelopes.
+EVENT_ROUTING_KEY = "dhos.connector_event"
+
+Action = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One AMQP message to be. `id` becomes the AMQP message_id and is the same at every attempt."""
+
+    id: UUID
+    routing_key: str
+    body: bytes
+    correlation_id: str
+
+
+class Outcome(Enum):
+    """What became of one envelope handed to a publisher."""
+
+    CONFIRMED = "confirmed"  # the broker has it, in at least one queue
+    RETURNED = "returned"  # unroutable: no queue is bound to its key
+    REFUSED = "refused"  # the broker answered basic.nack
+    UNKNOWN = "unknown"  # the connection went before the answer came
+    IMPOSSIBLE = "impossible"  # this envelope can never be published

@@ -1,0 +1,106 @@
+"""What is known about a message as a whole, and under which identifiers it is found."""
+
+from dataclasses import dataclass, replace
+from datetime import MAXYEAR, MINYEAR, datetime, tzinfo
+
+from dhos_connector_api.actions.values import clean, sent, timestamp
+from dhos_connector_api.hl7v2.datetimes import Precision
+from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER, VISIT_ID, patient_identifiers
+from dhos_connector_api.hl7v2.read import Message
+from dhos_connector_api.hl7v2.segment import Segment
+from dhos_connector_api.site import IdentifierTable, Site
+
+#: Characters; a longer value does not fit the search index and is no identifier.
+LONGEST_IDENTIFIER = 255
+
+PATIENT_TYPES = (MRN, NHS_NUMBER)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of one message, fit to be stored: no NULs, no lone surrogates; '' where nothing was sent.
+
+    `message_type` is MSH-9 as sent, `event_code` as in ADT_A01; `sending_application` and
+    `sending_facility` are MSH-3 and MSH-4 whole, unescaped. `sent_at` is MSH-7, aware, or None when
+    it is missing, impossible or only a year or month. `identifiers` are (type, value), each once.
+    """
+
+    message_type: str = ""
+    event_code: str = ""
+    sending_application: str = ""
+    sending_facility: str = ""
+    control_id: str = ""
+    sent_at: datetime | None = None
+    version: str = ""
+    processing_id: str = ""
+    identifiers: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def nothing(cls) -> "Facts":
+        """The facts of a message that could not be read."""
+        return cls()
+
+
+def facts(message: Message, site: Site, zone: tzinfo) -> Facts:
+    """The facts of any readable message, accepted or not; an MSH-7 without offset is read in `zone`."""
+    return replace(header_facts(message, zone), identifiers=_identifiers(message, site.inbound.identifiers))
+
+
+def header_facts(message: Message, zone: tzinfo) -> Facts:
+    """What MSH alone says: the facts without the identifiers."""
+    header = message.msh
+    return Facts(
+        message_type=storable(header.raw(9)),
+        event_code=storable(message.event_code),
+        sending_application=storable(header.text(3)),
+        sending_facility=storable(header.text(4)),
+        control_id=storable(message.control_id),
+        sent_at=_sent_at(message, zone),
+        version=storable(message.version),
+        processing_id=storable(header.value(11)),
+    )
+
+
+def storable(value: str) -> str:
+    """`value` trimmed, '' for `""`, without what PostgreSQL's text cannot hold.
+
+    NULs go, and lone surrogates become question marks.
+    """
+    if not value.isascii():
+        value = value.encode("utf-8", "replace").decode()
+    return clean(value) or ""
+
+
+def indexable(value: str) -> bool:
+    """Whether `value` can stand in the search index as it is."""
+    return 0 < len(value) <= LONGEST_IDENTIFIER and storable(value) == value
+
+
+def _sent_at(message: Message, zone: tzinfo) -> datetime | None:
+    """MSH-7; None too in the first and last year there is, which other zones do not reach."""
+    stamp = timestamp(message.msh, 7, zone)
+    if stamp is None or stamp.precision < Precision.DAY or not MINYEAR < stamp.value.year < MAXYEAR:
+        return None
+    return stamp.value
+
+
+def _identifiers(message: Message, table: IdentifierTable) -> tuple[tuple[str, str], ...]:
+    """MRNs, NHS and visit numbers of all patients: current ones, then old ones (MRG)."""
+    found = [pair for pid in message.all("PID") for pair in _of_patient(pid, table)]
+    found += _of_visits(message.all("PV1"), 19)
+    found += [pair for mrg in message.all("MRG") for pair in _of_patient(mrg, table)]
+    found += _of_visits(message.all("MRG"), 5)
+    return tuple([pair for pair in dict.fromkeys(found) if indexable(pair[1])])
+
+
+def _of_patient(segment: Segment, table: IdentifierTable) -> list[tuple[str, str]]:
+    """Every MRN and NHS number of a PID or MRG segment, the best ones first."""
+    return [
+        (each.type, each.value)
+        for each in patient_identifiers(segment, table).all
+        if each.type in PATIENT_TYPES
+    ]
+
+
+def _of_visits(segments: tuple[Segment, ...], field: int) -> list[tuple[str, str]]:
+    return [(VISIT_ID, visit) for segment in segments if (visit := sent(segment, field))]
