@@ -1,0 +1,187 @@
+"""Publishes batches of envelopes to RabbitMQ and tells what became of each.
+
+A batch goes out at once and its confirms come back together. Nothing is tried twice here: whoever
+calls decides what to publish again, under the same message_id.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pika.adapters.select_connection import IOLoop
+from pika.exceptions import AMQPError, ChannelWrongStateError, ConnectionWrongStateError
+
+from dhos_connector_api import clock
+from dhos_connector_api.actions.envelope import Envelope, Outcome
+from dhos_connector_api.broker import topology
+from dhos_connector_api.broker.address import OPEN_TIMEOUT, BrokerAddress
+from dhos_connector_api.broker.confirms import Confirms
+from dhos_connector_api.broker.link import Link, properties, run_loop
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two attempts to connect: doubled after each failure.
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
+#: RabbitMQ closes the channel with it when a message cannot be taken as it is (too large).
+_PRECONDITION_FAILED = 406
+_CANNOT_ENCODE = (AMQPError, ValueError, TypeError, OverflowError)
+
+
+class Publisher:
+    """A connection to RabbitMQ that is opened when needed and opened again when lost.
+
+    Not thread-safe. While a batch is under way, `keep_waiting` is asked several times a second; once
+    it says no the connection is cut and what has no answer yet is UNKNOWN.
+    """
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        *,
+        name: str = "dhos-connector-api",
+        keep_waiting: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._address = address
+        self._name = name
+        self._keep_waiting = keep_waiting
+        self._loop = IOLoop()
+        self._link: Link | None = None
+        self._next_tag = 1
+        self._pause = FIRST_PAUSE
+        self._not_before = 0.0
+        self._confirms: Confirms | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._link is not None and self._link.open
+
+    @property
+    def blocked(self) -> bool:
+        """True while RabbitMQ refuses to take more (it is short of memory or disk)."""
+        return self._link is not None and self._link.blocked
+
+    def ready(self) -> bool:
+        """True when a batch can go out now. Connects if need be, not too often after failures."""
+        if not self.connected:
+            self._connect()
+        return self.connected and not self.blocked
+
+    def publish(self, batch: Sequence[Envelope]) -> list[Outcome]:
+        """Publish the batch in its order and wait for every answer; one outcome an envelope.
+
+        Blocks while RabbitMQ is blocked. A channel that RabbitMQ closed over a message leaves what
+        has no answer UNKNOWN, or, where the batch was that one message, IMPOSSIBLE.
+        """
+        ready = self.ready()
+        link = self._link
+        if not ready or link is None:
+            return [Outcome.UNKNOWN] * len(batch)
+        confirms = self._confirms = Confirms(len(batch), self._next_tag)
+        self._send(link, batch, confirms)
+        answered = link.run_until(lambda: confirms.complete, self._keep_waiting)
+        self._next_tag, self._confirms = confirms.next_tag, None
+        if answered:
+            return confirms.outcomes()
+        self.drop()
+        too_large = len(batch) == 1 and link.closing_code == _PRECONDITION_FAILED
+        return confirms.outcomes(Outcome.IMPOSSIBLE if too_large else Outcome.UNKNOWN)
+
+    def idle(self, seconds: float) -> None:
+        """Wait that long, serving heartbeats and whatever RabbitMQ has to say."""
+        until = clock.monotonic() + seconds
+        while (left := until - clock.monotonic()) > 0:
+            if self._link is not None and not self._link.lost:
+                self._link.run(left)
+            else:
+                run_loop(self._loop, left)
+
+    def drop(self) -> None:
+        """Cut the connection this instant; nothing that is still buffered goes out."""
+        if self._link is not None:
+            link, self._link = self._link, None
+            link.cut()
+
+    def close(self) -> None:
+        """Close the connection in good order. The publisher may be used again afterwards."""
+        if self._link is not None:
+            link, self._link = self._link, None
+            link.close()
+
+    def _connect(self) -> None:
+        now = clock.monotonic()
+        if now < self._not_before:
+            return
+        self.drop()
+        if self._open(topology.declare) or self._refused() and self._open(topology.check):
+            self._pause = FIRST_PAUSE
+            self._not_before = 0.0
+            log.info("connected to RabbitMQ")
+            return
+        self.drop()
+        log.warning("RabbitMQ cannot be reached", extra={"next_attempt_seconds": self._pause})
+        self._not_before = clock.monotonic() + self._pause
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+    def _refused(self) -> bool:
+        """RabbitMQ would not have our topology: something exists with other arguments."""
+        refused = self._link is not None and self._link.closing_code is not None
+        if refused:
+            log.error("exchanges or queues on RabbitMQ differ from the contract; publishing all the same")
+        return refused
+
+    def _open(self, set_up: Callable[[Any, topology.Done], None]) -> bool:
+        """Open a new connection, set the topology up, switch confirms on. False if any of it failed."""
+        link = self._link = Link(self._address, self._name, self._loop)
+        deadline = clock.monotonic() + OPEN_TIMEOUT + 1
+        answered: list[Any] = []
+
+        def in_time() -> bool:
+            return clock.monotonic() < deadline
+
+        def answer(frame: Any) -> None:
+            answered.append(frame)
+            link.stir()
+
+        if not link.run_until(lambda: link.open, in_time):
+            return False
+        set_up(link.channel, answer)
+        if not link.run_until(lambda: bool(answered), in_time):
+            return False
+        answered.clear()
+        link.channel.add_on_return_callback(self._on_return)
+        link.channel.confirm_delivery(self._on_answer, answer)
+        self._next_tag = 1
+        return link.run_until(lambda: bool(answered), in_time)
+
+    def _send(self, link: Link, batch: Sequence[Envelope], confirms: Confirms) -> None:
+        timestamp = int(clock.now().timestamp())
+        for place, envelope in enumerate(batch):
+            message_id = str(envelope.id)
+            try:
+                link.channel.basic_publish(
+                    topology.EXCHANGE,
+                    envelope.routing_key,
+                    envelope.body,
+                    properties(message_id, envelope.correlation_id, timestamp),
+                    mandatory=True,
+                )
+            except (ChannelWrongStateError, ConnectionWrongStateError):
+                return  # lost: what follows was not sent and stays without an answer
+            except _CANNOT_ENCODE:  # raised before a single byte is buffered
+                confirms.impossible(place)
+            else:
+                confirms.sent(place, message_id)
+
+    def _on_return(self, _channel: Any, _method: Any, header: Any, _body: bytes) -> None:
+        if self._confirms is not None:
+            self._confirms.returned(header.message_id)
+
+    def _on_answer(self, frame: Any) -> None:
+        if self._confirms is None:
+            return
+        method = frame.method
+        self._confirms.answered(
+            method.delivery_tag, multiple=method.multiple, confirmed=method.NAME == "Basic.Ack"
+        )
+        if self._confirms.complete and self._link is not None:
+            self._link.stir()

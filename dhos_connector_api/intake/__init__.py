@@ -1,0 +1,1 @@
+"""The use cases of everything that comes in; every door (HTTP, MLLP, ...) calls these."""

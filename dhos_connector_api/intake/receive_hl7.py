@@ -1,0 +1,281 @@
+"""Receive one HL7 v2 message: read it, judge it, keep it, acknowledge it.
+
+`receive` does all the thinking before any transaction; `keep` is the one transaction's work. The
+caller commits, and only then answers with the receipt's acknowledgement.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, tzinfo
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from dhos_connector_api import clock
+from dhos_connector_api.actions.extract import extract
+from dhos_connector_api.actions.facts import Facts, facts, header_facts
+from dhos_connector_api.actions.merges import merges
+from dhos_connector_api.errors import UnreadableMessage
+from dhos_connector_api.hl7v2 import rules
+from dhos_connector_api.hl7v2.acknowledge import acknowledge
+from dhos_connector_api.hl7v2.read import Defect, Message, read, read_text
+from dhos_connector_api.hl7v2.rules import Code, Verdict
+from dhos_connector_api.log import where
+from dhos_connector_api.messages import store
+from dhos_connector_api.messages.store import Effects, NewMessage
+from dhos_connector_api.metrics import RECEIVED, REPEATED
+from dhos_connector_api.site import Site
+
+_log = logging.getLogger(__name__)
+
+#: A sender's name is part of an index and of the relay's lock list; longer ones share a queue.
+_SENDER_LENGTH = 200
+#: Where MSH-7 stands when MSH is split at its separator, which is MSH-1 itself.
+_MSH_7 = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What every message is received with."""
+
+    site: Site
+    zone: tzinfo  # of times that carry no offset
+    duplicate_policy: str  # replay | reject
+    duplicate_window: timedelta
+    transform: Callable[[str], str] | None  # the site's own transformer
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One message, read and judged; nothing is stored yet. `message` is None when unreadable."""
+
+    message: Message | None
+    verdict: Verdict | None
+    row: NewMessage
+    effects: Effects
+    intake: Intake
+    key: bytes  # what the message would claim, were it accepted
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What is kept and what to answer. `ack` and `code` are None for an unreadable message."""
+
+    message_uuid: UUID
+    ack: bytes | None
+    code: Code | None
+    charset: str | None
+
+
+def receive(
+    raw: bytes,
+    intake: Intake,
+    *,
+    created_by: str | None,
+    correlation_id: str,
+    message_uuid: UUID | None = None,
+) -> Received:
+    """Read `raw` and decide what to answer. Pure but for the clock; never raises for any bytes.
+
+    `message_uuid` is given when a stored message is judged again; a new one gets a new one.
+    """
+    now = clock.now()
+    row = NewMessage(
+        uuid=message_uuid or clock.new_uuid(now),
+        at=now,
+        created_by=created_by,
+        src_description="tie",
+        dst_description="dhos",
+        state="unparseable",
+        correlation_id=correlation_id,
+        received=raw,
+        content=None,
+        charset=None,
+        ack=None,
+    )
+    try:
+        message = read(raw, default_charset=intake.site.inbound.default_charset)
+    except UnreadableMessage:
+        return Received(None, None, row, Effects(), intake, b"")
+    return _judged(message, row, intake)
+
+
+def _judged(message: Message, row: NewMessage, intake: Intake) -> Received:
+    key = duplicate_key(message)
+    row = replace(row, content=message.text, charset=message.charset)
+    known = Facts.nothing()
+    effects = Effects()
+    try:
+        known = header_facts(message, intake.zone)
+        understood = transformed(message, intake)
+        known = facts(understood, intake.site, intake.zone)
+        verdict = rules.judge(understood, intake.site)
+        if verdict.code is Code.AA:
+            effects = effects_of(message, understood, known, row, intake)
+    except Exception as error:  # a failure of ours is stored with its AE, to be replayed once mended
+        _log.error("message could not be read", extra={"message_uuid": str(row.uuid), "cause": where(error)})
+        verdict = rules.OWN_FAILURE
+    row = replace(
+        row,
+        message_type=known.message_type or None,
+        event_code=known.event_code or None,
+        sending_application=known.sending_application or None,
+        sending_facility=known.sending_facility or None,
+        message_control_id=known.control_id or None,
+        sent_at=known.sent_at,
+    )
+    if verdict.code is not Code.AA:
+        effects = Effects(identifiers=known.identifiers)
+    return _answered(Received(message, verdict, row, effects, intake, key), verdict)
+
+
+def transformed(message: Message, intake: Intake) -> Message:
+    """The message as the site's transformer understands it; the acknowledgement keeps the original."""
+    if intake.transform is None:
+        return message
+    about_bytes = message.defects & {Defect.INVALID_CHARACTERS, Defect.NUL}
+    return read_text(intake.transform(message.text), charset=message.charset, defects=about_bytes)
+
+
+def _answered(received: Received, verdict: Verdict, duplicate_of: UUID | None = None) -> Received:
+    """The message with that verdict: its acknowledgement, its state, and its effects if it is AA."""
+    if received.message is None:
+        return received
+    row = replace(
+        received.row,
+        ack=acknowledge(received.message, verdict, control_id=received.row.uuid.hex[12:], now=received.row.at),
+        state="accepted" if verdict.code is Code.AA else "refused",
+        ack_status=verdict.code.value,
+        error_code=verdict.error,
+        error_location=verdict.location,
+        error_text=verdict.text,
+        duplicate_of=duplicate_of,
+    )
+    effects = received.effects
+    if verdict.code is not Code.AA:
+        effects = Effects(identifiers=effects.identifiers)
+    return replace(received, verdict=verdict, row=row, effects=effects)
+
+
+def effects_of(
+    message: Message, understood: Message, known: Facts, row: NewMessage, intake: Intake
+) -> Effects:
+    """What an accepted message brings with it.
+
+    Key and hash are those of the message as sent; `understood` is what the transformer made of it
+    and `known` its facts. Envelope ids follow from `row.uuid`: a replay publishes under the same.
+    """
+    envelopes = extract(
+        understood,
+        site=intake.site,
+        zone=intake.zone,
+        message_uuid=row.uuid,
+        correlation_id=row.correlation_id,
+    )
+    return Effects(
+        key=duplicate_key(message),
+        content_hash=content_hash(message),
+        sender=f"{known.sending_application}|{known.sending_facility}"[:_SENDER_LENGTH],
+        identifiers=known.identifiers,
+        merges=[(each.identifier_type, each.surviving, each.old) for each in merges(understood, intake.site)],
+        envelopes=[(each.id, each.routing_key, each.body) for each in envelopes],
+    )
+
+
+def duplicate_key(message: Message) -> bytes:
+    """SHA-256 of sender (MSH-3, MSH-4) and MSH-10: who may use a control id once."""
+    header = message.msh
+    return _digest("\0".join((header.raw(3), header.raw(4), header.raw(10))))
+
+
+def content_hash(message: Message) -> bytes:
+    """SHA-256 of the content with line ends normalised and MSH-7 left out (a resend stamps anew)."""
+    header = message.msh
+    separator = header.raw(1)
+    fields = header.line.split(separator)
+    if len(fields) > _MSH_7:
+        fields[_MSH_7] = ""
+    rest = [line for line in message.lines if line is not header.line]
+    return _digest("\r".join([separator.join(fields), *rest]))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def keep(connection: Connection, received: Received) -> Receipt:
+    """Store the message, or find that it is a duplicate. The caller commits before it answers."""
+    verdict = received.verdict
+    if verdict is None:
+        store.insert(connection, received.row, Effects(), window=received.intake.duplicate_window)
+        return _receipt(received)
+    if verdict.code is not Code.AA:
+        # What was accepted once stays acknowledged, even where today's rules would refuse it.
+        repeat = _repeat(connection, received)
+        return repeat or _stored(connection, received)
+    if store.insert(connection, received.row, received.effects, window=received.intake.duplicate_window):
+        return _receipt(received)
+    return _duplicate(connection, received)
+
+
+def _stored(connection: Connection, received: Received) -> Receipt:
+    store.insert(connection, received.row, received.effects, window=received.intake.duplicate_window)
+    return _receipt(received)
+
+
+def _holder(connection: Connection, received: Received) -> store.KeyHolder | None:
+    window = received.intake.duplicate_window
+    return store.key_holder(connection, received.key, at=received.row.at, window=window)
+
+
+def _repeat(connection: Connection, received: Received) -> Receipt | None:
+    """The receipt of the accepted message this one repeats, if it does."""
+    holder = _holder(connection, received)
+    if holder is None or received.message is None or holder.content_hash != content_hash(received.message):
+        return None
+    return _duplicate(connection, received)
+
+
+def _duplicate(connection: Connection, received: Received) -> Receipt:
+    """Answer a message whose control id is taken: by itself, or by another content."""
+    holder = _holder(connection, received)
+    message = received.message
+    if holder is None or message is None:  # the claim ran out between two statements of ours
+        return _stored(connection, received)
+    if holder.content_hash != content_hash(message):
+        REPEATED.labels("conflict").inc()
+        return _stored(connection, _answered(received, rules.DUPLICATE, holder.message_uuid))
+    store.count_repeat(connection, received.key, at=received.row.at)
+    if received.intake.duplicate_policy == "reject":
+        REPEATED.labels("reject").inc()
+        return _stored(connection, _answered(received, rules.REPEATED, holder.message_uuid))
+    REPEATED.labels("replay").inc()
+    return Receipt(holder.message_uuid, holder.ack, Code.AA, holder.charset)
+
+
+def _receipt(received: Received) -> Receipt:
+    row = received.row
+    code = received.verdict.code if received.verdict else None
+    return Receipt(row.uuid, row.ack, code, row.charset)
+
+
+def count(received: Received, receipt: Receipt) -> None:
+    """Count and log one answered message. Call it after the commit."""
+    row = received.row
+    accepted = received.intake.site.inbound.accepted
+    code, _, trigger = (row.event_code or "").partition("_")
+    event = row.event_code if trigger in accepted.get(code, ()) else "other"
+    RECEIVED.labels(event, receipt.code or "unreadable").inc()
+    _log.info(
+        "message received",
+        extra={
+            "message_uuid": str(receipt.message_uuid),
+            "control_id": (row.message_control_id or "")[:64],
+            "event": event,
+            "ack": receipt.code,
+            "error": row.error_code,
+            "bytes": len(row.received),
+        },
+    )

@@ -1,0 +1,1 @@
+"""The outbox: envelopes committed with their message, and the step that publishes them."""

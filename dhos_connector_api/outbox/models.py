@@ -1,0 +1,48 @@
+"""The table of envelopes. Rows are written by `messages.store.insert`, with their message.
+
+`position` is the order in which rows were inserted. (sender, routing_key) is a stream: within it
+order holds, and one stream never waits for another. A row is waiting, published or dead.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Identity, Index, LargeBinary, Text, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.orm import Mapped, mapped_column
+
+from dhos_connector_api.db.metadata import db
+
+_TIME = TIMESTAMP(timezone=True)
+
+
+class OutboxRow(db.Model):  # type: ignore[name-defined,misc]
+    """One envelope; `id` is its AMQP message_id at every attempt."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    message_uuid: Mapped[UUID] = mapped_column()
+    sender: Mapped[str] = mapped_column(Text)
+    routing_key: Mapped[str] = mapped_column(Text)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    correlation_id: Mapped[str] = mapped_column(Text)
+    created: Mapped[datetime] = mapped_column(_TIME)
+    published_at: Mapped[datetime | None] = mapped_column(_TIME)
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    dead_at: Mapped[datetime | None] = mapped_column(_TIME)
+    last_error: Mapped[str | None] = mapped_column(Text)  # one of our own texts, never input
+
+    __table_args__ = (
+        Index(
+            "outbox_waiting",
+            sender,
+            routing_key,
+            position,
+            postgresql_where=text("published_at IS NULL AND dead_at IS NULL"),
+        ),
+        Index("outbox_message_uuid", message_uuid),
+        Index("outbox_published_at", published_at, postgresql_where=text("published_at IS NOT NULL")),
+        Index("outbox_dead", position, postgresql_where=text("dead_at IS NOT NULL")),
+    )

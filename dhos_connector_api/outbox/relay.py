@@ -1,0 +1,134 @@
+"""One step of the relay: select waiting rows, publish them, settle what became of them.
+
+Publishing is handed in. A row is settled only when every row before it in its stream is: what was
+confirmed after a gap is published again, under the same id, so that order holds.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from dhos_connector_api.actions.envelope import Envelope, Outcome
+from dhos_connector_api.metrics import COMMIT_TO_CONFIRM_SECONDS, PUBLISH_SECONDS, PUBLISHED
+from dhos_connector_api.outbox import store
+from dhos_connector_api.outbox.holds import Holds
+from dhos_connector_api.outbox.store import Stream, WaitingRow
+
+Publish = Callable[[Sequence[Envelope]], Sequence[Outcome]]
+
+#: The most rows of one batch.
+BATCH = 500
+
+#: What is noted with a row, by outcome: fixed texts, which cannot quote anything.
+ERRORS = {
+    Outcome.RETURNED: "unroutable: no queue is bound to this routing key",
+    Outcome.REFUSED: "refused: the broker or a consumer did not take it",
+    Outcome.UNKNOWN: "no answer: the connection was lost before the broker confirmed it",
+    Outcome.IMPOSSIBLE: "impossible: it does not fit into an AMQP message, or is too large",
+}
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What follows from the outcomes of one batch."""
+
+    confirmed: list[WaitingRow] = field(default_factory=list)
+    impossible: list[WaitingRow] = field(default_factory=list)
+    failed: dict[Outcome, list[WaitingRow]] = field(default_factory=dict)
+    #: Streams that stopped, with the number of rows from there on that may be at fault.
+    stopped: dict[Stream, int] = field(default_factory=dict)
+
+
+def settlement(rows: Sequence[WaitingRow], outcomes: Sequence[Outcome]) -> Settlement:
+    """Sort a batch by what is to be noted (pure); rows of a stream stand in their order.
+
+    After a row that is neither confirmed nor impossible its stream has stopped: later confirms of
+    that stream count for nothing.
+    """
+    result = Settlement()
+    for row, outcome in zip(rows, outcomes, strict=True):
+        if outcome is Outcome.IMPOSSIBLE:
+            result.impossible.append(row)
+        elif outcome is not Outcome.CONFIRMED:
+            result.failed.setdefault(outcome, []).append(row)
+            # Only an unknown outcome leaves open which row was at fault.
+            unknown = 1 if outcome is Outcome.UNKNOWN else 0
+            result.stopped[row.stream] = max(1, result.stopped.get(row.stream, 0) + unknown)
+        elif row.stream not in result.stopped:
+            result.confirmed.append(row)
+    return result
+
+
+class Relay:
+    """The step over one database session. `connection` commits each statement by itself.
+
+    Any error of the session goes through: the caller must then stop publishing at once.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        publish: Publish,
+        *,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        batch: int = BATCH,
+    ) -> None:
+        self._connection = connection
+        self._publish = publish
+        self._now = now
+        self._monotonic = monotonic
+        self._batch = batch
+        self._holds = Holds()
+        self._after: Stream = ("", "")
+
+    def step(self) -> bool:
+        """Publish one batch and settle it; False when there was nothing to publish now."""
+        rows = self._select()
+        if not rows:
+            return False
+        with PUBLISH_SECONDS.time():
+            outcomes = self._publish([row.envelope for row in rows])
+        for outcome, count in Counter(outcomes).items():
+            PUBLISHED.labels(outcome=outcome.value).inc(count)
+        self._settle(settlement(rows, outcomes))
+        return True
+
+    def _select(self) -> list[WaitingRow]:
+        """A single row of a stream that failed before and is due, else a batch of all the others."""
+        due = self._holds.due(self._monotonic())
+        if due is not None:
+            row = store.first_waiting(self._connection, due)
+            if row is not None:
+                return [row]
+            self._holds.forget(due)
+        rows = store.waiting(self._connection, rows=self._batch, held=self._holds, after=self._after)
+        if rows:
+            self._after = max(row.stream for row in rows)
+        return rows
+
+    def _settle(self, result: Settlement) -> None:
+        at = self._now()
+        if result.confirmed:
+            store.settle(self._connection, _ids(result.confirmed), at=at)
+            for row in result.confirmed:
+                COMMIT_TO_CONFIRM_SECONDS.observe(max(0.0, (at - row.created).total_seconds()))
+        if result.impossible:
+            error = ERRORS[Outcome.IMPOSSIBLE]
+            store.mark_dead(self._connection, _ids(result.impossible), at=at, error=error)
+        for outcome, rows in result.failed.items():
+            store.count_attempt(self._connection, _ids(rows), error=ERRORS[outcome])
+        if len(self._holds):
+            for row in (*result.confirmed, *result.impossible):
+                self._holds.passed(row.stream)
+        now = self._monotonic()
+        for stream, doubtful in result.stopped.items():
+            self._holds.failed(stream, now=now, doubtful=doubtful)
+
+
+def _ids(rows: Sequence[WaitingRow]) -> list[UUID]:
+    return [row.envelope.id for row in rows]

@@ -1,0 +1,212 @@
+"""Reading and settling outbox rows. Nothing here commits; the caller owns the transaction.
+
+The relay alone selects and settles waiting rows. The rest is for people and housekeeping.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, text
+
+from dhos_connector_api.actions.envelope import Envelope
+
+#: (sender, routing key): within it rows are published in the order of their position.
+Stream = tuple[str, str]
+
+_WAITING = "published_at IS NULL AND dead_at IS NULL"
+
+# One index probe a stream (a loose index scan), then the first rows of each that is not held back:
+# the same number from each, so that one sender's backlog does not hold up the others. With more
+# streams than rows to fetch, `after` lets the next look begin where this one ended.
+_SELECT = text(f"""
+WITH RECURSIVE stream AS (
+    (SELECT sender, routing_key FROM outbox WHERE {_WAITING} ORDER BY sender, routing_key LIMIT 1)
+    UNION ALL
+    SELECT next.sender, next.routing_key
+    FROM stream, LATERAL (
+        SELECT sender, routing_key FROM outbox
+        WHERE {_WAITING} AND (sender, routing_key) > (stream.sender, stream.routing_key)
+        ORDER BY sender, routing_key LIMIT 1) AS next
+), free AS MATERIALIZED (
+    SELECT sender, routing_key FROM stream
+    WHERE (sender, routing_key) NOT IN (
+        SELECT * FROM unnest(CAST(:held_senders AS text[]), CAST(:held_keys AS text[])))
+    ORDER BY (sender, routing_key) <= (CAST(:after_sender AS text), CAST(:after_key AS text)),
+        sender, routing_key
+    LIMIT CAST(:rows AS int)
+)
+SELECT free.sender, free.routing_key, row.id, row.body, row.correlation_id, row.created
+FROM free, LATERAL (
+    SELECT id, body, correlation_id, created, position FROM outbox
+    WHERE {_WAITING} AND sender = free.sender AND routing_key = free.routing_key
+    ORDER BY position
+    LIMIT (SELECT greatest(1, CAST(:rows AS int) / count(*)) FROM free)) AS row
+ORDER BY row.position
+""")  # noqa: S608  constants only
+
+_FIRST = text(f"""
+SELECT sender, routing_key, id, body, correlation_id, created FROM outbox
+WHERE {_WAITING} AND sender = :sender AND routing_key = :routing_key
+ORDER BY position LIMIT 1
+""")  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRow:
+    """A row to publish. `created` is the time its message was committed, about."""
+
+    stream: Stream
+    envelope: Envelope
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What is not published under one routing key; `oldest` is None when nothing waits."""
+
+    routing_key: str
+    waiting: int
+    dead: int
+    oldest: datetime | None
+
+
+def waiting(
+    connection: Connection, *, rows: int, held: Iterable[Stream] = (), after: Stream = ("", "")
+) -> list[WaitingRow]:
+    """Up to `rows` waiting rows, as many from each stream that is not in `held`, in their order.
+
+    Streams that sort after `after` come first.
+    """
+    held = list(held)
+    found = connection.execute(
+        _SELECT,
+        {
+            "rows": rows,
+            "after_sender": after[0],
+            "after_key": after[1],
+            "held_senders": [stream[0] for stream in held],
+            "held_keys": [stream[1] for stream in held],
+        },
+    )
+    return [_row(each) for each in found]
+
+
+def first_waiting(connection: Connection, stream: Stream) -> WaitingRow | None:
+    """The next row of that stream, or None."""
+    found = connection.execute(_FIRST, {"sender": stream[0], "routing_key": stream[1]}).one_or_none()
+    return None if found is None else _row(found)
+
+
+def _row(columns: Sequence[Any]) -> WaitingRow:
+    sender, routing_key, id_, body, correlation_id, created = columns
+    return WaitingRow((sender, routing_key), Envelope(id_, routing_key, body, correlation_id), created)
+
+
+def settle(connection: Connection, ids: Sequence[UUID], *, at: datetime) -> None:
+    """Note that RabbitMQ confirmed these rows."""
+    connection.execute(
+        text(
+            "UPDATE outbox SET published_at = :at, attempts = attempts + 1, last_error = NULL"
+            " WHERE id = ANY(CAST(:ids AS uuid[])) AND published_at IS NULL AND dead_at IS NULL"
+        ),
+        {"ids": ids, "at": at},
+    )
+
+
+def mark_dead(connection: Connection, ids: Sequence[UUID], *, at: datetime, error: str) -> None:
+    """Note that these rows can never be published; `error` is a text of our own."""
+    connection.execute(
+        text(
+            "UPDATE outbox SET dead_at = :at, attempts = attempts + 1, last_error = :error"
+            " WHERE id = ANY(CAST(:ids AS uuid[])) AND published_at IS NULL AND dead_at IS NULL"
+        ),
+        {"ids": ids, "at": at, "error": error},
+    )
+
+
+def count_attempt(connection: Connection, ids: Sequence[UUID], *, error: str) -> None:
+    """Note that these rows were handed to RabbitMQ in vain; they go on waiting."""
+    connection.execute(
+        text(
+            "UPDATE outbox SET attempts = attempts + 1, last_error = :error"
+            " WHERE id = ANY(CAST(:ids AS uuid[])) AND published_at IS NULL AND dead_at IS NULL"
+        ),
+        {"ids": ids, "error": error},
+    )
+
+
+def retry(connection: Connection, ids: Sequence[UUID] | None) -> int:
+    """Let these dead rows (None: all of them) wait for the relay again; how many there were."""
+    return connection.execute(
+        text(
+            "UPDATE outbox SET dead_at = NULL WHERE dead_at IS NOT NULL"
+            " AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(CAST(:ids AS uuid[])))"
+        ),
+        {"ids": ids},
+    ).rowcount
+
+
+def republish(connection: Connection, message_uuid: UUID) -> int:
+    """Publish the envelopes of that message again under the same ids; how many there are.
+
+    Those that are waiting or dead count too: they wait (again).
+    """
+    return connection.execute(
+        text(
+            "UPDATE outbox SET published_at = NULL, dead_at = NULL, last_error = NULL"
+            " WHERE message_uuid = :uuid"
+        ),
+        {"uuid": message_uuid},
+    ).rowcount
+
+
+def prune(connection: Connection, *, published_before: datetime, limit: int) -> int:
+    """Delete up to `limit` rows published before that time, oldest first; how many it were."""
+    return connection.execute(
+        text(
+            "DELETE FROM outbox WHERE id = ANY(ARRAY(SELECT id FROM outbox"
+            " WHERE published_at < :before ORDER BY published_at LIMIT :limit))"
+        ),
+        {"before": published_before, "limit": limit},
+    ).rowcount
+
+
+def depth_and_age(connection: Connection) -> list[Depth]:
+    """How much is not published, by routing key, and since when the oldest of it waits."""
+    found = connection.execute(
+        text(
+            "SELECT routing_key, sum(waiting)::bigint, sum(dead)::bigint, min(oldest) FROM ("
+            "SELECT routing_key, count(*) AS waiting, 0 AS dead, min(created) AS oldest FROM outbox"
+            " WHERE published_at IS NULL AND dead_at IS NULL GROUP BY routing_key"
+            " UNION ALL SELECT routing_key, 0, count(*), NULL FROM outbox"
+            " WHERE dead_at IS NOT NULL GROUP BY routing_key) AS part GROUP BY routing_key ORDER BY 1"
+        )
+    )
+    return [Depth(*each) for each in found]
+
+
+_SHOWN = (
+    "id, position, message_uuid, sender, routing_key, correlation_id, created, published_at, attempts,"
+    " dead_at, last_error, octet_length(body) AS size"
+)
+
+
+def unpublished(
+    connection: Connection, *, dead: bool, limit: int, after: int = 0
+) -> Sequence[RowMapping]:
+    """Waiting rows, or dead ones, oldest first, without their bodies.
+
+    `after` is the `position` of the last row of the page before.
+    """
+    which = "dead_at IS NOT NULL" if dead else _WAITING
+    query = f"SELECT {_SHOWN} FROM outbox WHERE {which} AND position > :after ORDER BY position LIMIT :limit"  # noqa: S608
+    return connection.execute(text(query), {"after": after, "limit": limit}).mappings().all()
+
+
+def of_message(connection: Connection, message_uuid: UUID) -> Sequence[RowMapping]:
+    """The envelopes of one message, whatever became of them, without their bodies."""
+    query = f"SELECT {_SHOWN} FROM outbox WHERE message_uuid = :uuid ORDER BY position"  # noqa: S608
+    return connection.execute(text(query), {"uuid": message_uuid}).mappings().all()

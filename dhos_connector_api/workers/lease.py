@@ -1,0 +1,87 @@
+"""The right to publish: a session advisory lock in PostgreSQL, held by one relay at a time.
+
+The lock lives as long as its database session. PostgreSQL ends the session of a dead process at
+once and that of a dead host within seconds (keepalives on both sides), and the next relay gets it.
+"""
+
+import logging
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
+
+log = logging.getLogger(__name__)
+
+#: "dhos" and a number: the advisory lock of the relay in the Connector's database.
+RELAY_LOCK = 0x64686F73_0001
+
+# What the server does with this session. A queue table's statistics are stale all the time: the
+# plan must be the index, whatever they say. tcp_*: how soon it finds out that our host is dead.
+_SESSION = {
+    "statement_timeout": "5s",
+    "timezone": "UTC",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "tcp_keepalives_idle": "2",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "5000",
+}
+
+
+def session_engine(url: URL | str, *, name: str = "dhos-connector-api relay") -> Engine:
+    """An engine for the one session of a relay: no pool, every statement commits by itself.
+
+    `name` is shown in pg_stat_activity.
+    """
+    arguments: dict[str, Any] = {
+        "connect_timeout": 3,
+        "application_name": name,
+        "options": " ".join(f"-c {setting}={value}" for setting, value in _SESSION.items()),
+        "keepalives_idle": 2,
+        "keepalives_interval": 1,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 5000,
+    }
+    return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=arguments)
+
+
+class Lease:
+    """The lock, and the session that holds it or waits for it."""
+
+    def __init__(self, engine: Engine, key: int = RELAY_LOCK) -> None:
+        self._engine = engine
+        self._key = key
+        self._connection: Connection | None = None
+
+    def take(self) -> Connection | None:
+        """Try for the lock once; the session that holds it from now on, or None: another has it.
+
+        Raises SQLAlchemyError when PostgreSQL cannot be reached. Not to be called by its holder.
+        """
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        taken = self._connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key})
+        return self._connection if taken.scalar_one() else None
+
+    def check(self) -> None:
+        """Raise SQLAlchemyError when the session is gone, and with it the lock."""
+        if self._connection is not None:
+            self._connection.execute(text("SELECT 1"))
+
+    def alive(self) -> bool:
+        """Whether the session is still there; asks PostgreSQL."""
+        try:
+            self.check()
+        except SQLAlchemyError:
+            return False
+        return True
+
+    def drop(self) -> None:
+        """End the session. PostgreSQL gives the lock to the next who asks."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.invalidate()
+            connection.close()

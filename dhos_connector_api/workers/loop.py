@@ -1,0 +1,74 @@
+"""The only loop: runs a worker's step until it is told to stop.
+
+A step does one piece of work and returns whether there was any. The sleep, the signals and the
+last resort for exceptions are here, once.
+"""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable
+
+from dhos_connector_api.actions.envelope import Envelope
+from dhos_connector_api.log import where
+
+log = logging.getLogger(__name__)
+
+#: Seconds to wait after a step raised: doubled each time in a row.
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+#: The longest wait that does not look at `stop` in between.
+_SLICE = 0.1
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that SIGTERM and SIGINT set. Call it in the main thread."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def run(
+    step: Callable[[], bool],
+    *,
+    idle: Callable[[float], object],
+    rest: Callable[[], float],
+    stop: threading.Event,
+) -> None:
+    """Call `step` again and again until `stop` is set.
+
+    After a step without work waits `rest()` seconds by calling `idle(seconds)`, which may serve
+    something meanwhile. A step that raises is logged and tried again, after a growing pause.
+    """
+    pause = FIRST_PAUSE
+    while not stop.is_set():
+        try:
+            worked = step()
+            pause = FIRST_PAUSE
+        except Exception as error:
+            log.error("a step failed", extra={"error": where(error), "next_attempt_seconds": pause})
+            _wait(pause, idle, stop)
+            pause = min(pause * 2, LONGEST_PAUSE)
+            continue
+        if not worked:
+            _wait(rest(), idle, stop)
+
+
+def _wait(seconds: float, idle: Callable[[float], object], stop: threading.Event) -> None:
+    while seconds > 0 and not stop.is_set():
+        idle(min(seconds, _SLICE))
+        seconds -= _SLICE
+
+
+def guarded(consume: Callable[[Envelope], None]) -> Callable[[Envelope], bool]:
+    """`consume` for the in-process bus: True when it returned, False (and logged) when it raised."""
+
+    def attempt(envelope: Envelope) -> bool:
+        try:
+            consume(envelope)
+        except Exception as error:
+            log.error("a consumer failed", extra={"error": where(error), "message_id": str(envelope.id)})
+            return False
+        return True
+
+    return attempt

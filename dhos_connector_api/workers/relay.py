@@ -1,0 +1,125 @@
+"""The relay's process: holds the lease, publishes on it, and lets go of RabbitMQ when it is lost.
+
+Any number of relays may run; the one that holds the lease publishes, the others ask for it once a
+second. Rows are selected and settled on the very session that holds the lock, so whoever has lost
+the lock finds out before it publishes the next batch.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from dhos_connector_api import clock
+from dhos_connector_api.actions.envelope import Envelope, Outcome
+from dhos_connector_api.log import where
+from dhos_connector_api.metrics import RELAY_ACTIVE
+from dhos_connector_api.outbox.relay import Relay
+from dhos_connector_api.workers import loop
+from dhos_connector_api.workers.lease import Lease
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks at an empty outbox, and between two tries of a standby for the lease.
+POLL, STANDBY_POLL = 0.1, 1.0
+#: Seconds a batch under way may still take for its confirms once the process is told to stop.
+GRACE = 3.0
+
+
+class Outlet(Protocol):
+    """Where envelopes go: `broker.publisher.Publisher` or `broker.in_process.InProcessBus`."""
+
+    def ready(self) -> bool: ...
+    def publish(self, batch: Sequence[Envelope]) -> Sequence[Outcome]: ...
+    def idle(self, seconds: float) -> None: ...
+    def drop(self) -> None: ...
+    def close(self) -> None: ...
+
+
+#: Makes an outlet. Its argument is to be asked while a batch waits for its answers: False, give up.
+MakeOutlet = Callable[[Callable[[], bool]], Outlet]
+
+
+class RelayWorker:
+    """The step of the relay's process."""
+
+    def __init__(self, engine: Engine, make_outlet: MakeOutlet, stop: threading.Event) -> None:
+        self._lease = Lease(engine)
+        self._outlet = make_outlet(self._keep_waiting)
+        self._stop = stop
+        self._stopping_since: float | None = None
+        self._relay: Relay | None = None
+
+    @property
+    def active(self) -> bool:
+        """True while this process holds the lease, as far as it knows."""
+        return self._relay is not None
+
+    def step(self) -> bool:
+        """Publish one batch if the lease is ours and the broker ready; False: nothing to do now."""
+        try:
+            return self._step()
+        except SQLAlchemyError as error:
+            self._let_go()
+            log.warning("the relay lost its database session", extra={"error": where(error)})
+            return False
+
+    def idle(self, seconds: float) -> None:
+        """Wait, while RabbitMQ's heartbeats are served."""
+        self._outlet.idle(seconds)
+
+    def rest(self) -> float:
+        """Seconds to wait after a step without work."""
+        return POLL if self.active else STANDBY_POLL
+
+    def close(self) -> None:
+        """Leave in good order: RabbitMQ first, then the lease."""
+        self._outlet.close()
+        self._let_go()
+
+    def _step(self) -> bool:
+        if self._relay is None:
+            self._relay = self._take_over()
+            if self._relay is None:
+                return False
+        if not self._outlet.ready():
+            self._lease.check()
+            return False
+        return self._relay.step()
+
+    def _take_over(self) -> Relay | None:
+        connection = self._lease.take()
+        if connection is None:
+            return None
+        RELAY_ACTIVE.set(1)
+        log.info("the relay is active")
+        return Relay(connection, self._outlet.publish, now=clock.now, monotonic=clock.monotonic)
+
+    def _let_go(self) -> None:
+        """RabbitMQ before anything else: another relay may hold the lease by now."""
+        self._outlet.drop()
+        self._relay = None
+        RELAY_ACTIVE.set(0)
+        self._lease.drop()
+
+    def _keep_waiting(self) -> bool:
+        """Asked while a batch waits for its confirms, for as long as RabbitMQ is blocked, too."""
+        if self._stop.is_set():
+            now = clock.monotonic()
+            self._stopping_since = self._stopping_since or now
+            if now - self._stopping_since > GRACE:
+                return False
+        return self._lease.alive()
+
+
+def run(engine: Engine, make_outlet: MakeOutlet, stop: threading.Event) -> None:
+    """Be a relay until `stop` is set. `engine` is one of `lease.session_engine`."""
+    worker = RelayWorker(engine, make_outlet, stop)
+    try:
+        loop.run(worker.step, idle=worker.idle, rest=worker.rest, stop=stop)
+    finally:
+        worker.close()
+        engine.dispose()

@@ -1,0 +1,124 @@
+"""Housekeeping on a real PostgreSQL: pruning, and partitions for the months to come."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, create_engine, text
+
+from dhos_connector_api.clock import now
+from dhos_connector_api.db import migrate
+from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
+from dhos_connector_api.outbox import store
+from dhos_connector_api.workers import housekeeping
+from dhos_connector_api.workers.housekeeping import Housekeeping, months
+from tests.conftest import temporary_database
+from tests.outbox_builders import put
+
+DECEMBER = datetime(2031, 12, 9, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def fresh(postgres: DatabaseAddress) -> Iterator[Database]:
+    """A migrated database of the test's own, since partitions stay."""
+    with temporary_database(postgres) as address:
+        engine = create_engine(address.url(), **engine_options(pool_size=3))
+        migrate.upgrade(engine)
+        yield Database(engine)
+        engine.dispose()
+
+
+def _partitions(connection: Connection) -> list[str]:
+    found = connection.execute(
+        text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'message_body'::regclass")
+    )
+    return sorted(found.scalars())
+
+
+def _store_body(connection: Connection, created: datetime) -> str:
+    """Store a body and tell which partition it went to."""
+    return str(
+        connection.execute(
+            text(
+                "INSERT INTO message_body (message_uuid, created, received) VALUES (:uuid, :created, '')"
+                " RETURNING tableoid::regclass::text"
+            ),
+            {"uuid": uuid4(), "created": created},
+        ).scalar_one()
+    )
+
+
+def test_months_go_over_the_end_of_the_year() -> None:
+    assert [f"{month:%Y-%m-%d %H:%M %Z}" for month in months(DECEMBER, 2)] == [
+        "2031-12-01 00:00 UTC",
+        "2032-01-01 00:00 UTC",
+        "2032-02-01 00:00 UTC",
+    ]
+
+
+def test_each_month_gets_its_partition_once(fresh: Database) -> None:
+    for _ in range(2):
+        Housekeeping(fresh, retention=timedelta(days=7), now=lambda: DECEMBER).step()
+    with fresh.transaction() as connection:
+        assert _partitions(connection) == [
+            "message_body_2031_12",
+            "message_body_2032_01",
+            "message_body_2032_02",
+            "message_body_default",
+        ]
+        first = datetime(2032, 1, 1, tzinfo=UTC)
+        assert _store_body(connection, first) == "message_body_2032_01"
+        assert _store_body(connection, first - timedelta(microseconds=1)) == "message_body_2031_12"
+        assert _store_body(connection, datetime(2033, 1, 1, tzinfo=UTC)) == "message_body_default"
+
+
+def test_a_month_that_is_in_the_default_partition_already_stays_there(fresh: Database) -> None:
+    with fresh.transaction() as connection:
+        assert _store_body(connection, DECEMBER) == "message_body_default"
+    Housekeeping(fresh, retention=timedelta(days=7), now=lambda: DECEMBER).step()
+    with fresh.transaction() as connection:
+        names = _partitions(connection)
+        assert _store_body(connection, DECEMBER) == "message_body_default"
+    assert names == ["message_body_2032_01", "message_body_2032_02", "message_body_default"]
+
+
+def test_a_busy_table_is_tried_again_and_holds_nobody_up(fresh: Database) -> None:
+    seconds = [0.0]
+    keeper = Housekeeping(
+        fresh, retention=timedelta(days=7), now=lambda: DECEMBER, monotonic=lambda: seconds[0]
+    )
+    with fresh.transaction() as busy:
+        busy.execute(text("LOCK TABLE message_body IN ACCESS EXCLUSIVE MODE"))
+        keeper.step()
+        assert _partitions(busy) == ["message_body_default"]
+    seconds[0] += housekeeping.REST
+    keeper.step()
+    with fresh.read() as connection:
+        assert len(_partitions(connection)) == 4
+
+
+def test_published_envelopes_go_after_their_time_in_bounded_pieces(database: Database) -> None:
+    with database.transaction() as connection:
+        old, young = put(connection, housekeeping.PRUNED_AT_ONCE + 1), put(connection, 1)
+        store.settle(connection, old, at=now() - timedelta(days=8))
+        store.settle(connection, young, at=now() - timedelta(days=6))
+    keeper = Housekeeping(database, retention=timedelta(days=7))
+    assert keeper.step()
+    assert not keeper.step()
+    with database.read() as connection:
+        assert connection.execute(text("SELECT id FROM outbox")).scalars().all() == young
+
+
+def test_one_process_at_a_time_keeps_house(database: Database) -> None:
+    with database.transaction() as connection:
+        store.settle(connection, put(connection, 1), at=now() - timedelta(days=8))
+    with database.transaction() as other:
+        other.execute(
+            text("SELECT pg_advisory_xact_lock(:key)"), {"key": housekeeping.HOUSEKEEPING_LOCK}
+        )
+        assert not Housekeeping(database, retention=timedelta(days=7)).step()
+        assert other.execute(text("SELECT count(*) FROM outbox")).scalar_one() == 1
+    Housekeeping(database, retention=timedelta(days=7)).step()
+    with database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM outbox")).scalar_one() == 0

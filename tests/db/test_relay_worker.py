@@ -1,0 +1,190 @@
+"""The relay's worker on a real PostgreSQL: who may publish, and what is let go first."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from dhos_connector_api.actions.envelope import LEGACY_ROUTING_KEY, Envelope, Outcome
+from dhos_connector_api.broker.in_process import InProcessBus
+from dhos_connector_api.db.engine import Database, DatabaseAddress
+from dhos_connector_api.outbox import store
+from dhos_connector_api.workers.lease import session_engine
+from dhos_connector_api.workers.loop import guarded
+from dhos_connector_api.workers.relay import POLL, STANDBY_POLL, RelayWorker
+from tests.outbox_builders import put
+from tests.waiting import eventually
+
+
+class RecordingOutlet:
+    """Takes everything, and notes at each drop whether the worker still believed to be the relay."""
+
+    def __init__(self, keep_waiting: Callable[[], bool]) -> None:
+        self.keep_waiting = keep_waiting
+        self.worker: RelayWorker | None = None
+        self.taken: list[UUID] = []
+        self.dropped_while_active: list[bool] = []
+        self.during: Callable[[], None] = lambda: None
+        self.is_ready = True
+
+    def ready(self) -> bool:
+        return self.is_ready
+
+    def publish(self, batch: Sequence[Envelope]) -> list[Outcome]:
+        self.taken += [envelope.id for envelope in batch]
+        self.during()
+        return [Outcome.CONFIRMED] * len(batch)
+
+    def idle(self, seconds: float) -> None:
+        """Nothing to serve."""
+
+    def drop(self) -> None:
+        assert self.worker is not None
+        self.dropped_while_active.append(self.worker.active)
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class Worker:
+    """A worker with its outlet and its session's name."""
+
+    def __init__(self, address: DatabaseAddress, name: str) -> None:
+        self.name = name
+        self.stop = threading.Event()
+        outlets: list[RecordingOutlet] = []
+
+        def make(keep_waiting: Callable[[], bool]) -> RecordingOutlet:
+            outlets.append(RecordingOutlet(keep_waiting))
+            return outlets[0]
+
+        self.relay = RelayWorker(session_engine(address.url(), name=name), make, self.stop)
+        self.outlet = outlets[0]
+        self.outlet.worker = self.relay
+
+
+@pytest.fixture
+def workers(address: DatabaseAddress, database: Database) -> Iterator[tuple[Worker, Worker]]:
+    """Two workers that want the same lease; neither has made a step."""
+    pair = Worker(address, "relay-one"), Worker(address, "relay-two")
+    yield pair
+    for each in pair:
+        each.relay.close()
+
+
+def _end_session(database: Database, name: str) -> None:
+    """As an administrator, or a restart of PostgreSQL, does."""
+    find = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name")
+    gone = text("SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = :name")
+    with database.read() as connection:
+        assert connection.execute(find, {"name": name}).scalar_one()
+
+    def ended() -> bool:
+        with database.read() as connection:
+            return bool(connection.execute(gone, {"name": name}).scalar_one())
+
+    eventually(ended)
+
+
+def _put(database: Database, count: int = 1) -> list[UUID]:
+    with database.transaction() as connection:
+        return put(connection, count)
+
+
+def test_only_the_holder_of_the_lease_publishes(database: Database, workers: tuple[Worker, Worker]) -> None:
+    one, two = workers
+    ids = _put(database, 3)
+    assert one.relay.step()
+    assert not two.relay.step()
+    assert (one.outlet.taken, two.outlet.taken) == (ids, [])
+    assert (one.relay.rest(), two.relay.rest()) == (POLL, STANDBY_POLL)
+
+
+def test_a_standby_takes_over_when_the_holder_leaves(
+    database: Database, workers: tuple[Worker, Worker]
+) -> None:
+    one, two = workers
+    assert not one.relay.step()
+    assert not two.relay.step()
+    one.relay.close()
+    ids = _put(database)
+    assert two.relay.step()
+    assert two.outlet.taken == ids
+    assert not one.relay.step()
+    assert one.outlet.taken == []
+
+
+def test_when_the_session_is_lost_the_broker_is_let_go_before_anything_else(
+    database: Database, workers: tuple[Worker, Worker]
+) -> None:
+    one, two = workers
+    one.relay.step()
+    ids = _put(database)
+    _end_session(database, one.name)
+    assert two.relay.step(), "the lease is free at once"
+    assert not one.relay.step()
+    assert one.outlet.dropped_while_active == [True]
+    assert one.outlet.taken == [], "the first finds out before it publishes"
+    assert two.outlet.taken == ids
+    assert not one.relay.active
+
+
+def test_a_session_lost_while_a_batch_is_under_way_settles_nothing(
+    database: Database, workers: tuple[Worker, Worker]
+) -> None:
+    one, two = workers
+    ids = _put(database)
+    answers: list[bool] = []
+
+    def lose_the_session() -> None:
+        answers.append(one.outlet.keep_waiting())
+        _end_session(database, one.name)
+        answers.append(one.outlet.keep_waiting())
+
+    one.outlet.during = lose_the_session
+    assert not one.relay.step()
+    assert answers == [True, False]
+    assert one.outlet.dropped_while_active == [True]
+    assert two.relay.step()
+    assert two.outlet.taken == ids, "published again, under the same id"
+
+
+def test_a_relay_without_a_broker_keeps_an_eye_on_its_lease(
+    database: Database, workers: tuple[Worker, Worker]
+) -> None:
+    one, two = workers
+    ids = _put(database)
+    one.outlet.is_ready = False
+    assert not one.relay.step()
+    assert one.relay.active
+    _end_session(database, one.name)
+    one.relay.step()
+    assert not one.relay.active
+    assert two.relay.step()
+    assert two.outlet.taken == ids
+
+
+def test_without_rabbitmq_rows_wait_for_a_consumer_in_this_process(
+    address: DatabaseAddress, database: Database
+) -> None:
+    bus, seen = InProcessBus(), list[UUID]()
+    ids = _put(database, 3)
+
+    def relay() -> RelayWorker:
+        return RelayWorker(session_engine(address.url()), lambda _: bus, threading.Event())
+
+    first = relay()
+    first.step()
+    first.close()
+    with database.read() as connection:
+        assert [depth.waiting for depth in store.depth_and_age(connection)] == [3]
+    bus = InProcessBus()
+    bus.register(LEGACY_ROUTING_KEY, guarded(lambda envelope: seen.append(envelope.id)))
+    second = relay()
+    assert second.step()
+    second.close()
+    assert seen == ids
+    with database.read() as connection:
+        assert store.depth_and_age(connection) == []

@@ -1,0 +1,167 @@
+"""The promise: what was acknowledged is published, at least once, in order, under one id.
+
+Real processes, a RabbitMQ and a database of the test's own, killed for real.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from dhos_connector_api.broker.address import BrokerAddress
+from dhos_connector_api.db.engine import DatabaseAddress
+from tests.broker_fixtures import OwnRabbitMQ
+from tests.conftest import temporary_database
+from tests.ledger import Platform, Sender
+from tests.processes import Process, Web, environment
+from tests.waiting import eventually
+
+KILL = "tests.kill_points"
+
+
+@pytest.fixture
+def own_database(postgres: DatabaseAddress) -> Iterator[DatabaseAddress]:
+    """A migrated database of one test's own."""
+    with temporary_database(postgres) as address:
+        yield address
+
+
+@pytest.fixture
+def environ(own_database: DatabaseAddress, own_vhost: BrokerAddress, tmp_path: Path) -> dict[str, str]:
+    """The environment of a Connector with a database and a virtual host of its own, migrated."""
+    values = environment(
+        own_database,
+        RABBITMQ_HOST=own_vhost.host,
+        RABBITMQ_PORT=str(own_vhost.port),
+        RABBITMQ_VHOST=own_vhost.vhost,
+    )
+    assert Process(["dhos_connector_api", "migrate"], values, tmp_path / "migrate.log").popen.wait(60) == 0
+    return values
+
+
+def _relay(environ: dict[str, str], folder: Path, *module: str) -> Process:
+    return Process([*(module or ("dhos_connector_api",)), "relay"], environ, folder / "relay.log")
+
+
+@pytest.mark.parametrize("point", ["stored, not committed", "committed, not answered"])
+def test_a_web_process_killed_at_its_worst_moment(
+    environ: dict[str, str], own_vhost: BrokerAddress, tmp_path: Path, point: str
+) -> None:
+    platform, sender = Platform(own_vhost), Sender("KILLED")
+    messages = [sender.next_message() for _ in range(6)]
+    with Web(environ, tmp_path, (KILL, point, "4", "web")) as deadly:
+        taken = [sender.offer(deadly.url, raw) for raw in messages[:4]]
+        assert taken == [True, True, True, False]
+        assert deadly.process.popen.wait(10) == -9
+    with Web(environ, tmp_path) as web, _relay(environ, tmp_path):
+        assert all(sender.offer(web.url, raw) for raw in messages[3:])
+        platform.agree(sender)
+    assert len(platform.ids) == 6
+
+
+@pytest.mark.parametrize("point", ["published, not confirmed", "confirmed, not settled"])
+def test_a_relay_killed_at_its_worst_moment(
+    environ: dict[str, str], own_vhost: BrokerAddress, tmp_path: Path, point: str
+) -> None:
+    platform, senders = Platform(own_vhost), [Sender("A"), Sender("B")]
+    with Web(environ, tmp_path) as web:
+        for sender in senders:
+            assert all(sender.offer(web.url, sender.next_message()) for _ in range(10))
+        with _relay(environ, tmp_path, KILL, point, "1") as deadly:
+            assert deadly.popen.wait(30) == -9
+        with _relay(environ, tmp_path):
+            platform.agree(*senders)
+
+
+def test_with_the_broker_stopped_senders_get_their_ack_and_everything_arrives_later(
+    environ: dict[str, str], own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress, tmp_path: Path
+) -> None:
+    platform, sender = Platform(own_vhost), Sender("PATIENT")
+    with Web(environ, tmp_path) as web, _relay(environ, tmp_path):
+        assert sender.offer(web.url, sender.next_message())
+        platform.agree(sender)
+        own_rabbitmq.stop()
+        assert all(sender.offer(web.url, sender.next_message()) for _ in range(20))
+        assert requests.get(f"{web.url}/running", timeout=1).json() == {"running": True}
+        own_rabbitmq.start()
+        platform.agree(sender)
+    assert len(platform.ids) == 21
+
+
+class _Load:
+    """Senders that send, each until its message is acknowledged, while the test breaks things."""
+
+    def __init__(self, url: str, number: int) -> None:
+        self.senders = [Sender(f"LOAD{index}") for index in range(number)]
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(url, each)) for each in self.senders]
+
+    def _run(self, url: str, sender: Sender) -> None:
+        while not self._stop.is_set():
+            raw = sender.next_message()
+            eventually(lambda: sender.offer(url, raw), seconds=60)  # noqa: B023  used within this turn
+
+    def total(self) -> int:
+        return sum(len(sender.acknowledged) for sender in self.senders)
+
+    def more(self, number: int) -> None:
+        """Wait until that many more messages are acknowledged."""
+        goal = self.total() + number
+        eventually(lambda: self.total() >= goal, seconds=60)
+
+    def __enter__(self) -> "_Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(90)
+
+
+def test_the_broker_killed_under_load(
+    environ: dict[str, str], own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress, tmp_path: Path
+) -> None:
+    platform = Platform(own_vhost)
+    with Web(environ, tmp_path) as web, _relay(environ, tmp_path):
+        with _Load(web.url, 4) as load:
+            load.more(100)
+            own_rabbitmq.kill()
+            load.more(100)
+            own_rabbitmq.start()
+            load.more(100)
+        platform.agree(*load.senders)
+
+
+def test_web_and_relay_killed_under_load(
+    environ: dict[str, str], own_vhost: BrokerAddress, tmp_path: Path
+) -> None:
+    platform = Platform(own_vhost)
+    service = environ | {"WEB_PROCESSES": "2"}
+    web = Web(service, tmp_path, ("dhos_connector_api", "serve"))
+    with web, _relay(environ, tmp_path) as relay:
+        with _Load(web.url, 4) as load:
+            for _ in range(3):
+                load.more(60)
+                _kill_one_web_process(web.process.popen.pid)
+                relay.kill()
+                load.more(20)
+                relay = _relay(environ, tmp_path)
+        platform.agree(*load.senders)
+        relay.kill()
+        assert web.process.stop() == 0
+
+
+def _kill_one_web_process(supervisor: int) -> None:
+    """Kill -9 a child of the supervisor that is a web process."""
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    for child in children:
+        if b"web" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+            os.kill(int(child), signal.SIGKILL)
+            return
+    raise AssertionError("no web process runs")

@@ -1,0 +1,280 @@
+"""Relay processes against real PostgreSQL and RabbitMQ, killed and cut off in every way."""
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTING_KEY
+from dhos_connector_api.broker.address import BrokerAddress
+from dhos_connector_api.broker.consumer import Consumer, Delivery
+from dhos_connector_api.db.engine import Database, DatabaseAddress
+from dhos_connector_api.outbox import store
+from tests.outbox_builders import put
+from tests.processes import Process
+from tests.rabbitmq import OwnRabbitMQ
+from tests.relay_process import environment
+from tests.waiting import eventually, throughout
+
+pytest_plugins = ["tests.broker_fixtures"]
+
+
+class Relays:
+    """Starts relay processes against one broker and one database."""
+
+    def __init__(self, database: Database, address: DatabaseAddress, folder: Path) -> None:
+        self._database = database
+        self._address = address
+        self._folder = folder
+        self._started: list[Process] = []
+
+    def start(self, broker: BrokerAddress, name: str = "relay", **more: str) -> Process:
+        """A relay that has its session; `name` shows in pg_stat_activity."""
+        environ = environment(self._address, broker, name, **more)
+        process = Process(["tests.relay_process"], environ, self._folder / f"{name}.log")
+        self._started.append(process)
+        eventually(lambda: self.sessions(name) or process.popen.poll() is not None)
+        return process
+
+    def sessions(self, name: str) -> int:
+        with self._database.read() as connection:
+            found = connection.execute(
+                text("SELECT count(*) FROM pg_stat_activity WHERE application_name = :name"), {"name": name}
+            )
+            return int(found.scalar_one())
+
+    def active(self) -> str | None:
+        """The name of the relay that holds the lease."""
+        with self._database.read() as connection:
+            found = connection.execute(
+                text(
+                    "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                    " WHERE locktype = 'advisory' AND granted AND application_name LIKE 'relay%'"
+                )
+            )
+            name: str | None = found.scalar_one_or_none()
+            return name
+
+    def close(self) -> None:
+        for process in self._started:
+            process.__exit__(None, None, None)
+
+
+@pytest.fixture
+def relays(database: Database, address: DatabaseAddress, tmp_path: Path) -> Iterator[Relays]:
+    made = Relays(database, address, tmp_path)
+    yield made
+    made.close()
+
+
+def _put(database: Database, count: int = 1, sender: str = "EPR", **more: str) -> list[UUID]:
+    with database.transaction() as connection:
+        return put(connection, count, sender=sender, **more)  # type: ignore[arg-type]
+
+
+def _depth(database: Database) -> tuple[int, int]:
+    with database.read() as connection:
+        depths = store.depth_and_age(connection)
+    return sum(depth.waiting for depth in depths), sum(depth.dead for depth in depths)
+
+
+def _drained(database: Database) -> bool:
+    return _depth(database)[0] == 0
+
+
+def _take(consumer: Consumer) -> list[Delivery]:
+    """Everything in the queue by now, acknowledged."""
+    taken = []
+    while (delivery := consumer.receive(0.5)) is not None:
+        consumer.acknowledge(delivery)
+        taken.append(delivery)
+    return taken
+
+
+def _ids(deliveries: list[Delivery]) -> list[UUID]:
+    return [UUID(delivery.message_id) for delivery in deliveries]
+
+
+def test_two_relays_publish_nothing_twice_and_one_takes_over_from_a_dead_one(
+    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
+) -> None:
+    consumer = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY], prefetch=1000)
+    both = {name: relays.start(shared_rabbitmq, name) for name in ("relay-1", "relay-2")}
+    ids = [id_ for _ in range(20) for id_ in _put(database, 50)]
+    eventually(lambda: _drained(database))
+    assert _ids(_take(consumer)) == ids
+
+    first = eventually(relays.active)
+    both[first].kill()
+    more = _put(database, 5)
+    eventually(lambda: _drained(database), seconds=5)
+    assert relays.active() not in (None, first)
+    assert _ids(_take(consumer)) == more
+    consumer.close()
+
+
+def test_an_unbound_key_waits_visibly_holds_up_no_other_and_goes_out_once_bound(
+    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
+) -> None:
+    patients = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY])
+    relays.start(shared_rabbitmq)
+    waiting = _put(database, 3, routing_key=EVENT_ROUTING_KEY)
+    sent = _put(database, 3)
+    eventually(lambda: _depth(database) == (3, 0))
+    assert _ids(_take(patients)) == sent
+    with database.read() as connection:
+        row = store.unpublished(connection, dead=False, limit=1)[0]
+    assert row["id"] == waiting[0]
+    assert row["attempts"] >= 1
+    assert "unroutable" in row["last_error"]
+    events = Consumer(shared_rabbitmq, "events", [EVENT_ROUTING_KEY])
+    eventually(lambda: _drained(database), seconds=40)
+    assert _ids(_take(events)) == waiting
+    patients.close()
+    events.close()
+
+
+def test_a_relay_that_dies_between_confirm_and_settling_loses_nothing(
+    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
+) -> None:
+    consumer = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY])
+    ids = _put(database, 10)
+    dead = relays.start(shared_rabbitmq, "relay-dying", RELAY_DIES="after-confirm")
+    assert dead.popen.wait(20) == -signal.SIGKILL
+    assert _depth(database) == (10, 0)
+    relays.start(shared_rabbitmq)
+    eventually(lambda: _drained(database))
+    assert _ids(_take(consumer)) == ids + ids
+    consumer.close()
+
+
+def test_a_relay_that_dies_between_publish_and_confirm_loses_nothing(
+    database: Database, relays: Relays, own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress
+) -> None:
+    """A broker short of memory takes the bytes and confirms nothing."""
+    consumer = Consumer(own_vhost, "patients", [LEGACY_ROUTING_KEY])
+    relay = relays.start(own_vhost, "relay-dying")
+    own_rabbitmq.control("set_vm_memory_high_watermark", "0.000001")
+    try:
+        ids = _put(database, 5)
+        eventually(lambda: "connection.blocked" in relay.output.read_text())
+        throughout(lambda: _depth(database) == (5, 0), seconds=0.5)
+        relay.kill()
+        relays.start(own_vhost)
+        throughout(lambda: _depth(database) == (5, 0), seconds=0.5)
+    finally:
+        own_rabbitmq.control("set_vm_memory_high_watermark", "0.4")
+    eventually(lambda: _drained(database))
+    seen = _ids(_take(consumer))
+    assert list(dict.fromkeys(seen)) == ids
+    assert len(seen) in (5, 10)
+    consumer.close()
+
+
+def test_per_sender_order_holds_whatever_is_killed(
+    database: Database, relays: Relays, own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress
+) -> None:
+    Consumer(own_vhost, "patients", [LEGACY_ROUTING_KEY]).close()
+    senders = ("EPR", "LAB", "PAS")
+    ids: dict[str, list[UUID]] = {sender: [] for sender in senders}
+
+    def feed() -> None:
+        for _ in range(10):
+            for sender in senders:
+                ids[sender] += _put(database, 40, sender)
+
+    first = relays.start(own_vhost, "relay-1")
+    feed()
+    first.kill()
+    second = relays.start(own_vhost, "relay-2")
+    feed()
+    own_rabbitmq.kill()
+    feed()
+    own_rabbitmq.start()
+    feed()
+    own_rabbitmq.stop()
+    second.kill()
+    own_rabbitmq.start()
+    relays.start(own_vhost, "relay-3")
+    eventually(lambda: _drained(database), seconds=60)
+    consumer = Consumer(own_vhost, "patients", [], prefetch=1000)
+    seen = list(dict.fromkeys(_ids(_take(consumer))))
+    for sender in senders:
+        mine = set(ids[sender])
+        assert [id_ for id_ in seen if id_ in mine] == ids[sender]
+    assert len(seen) == sum(len(each) for each in ids.values())
+    consumer.close()
+
+
+def test_a_relay_whose_session_is_ended_goes_on_with_a_new_one(
+    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
+) -> None:
+    consumer = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY])
+    relay = relays.start(shared_rabbitmq)
+    eventually(relays.active)
+    with database.transaction() as connection:
+        connection.execute(
+            text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'relay'")
+        )
+    ids = _put(database, 3)
+    eventually(lambda: _drained(database))
+    assert _ids(_take(consumer)) == ids
+    assert "lost its database session" in relay.output.read_text()
+    consumer.close()
+
+
+def test_a_row_that_can_never_be_published_is_marked_dead_and_stops_nothing(
+    database: Database, relays: Relays, own_vhost: BrokerAddress
+) -> None:
+    consumer = Consumer(own_vhost, "patients", [LEGACY_ROUTING_KEY])
+    before = _put(database, 3)
+    unencodable = _put(database, 1, correlation_id="CANARY" * 100)
+    with database.transaction() as connection:
+        too_large = put(connection, 1, size=1_100_000)
+    after = _put(database, 3)
+    relay = relays.start(own_vhost)
+    eventually(lambda: _depth(database) == (0, 2))
+    assert list(dict.fromkeys(_ids(_take(consumer)))) == before + after
+    with database.read() as connection:
+        dead = store.unpublished(connection, dead=True, limit=9)
+    assert [row["id"] for row in dead] == unencodable + too_large
+    assert "CANARY" not in relay.output.read_text() + json.dumps([row["last_error"] for row in dead])
+    consumer.close()
+
+
+def test_sigterm_ends_a_relay_in_good_order_even_while_the_broker_is_away(
+    relays: Relays, own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress
+) -> None:
+    relay = relays.start(own_vhost)
+    eventually(relays.active)
+    assert relay.stop() == 0
+    assert relays.active() is None
+    own_rabbitmq.kill()
+    relay = relays.start(own_vhost)
+    eventually(lambda: "cannot be reached" in relay.output.read_text())
+    assert relay.stop() == 0
+
+
+def _memory(process: Process) -> int:
+    """Resident memory in kB."""
+    status = Path(f"/proc/{process.popen.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0])
+
+
+def test_a_long_backlog_drains_without_growing_memory(
+    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
+) -> None:
+    if not Path("/proc/self/status").exists():
+        pytest.skip("memory of a process is read from /proc, which is not here")
+    Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY]).close()
+    with database.transaction() as connection:
+        put(connection, 30_000, size=1200)
+    relay = relays.start(shared_rabbitmq)
+    eventually(lambda: _depth(database)[0] < 27_000, seconds=60)
+    early = _memory(relay)
+    eventually(lambda: _drained(database), seconds=60)
+    assert _memory(relay) - early < 10_000
