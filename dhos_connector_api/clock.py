@@ -1,6 +1,7 @@
 """The only clock and the only source of identifiers; pure code gets their values as arguments."""
 
 import secrets
+import time
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -8,6 +9,11 @@ from uuid import UUID
 def now() -> datetime:
     """The current time, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def monotonic() -> float:
+    """Seconds since some fixed moment, for durations: never set back."""
+    return time.monotonic()
 
 
 def new_uuid(at: datetime) -> UUID:

@@ -292,6 +292,17 @@ def from_environment() -> Settings:
     return load(os.environ)
 
 
+def metrics_folder() -> Path | None:
+    """Where the processes of one run share their metrics: the supervisor says so."""
+    folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    return Path(folder) if folder else None
+
+
+def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process we start: ours, and `extra`."""
+    return {**os.environ, **extra}
+
+
 def _check(settings: Settings, environ: Mapping[str, str]) -> None:
     """What no single setting can tell: combinations, and what PRODUCTION does not allow."""
     together = {

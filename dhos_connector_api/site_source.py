@@ -35,14 +35,13 @@ _TIMEOUT = 5
 _RETRY_AFTER = 30
 
 
-class _Set(fields.List):
+class _Set(fields.Field[frozenset[str]]):
     """A list of texts that becomes a frozenset of upper-case texts."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(fields.String(), **options)
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> Any:
-        return frozenset(each.upper() for each in super()._deserialize(value, attr, data, **options))
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> frozenset[str]:
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise ValidationError("must be a list of texts")
+        return frozenset(each.upper() for each in value)
 
 
 class _Hl7ConfigSchema(Schema):
@@ -141,7 +140,8 @@ def parse(data: Mapping[str, Any], *, strict: bool = True) -> Site:
 def _entries(messages: Any, path: str = "") -> str:
     """The names of the entries that do not fit, never their values."""
     if isinstance(messages, dict):
-        return ", ".join(_entries(inner, f"{path}.{name}" if path else str(name)) for name, inner in messages.items())
+        inside = ((inner, f"{path}.{name}" if path else str(name)) for name, inner in messages.items())
+        return ", ".join(_entries(inner, place) for inner, place in inside)
     return path
 
 

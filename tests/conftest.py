@@ -12,6 +12,8 @@ from dhos_connector_api.db import migrate
 from dhos_connector_api.db.embedded import EmbeddedPostgres
 from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
 
+pytest_plugins = ["tests.broker_fixtures"]
+
 #: Set in CI, where everything a test needs has to be there.
 NO_SKIPS = bool(os.environ.get("CONNECTOR_NO_SKIPS"))
 

@@ -1,0 +1,168 @@
+"""Wires the parts together: the only place that knows which implementation stands behind which name."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from importlib import import_module
+from zoneinfo import ZoneInfo
+
+import flask
+from flask_migrate import Migrate
+from sqlalchemy import create_engine
+from starlette.types import ASGIApp
+
+from dhos_connector_api import clock, config, site_source
+from dhos_connector_api.api.assembly import build_asgi
+from dhos_connector_api.api.security import issuers_of
+from dhos_connector_api.api.services import Services
+from dhos_connector_api.auth import jwt
+from dhos_connector_api.broker.address import BrokerAddress
+from dhos_connector_api.broker.in_process import InProcessBus
+from dhos_connector_api.broker.publisher import Publisher
+from dhos_connector_api.config import Settings
+from dhos_connector_api.db import embedded, migrate
+from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
+from dhos_connector_api.db.metadata import db
+from dhos_connector_api.errors import BadSetting, NotFound, StorageUnavailable
+from dhos_connector_api.exposition import Exposition
+from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.messages import models as _messages
+from dhos_connector_api.outbox import models as _outbox
+from dhos_connector_api.site import Site
+from dhos_connector_api.workers.relay import MakeOutlet
+
+#: Modules that declare tables: importing them is what puts these into `db.metadata`.
+TABLES = (_messages, _outbox)
+
+
+def database_address(settings: Settings) -> DatabaseAddress:
+    """Where the database is: the server that is set, or the embedded one that runs.
+
+    Raises BadSetting when neither is there.
+    """
+    if settings.database_host is None:
+        address = embedded.running(settings.local_state)
+        if address is None:
+            raise BadSetting("DATABASE_HOST is missing, and no embedded database runs (./run_local.sh starts one)")
+        return address
+    return DatabaseAddress(
+        settings.database_host,
+        settings.database_port,
+        settings.database_name,
+        settings.database_user,
+        settings.database_password,
+    )
+
+
+def open_database(settings: Settings, *, pool_size: int = 1, statement_timeout: float = 60) -> Database:
+    """The database for a command or a worker. `statement_timeout` is in seconds."""
+    options = engine_options(pool_size=pool_size, statement_timeout=statement_timeout)
+    return Database(create_engine(database_address(settings).url(), **options))
+
+
+def create_flask(settings: Settings) -> flask.Flask:
+    """The Flask application with its database and migrations, as `flask db` needs it too."""
+    application = flask.Flask("dhos_connector_api", static_folder=None)
+    application.config["SQLALCHEMY_DATABASE_URI"] = database_address(settings).url()
+    application.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(pool_size=settings.web_threads)
+    db.init_app(application)
+    Migrate(application, db, directory=str(migrate.FOLDER))
+    return application
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """One web process: the specification served, with everything behind it. Raises BadSetting, BadSite."""
+    application = create_flask(settings)
+    with application.app_context():
+        database = Database(db.engine)
+    site = site_source.source(settings)
+    services = Services(
+        settings=settings,
+        database=database,
+        issuers=issuers_of(settings),
+        intake=IntakeSource(settings, site),
+        check_ready=lambda: check_ready(database),
+        metrics=None if settings.metrics_port else Exposition(settings, database, config.metrics_folder()).text,
+    )
+    return build_asgi(application, services)
+
+
+def outlet(settings: Settings) -> MakeOutlet:
+    """Where the relay publishes: RabbitMQ, or without one the consumers of this process."""
+    if not settings.uses_rabbitmq:
+        return lambda _keep_waiting: InProcessBus()
+    address = BrokerAddress(
+        host=str(settings.rabbitmq_host),
+        port=settings.rabbitmq_port,
+        vhost=settings.rabbitmq_vhost,
+        username=settings.rabbitmq_username,
+        password=settings.rabbitmq_password,
+    )
+    return lambda keep_waiting: Publisher(address, name="dhos-connector-api relay", keep_waiting=keep_waiting)
+
+
+def check_ready(database: Database) -> None:
+    """Raises StorageUnavailable while the database is away, or not at the newest migration."""
+    with database.read() as connection:
+        if not migrate.is_at_head(connection):
+            raise StorageUnavailable("the database is not at the newest migration")
+
+
+class IntakeSource:
+    """What messages are received with now; made anew only when the site has changed."""
+
+    def __init__(self, settings: Settings, site: Callable[[], Site]) -> None:
+        self._settings = settings
+        self._site = site
+        self._transform = transformer(settings.hl7_transformer_module)
+        self._made: tuple[Site, Intake] | None = None
+
+    def __call__(self) -> Intake:
+        site = self._site()
+        made = self._made
+        if made is None or made[0] is not site:
+            made = self._made = (site, _intake(self._settings, site, self._transform))
+        return made[1]
+
+
+def _intake(settings: Settings, site: Site, transform: Callable[[str], str] | None) -> Intake:
+    inbound = site.inbound
+    return Intake(
+        site=site,
+        zone=ZoneInfo(inbound.time_zone) if inbound.time_zone else settings.server_timezone,
+        duplicate_policy=inbound.duplicate_policy or settings.hl7_duplicate_policy,
+        duplicate_window=timedelta(seconds=settings.hl7_duplicate_window),
+        transform=transform,
+    )
+
+
+def transformer(module_name: str | None) -> Callable[[str], str] | None:
+    """The site's `transform_incoming`. Raises BadSetting when the module does not have one."""
+    if module_name is None:
+        return None
+    try:
+        function: Callable[[str], str] = import_module(module_name).transform_incoming
+    except (ImportError, AttributeError):
+        raise BadSetting("HL7_TRANSFORMER_MODULE has no function transform_incoming") from None
+    return function
+
+
+def token(
+    settings: Settings,
+    *,
+    issuer: str = "internal",
+    scope: str = "write:hl7_message read:hl7_message",
+    system_id: str = "command-line",
+    seconds: int | None = None,
+) -> str:
+    """A token made with this environment's keys. Raises NotFound for an issuer that is not set up."""
+    for known in issuers_of(settings):
+        if known.name == issuer:
+            return jwt.issue(
+                known,
+                audience=settings.hs_issuer,
+                scopes=scope.split(),
+                now=clock.now(),
+                lifetime=timedelta(seconds=seconds or settings.jwt_expiry_in_seconds),
+                metadata={"system_id": system_id},
+            )
+    raise NotFound(f"the issuer {issuer} is not set up here")

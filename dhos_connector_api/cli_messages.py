@@ -1,0 +1,233 @@
+"""The commands that look at messages and move them: send, messages, outbox, replay."""
+
+import base64
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+import requests
+
+from dhos_connector_api import app, site_source
+from dhos_connector_api.config import Settings
+from dhos_connector_api.errors import ConnectorError
+from dhos_connector_api.hl7v2.files import split_messages
+from dhos_connector_api.hl7v2.read import read
+from dhos_connector_api.intake import replay as replaying
+from dhos_connector_api.messages import search, store
+from dhos_connector_api.outbox import store as outbox_store
+
+_ACK_COLOURS = {"AA": "green", "AE": "yellow", "AR": "red"}
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--url", help="Where the Connector is.  [default: http://127.0.0.1:SERVER_PORT]")
+@click.option("--token", help="Bearer token.  [default: one made with HS_KEY]")
+@click.option("--raw", is_flag=True, help="Post as application/hl7-v2 instead of JSON.")
+@click.pass_obj
+def send(settings: Settings, files: Sequence[Path], url: str | None, token: str | None, raw: bool) -> None:
+    """Post every HL7 v2 message in FILES and show each acknowledgement.
+
+    A file may hold several messages, one after the other. Ends with status 1 unless all are AA.
+    """
+    messages = [message for file in files for message in split_messages(file.read_bytes())]
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {token or app.token(settings)}"
+    address = f"{(url or f'http://127.0.0.1:{settings.server_port}').rstrip('/')}/dhos/v1/message"
+    answers: Counter[str] = Counter()
+    with click.progressbar(messages, label="sending", hidden=len(messages) < 20) as progress:
+        for message in progress:
+            line, code = _send_one(session, address, message, raw=raw)
+            answers[code] += 1
+            if len(messages) < 20 or code != "AA":
+                click.echo(line)
+    click.echo(", ".join(f"{count} {code}" for code, count in sorted(answers.items())))
+    if set(answers) - {"AA"}:
+        raise SystemExit(1)
+
+
+def _send_one(session: requests.Session, address: str, message: bytes, *, raw: bool) -> tuple[str, str]:
+    """Post one message; the line to show and the ACK code, or the HTTP status where there is no ACK."""
+    try:
+        if raw:
+            answer = session.post(address, data=message, headers={"Content-Type": "application/hl7-v2"}, timeout=30)
+        else:
+            body = {"type": "HL7v2", "body": base64.b64encode(message).decode()}
+            answer = session.post(address, json=body, timeout=30)
+    except requests.RequestException as error:
+        raise click.ClickException(f"{address} did not answer ({type(error).__name__})") from None
+    if answer.status_code != 200:
+        return f"{click.style(str(answer.status_code), fg='red')}  {answer.text[:200]}", f"HTTP {answer.status_code}"
+    ack = read(answer.content if raw else base64.b64decode(answer.json()["body"]))
+    msa = ack.first("MSA")
+    code, control_id = (msa.value(1), msa.value(2)) if msa else ("?", "?")
+    error = ack.first("ERR")
+    reason = f"  {error.value(8) or error.raw(1)}" if error else ""
+    return f"{click.style(code, fg=_ACK_COLOURS.get(code, 'red'))}  {control_id}{reason}", code
+
+
+@click.group()
+def messages() -> None:
+    """Look at stored messages."""
+
+
+@messages.command("list")
+@click.option("--state", type=click.Choice(["accepted", "refused", "unparseable"]), help="Only these.")
+@click.option("--unprocessed", is_flag=True, help="Only accepted ones the platform has not processed.")
+@click.option("--control-id", help="Only those with this MSH-10.")
+@click.option("--mrn", help="Only those under this MRN, and under MRNs merged into it.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.pass_obj
+def list_messages(
+    settings: Settings,
+    state: str | None,
+    unprocessed: bool,
+    control_id: str | None,
+    mrn: str | None,
+    limit: int,
+) -> None:
+    """List messages, newest first."""
+    with app.open_database(settings).read() as connection:
+        if control_id:
+            page = search.by_control_id(connection, control_id, limit=limit, before=None)
+        elif mrn:
+            page = search.by_identifier(connection, "MRN", mrn, limit=limit, before=None)
+        else:
+            page = search.latest(connection, limit=limit, state=state, unprocessed=unprocessed)
+    for row in page.rows:
+        done = "processed" if row["is_processed"] else ""
+        click.echo(
+            f"{row['uuid']}  {_time(row['created'])}  {row['event_code'] or '-':<8} {row['ack_status'] or '--':<3}"
+            f" {row['state']:<11} {done:<9} {row['message_control_id'] or ''}  {row['error_text'] or ''}".rstrip()
+        )
+
+
+@messages.command("show")
+@click.argument("uuid", type=click.UUID)
+@click.option("--content", is_flag=True, help="Also show the message itself: patient data.")
+@click.pass_obj
+def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
+    """Show what is known of one message, and what became of its envelopes."""
+    with app.open_database(settings).read() as connection:
+        row = store.get(connection, uuid)
+        envelopes = outbox_store.of_message(connection, uuid)
+    if row is None:
+        raise click.ClickException("there is no message with that uuid")
+    for name, value in row.items():
+        if name not in ("content", "received", "ack") and value is not None:
+            click.echo(f"{name:<20} {_time(value) if isinstance(value, datetime) else value}")
+    for envelope in envelopes:
+        click.echo(f"{'envelope':<20} {_fate(envelope)}")
+    if content:
+        click.echo(_lines(bytes(row["received"] or b"")))
+        click.echo(_lines(bytes(row["ack"] or b"")))
+
+
+@click.group()
+def outbox() -> None:
+    """Look at envelopes that wait for RabbitMQ."""
+
+
+@outbox.command("list")
+@click.option("--dead", is_flag=True, help="Only those that can never be published.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
+@click.pass_obj
+def list_outbox(settings: Settings, dead: bool, limit: int) -> None:
+    """List envelopes that are not published, oldest first, and how many there are."""
+    with app.open_database(settings).read() as connection:
+        depth = outbox_store.depth_and_age(connection)
+        rows = outbox_store.unpublished(connection, dead=dead, limit=limit)
+    for each in depth:
+        since = f", the oldest since {_time(each.oldest)}" if each.oldest else ""
+        click.echo(f"{each.routing_key}: {each.waiting} waiting{since}, {each.dead} dead")
+    for row in rows:
+        click.echo(_fate(row))
+
+
+@outbox.command("retry")
+@click.argument("ids", nargs=-1, type=click.UUID)
+@click.option("--all-dead", is_flag=True, help="Every envelope that is marked dead.")
+@click.pass_obj
+def retry_outbox(settings: Settings, ids: Sequence[UUID], all_dead: bool) -> None:
+    """Let dead envelopes wait for the relay again."""
+    if bool(ids) == all_dead:
+        raise click.UsageError("name envelopes by their id, or give --all-dead")
+    with app.open_database(settings).transaction() as connection:
+        count = outbox_store.retry(connection, None if all_dead else list(ids))
+    click.echo(f"{count} wait for the relay again")
+
+
+@click.command()
+@click.argument("uuids", nargs=-1, type=click.UUID)
+@click.option("--state", type=click.Choice(["refused"]), help="Every message in that state instead.")
+@click.option("--since", type=click.DateTime(), help="Only those that came at or after this time (UTC).")
+@click.pass_obj
+def replay(settings: Settings, uuids: Sequence[UUID], state: str | None, since: datetime | None) -> None:
+    """Publish stored messages again, or accept now what was refused when it came.
+
+    Envelopes keep their message_id, so that a consumer which has applied one applies it no second time.
+    """
+    if bool(uuids) == bool(state):
+        raise click.UsageError("name messages by their uuid, or give --state")
+    database = app.open_database(settings)
+    intake = app.IntakeSource(settings, site_source.source(settings))()
+    chosen: Iterator[UUID] | Sequence[UUID] = uuids
+    if state:
+        chosen = list(_in_state(database, state, since.replace(tzinfo=UTC) if since else None))
+    with click.progressbar(chosen, label="replaying", hidden=bool(uuids)) as progress:
+        for uuid in progress:
+            try:
+                with database.read() as connection:
+                    stored = replaying.load(connection, uuid)
+                judged = replaying.judge_again(stored, intake)
+                with database.transaction() as connection:
+                    done = replaying.replay(connection, stored, judged, by="command line")
+            except ConnectorError as error:
+                click.echo(f"{uuid}  {error.text}")
+                continue
+            click.echo(f"{uuid}  {_replayed(done)}")
+
+
+def _in_state(database: Any, state: str, since: datetime | None) -> Iterator[UUID]:
+    """The uuids of all messages in that state, newest first."""
+    before = None
+    while True:
+        with database.read() as connection:
+            page = search.latest(connection, limit=500, before=before, state=state)
+        for row in page.rows:
+            if since and row["created"] < since:
+                return
+            yield row["uuid"]
+        before = page.next_before
+        if before is None:
+            return
+
+
+def _replayed(done: replaying.Replayed) -> str:
+    if done.refusal is not None:
+        return f"still refused: {done.refusal.code} {done.refusal.error} {done.refusal.text}"
+    if not done.envelopes:
+        return "nothing to publish: the bytes hold no readable message"
+    return f"{'accepted now, ' if done.accepted_now else ''}{done.envelopes} to publish"
+
+
+def _fate(row: Any) -> str:
+    if row["published_at"]:
+        fate = f"published {_time(row['published_at'])}"
+    elif row["dead_at"]:
+        fate = f"dead since {_time(row['dead_at'])}"
+    else:
+        fate = f"waiting since {_time(row['created'])}"
+    return f"{row['id']}  {row['routing_key']}  {fate}, {row['attempts']} attempts  {row['last_error'] or ''}".rstrip()
+
+
+def _time(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _lines(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace").replace("\r\n", "\n").replace("\r", "\n")

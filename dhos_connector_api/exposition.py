@@ -1,0 +1,77 @@
+"""What `/metrics` shows: the counters of every process, and what only the database knows."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from dhos_connector_api import clock
+from dhos_connector_api.config import Settings
+from dhos_connector_api.db.engine import Database
+from dhos_connector_api.errors import StorageUnavailable
+from dhos_connector_api.messages import store as messages
+from dhos_connector_api.outbox import store as outbox
+
+
+class Exposition:
+    """The Prometheus text of this installation; `shared` is the folder its processes share."""
+
+    def __init__(self, settings: Settings, database: Database, shared: Path | None) -> None:
+        self.registry = CollectorRegistry()
+        if shared is not None:
+            MultiProcessCollector(self.registry, path=str(shared))  # type: ignore[no-untyped-call]
+        else:
+            self.registry.register(_Own())
+        self.registry.register(DatabaseGauges(settings, database))
+
+    def text(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class _Own(Collector):
+    """The metrics of this process alone."""
+
+    def collect(self) -> Iterator[Metric]:
+        yield from REGISTRY.collect()
+
+
+class DatabaseGauges(Collector):
+    """Gauges read from the database when they are asked for; none of them while it is away."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._late = timedelta(seconds=settings.unprocessed_after)
+        self._database = database
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: the registry need not ask the database for names."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        now = clock.now()
+        try:
+            with self._database.read() as connection:
+                depths = outbox.depth_and_age(connection)
+                late = messages.late(connection, before=now - self._late)
+        except StorageUnavailable:
+            return
+        waiting = _by_key("connector_outbox_waiting", "Envelopes that wait to be published")
+        oldest = _by_key("connector_outbox_oldest_seconds", "Age of the oldest that waits")
+        dead = _by_key("connector_outbox_dead", "Envelopes that can never be published")
+        for each in depths:
+            age = (now - each.oldest).total_seconds() if each.oldest else 0.0
+            waiting.add_metric([each.routing_key], each.waiting)
+            oldest.add_metric([each.routing_key], max(0.0, age))
+            dead.add_metric([each.routing_key], each.dead)
+        yield from (waiting, oldest, dead)
+        yield GaugeMetricFamily(
+            "connector_messages_unprocessed_late", "Accepted, not processed in UNPROCESSED_AFTER", late
+        )
+
+
+def _by_key(name: str, text: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=["routing_key"])

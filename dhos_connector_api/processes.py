@@ -1,0 +1,156 @@
+"""What each process of the Connector does, from its start to its end."""
+
+import socket
+import threading
+from dataclasses import replace
+from datetime import timedelta
+
+import click
+import uvicorn
+from prometheus_client import start_http_server
+
+from dhos_connector_api import app
+from dhos_connector_api.config import Settings
+from dhos_connector_api.db import migrate
+from dhos_connector_api.db.embedded import EmbeddedPostgres
+from dhos_connector_api.db.engine import DatabaseAddress
+from dhos_connector_api.exposition import Exposition
+from dhos_connector_api.supervisor import Child, Supervisor, metrics_folder
+from dhos_connector_api.workers import housekeeping, lease, loop, relay
+
+#: Connections the kernel keeps for a web process that is busy.
+_BACKLOG = 2048
+#: An admission of an invented patient, as `printf` takes it.
+_ADMISSION = (
+    r"MSH|^~\\&|EPR|WARDS|TIE|DHOS|20260131093000||ADT^A01|DEMO0001|P|2.3\r"
+    r"EVN|A01|20260131093000\r"
+    r"PID|1||900001^^^RBH-MRN^MRN~9990000018^^^NHS^NHSNBR||OTTER^RIVER||19820305|F\r"
+    r"PV1|1|INPATIENT|WARD7^BAY2^BED3||||||||||||||||V900001|||||||||||||||||||||||||20260131093000\r"
+)
+#: Seconds a web process has to answer what it is working on when it is told to stop.
+_GRACE = 20
+
+
+def run_web(settings: Settings) -> None:
+    """One web process, on a socket of its own: the kernel spreads connections over them evenly."""
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.server_host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((settings.server_host, settings.server_port))
+    configuration = uvicorn.Config(
+        app.create_app(settings),
+        http="httptools",
+        loop="uvloop",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=_GRACE,
+    )
+    uvicorn.Server(configuration).run(sockets=[listener])
+
+
+def run_relay(settings: Settings) -> None:
+    """The relay, and housekeeping beside it, until SIGTERM or SIGINT."""
+    stop = loop.stop_on_signals()
+    database = app.open_database(settings)
+    if settings.relay_metrics_port:
+        start_http_server(settings.relay_metrics_port)
+    keeper = threading.Thread(
+        target=housekeeping.run,
+        args=(database, timedelta(seconds=settings.outbox_retention), stop),
+        name="housekeeping",
+    )
+    keeper.start()
+    try:
+        engine = lease.session_engine(app.database_address(settings).url())
+        relay.run(engine, app.outlet(settings), stop)
+    finally:
+        stop.set()
+        keeper.join()
+        database.engine.dispose()
+
+
+def run_service(settings: Settings) -> None:
+    """The web processes of `serve`."""
+    _supervise(settings, _web_children(settings), {})
+
+
+def run_all(settings: Settings) -> None:
+    """Everything on one machine: database if none is set, migrations, web processes, relay."""
+    server = EmbeddedPostgres(settings.local_state) if settings.database_host is None else None
+    extra = {}
+    try:
+        if server is not None:
+            address = server.start()
+            extra = _variables(address)
+            settings = replace(
+                settings,
+                database_host=address.host,
+                database_port=address.port,
+                database_name=address.name,
+                database_user=address.user,
+                database_password=address.password,
+            )
+        run_migrations(settings)
+        click.echo(_greeting(settings))
+        _supervise(settings, [*_web_children(settings), Child("relay", ("relay",))], extra)
+    finally:
+        if server is not None:
+            server.stop()
+
+
+def run_migrations(settings: Settings, revision: str = "head") -> None:
+    """Bring the database to that migration."""
+    database = app.open_database(settings)
+    migrate.upgrade(database.engine, revision)
+    database.engine.dispose()
+
+
+def _web_children(settings: Settings) -> list[Child]:
+    return [Child(f"web-{number}", ("web",)) for number in range(1, settings.web_processes + 1)]
+
+
+def _supervise(settings: Settings, children: list[Child], extra: dict[str, str]) -> None:
+    with metrics_folder() as folder:
+        supervisor = Supervisor(children, extra=extra, metrics=folder)
+        if settings.metrics_port:
+            database = app.open_database(settings)
+            registry = Exposition(settings, database, shared=folder).registry
+            start_http_server(settings.metrics_port, registry=registry)
+        supervisor.run()
+
+
+def _variables(address: DatabaseAddress) -> dict[str, str]:
+    """The environment that leads a child to that database."""
+    return {
+        "DATABASE_HOST": address.host,
+        "DATABASE_PORT": str(address.port),
+        "DATABASE_NAME": address.name,
+        "DATABASE_USER": address.user,
+        "DATABASE_PASSWORD": address.password or "",
+    }
+
+
+def _greeting(settings: Settings) -> str:
+    """What a newcomer needs: the address, and outside PRODUCTION a token and a message to try."""
+    host = "127.0.0.1" if settings.server_host in ("0.0.0.0", "::") else settings.server_host  # noqa: S104
+    url = f"http://{host}:{settings.server_port}"
+    lines = ["", f"The Connector serves at {url}"]
+    if not settings.is_production:
+        where = "RabbitMQ" if settings.uses_rabbitmq else "the outbox (RABBITMQ_HOST is not set)"
+        lines += [
+            f"Specification: {url}/docs     Metrics: {url}/metrics     Envelopes go to {where}",
+            "",
+            "Post an admission and see its acknowledgement:",
+            "",
+            f"  TOKEN={app.token(settings, seconds=86400)}",
+            f"  printf '{_ADMISSION}' | curl -s {url}/dhos/v1/message \\",
+            "    -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/hl7-v2' \\",
+            "    --data-binary @- | tr '\\r' '\\n'",
+            "",
+            "Ctrl-C stops everything.",
+            "",
+        ]
+    return "\n".join(lines)

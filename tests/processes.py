@@ -1,0 +1,95 @@
+"""Real processes of the Connector for tests: started by the command line, killed for real."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+
+import requests
+
+from dhos_connector_api.db.engine import DatabaseAddress
+from tests.builders import INTERNAL_KEY, ISSUER
+from tests.waiting import eventually
+
+ROOT = Path(__file__).parents[1]
+
+
+def free_port() -> int:
+    """A TCP port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def environment(database: DatabaseAddress, **more: str) -> dict[str, str]:
+    """The environment of a process that uses that database; `more` are further variables."""
+    kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
+    return kept | {
+        "ENVIRONMENT": "DEVELOPMENT",
+        "PROXY_URL": ISSUER,
+        "HS_KEY": INTERNAL_KEY,
+        "DATABASE_HOST": database.host,
+        "DATABASE_PORT": str(database.port),
+        "DATABASE_NAME": database.name,
+        "DATABASE_USER": database.user,
+        "DATABASE_PASSWORD": database.password or "",
+        "LOG_FORMAT": "json",
+        "WEB_PROCESSES": "1",
+        "SERVER_HOST": "127.0.0.1",
+        **more,
+    }
+
+
+class Process:
+    """One process of the Connector; `output` is the file with everything it printed."""
+
+    def __init__(self, arguments: list[str], environ: dict[str, str], output: Path) -> None:
+        self.output = output
+        self._file = output.open("ab")
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", *arguments], env=environ, cwd=ROOT, stdout=self._file, stderr=self._file
+        )
+
+    def kill(self) -> None:
+        """As `kill -9` does."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def stop(self) -> int:
+        """As Kubernetes does: SIGTERM, then wait for the exit status."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(signal.SIGTERM)
+        return self.popen.wait(timeout=30)
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.popen.poll() is None:
+            self.kill()
+        self._file.close()
+
+
+class Web:
+    """A web process and how to talk to it."""
+
+    def __init__(self, environ: dict[str, str], folder: Path, module: tuple[str, ...] = ("dhos_connector_api", "web")) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        environ = environ | {"SERVER_PORT": str(self.port)}
+        self.process = Process(list(module), environ, folder / f"web-{self.port}.log")
+        eventually(lambda: requests.get(f"{self.url}/running", timeout=1).ok)
+
+    def __enter__(self) -> "Web":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.process.__exit__(kind, error, trace)
