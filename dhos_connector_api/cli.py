@@ -51,14 +51,14 @@ def main(context: click.Context) -> None:
 @click.pass_obj
 def run_all(settings: config.Settings) -> None:
     """Run everything here: database if none is set, migrations, web processes, relay."""
-    processes.run_all(settings)
+    sys.exit(processes.run_all(settings))
 
 
 @main.command()
 @click.pass_obj
 def serve(settings: config.Settings) -> None:
     """Run the web processes."""
-    processes.run_service(settings)
+    sys.exit(processes.run_service(settings))
 
 
 @main.command(hidden=True)
@@ -66,6 +66,13 @@ def serve(settings: config.Settings) -> None:
 def web(settings: config.Settings) -> None:
     """Run one web process; `serve` and `all` start several."""
     processes.run_web(settings)
+
+
+@main.command(hidden=True)
+@click.pass_obj
+def metrics(settings: config.Settings) -> None:
+    """Serve /metrics on METRICS_PORT; `serve` and `all` start it."""
+    processes.run_metrics(settings)
 
 
 @main.command()

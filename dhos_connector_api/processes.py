@@ -1,6 +1,7 @@
 """What each process of the Connector does, from its start to its end."""
 
 import socket
+import sys
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -9,14 +10,15 @@ import click
 import uvicorn
 from prometheus_client import start_http_server
 
-from dhos_connector_api import app
+from dhos_connector_api import app, config
 from dhos_connector_api.config import Settings
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.embedded import EmbeddedPostgres
 from dhos_connector_api.db.engine import DatabaseAddress
 from dhos_connector_api.exposition import Exposition
-from dhos_connector_api.supervisor import Child, Supervisor, metrics_folder
+from dhos_connector_api.supervisor import Child, Supervisor
 from dhos_connector_api.workers import housekeeping, lease, loop, relay
+from dhos_connector_api.workers.housekeeping import Housekeeping
 
 #: Connections the kernel keeps for a web process that is busy.
 _BACKLOG = 2048
@@ -72,12 +74,21 @@ def run_relay(settings: Settings) -> None:
         database.engine.dispose()
 
 
-def run_service(settings: Settings) -> None:
-    """The web processes of `serve`."""
-    _supervise(settings, _web_children(settings), {})
+def run_metrics(settings: Settings) -> None:
+    """Serve `/metrics` of this installation on METRICS_PORT, until SIGTERM or SIGINT."""
+    stop = loop.stop_on_signals()
+    database = app.open_database(settings)
+    registry = Exposition(settings, database, config.metrics_folder()).registry
+    start_http_server(settings.metrics_port or 0, registry=registry)
+    stop.wait()
 
 
-def run_all(settings: Settings) -> None:
+def run_service(settings: Settings) -> int:
+    """The web processes of `serve`; the exit status."""
+    return _supervise(_web_children(settings), {})
+
+
+def run_all(settings: Settings) -> int:
     """Everything on one machine: database if none is set, migrations, web processes, relay."""
     server = EmbeddedPostgres(settings.local_state) if settings.database_host is None else None
     extra = {}
@@ -95,31 +106,34 @@ def run_all(settings: Settings) -> None:
             )
         run_migrations(settings)
         click.echo(_greeting(settings))
-        _supervise(settings, [*_web_children(settings), Child("relay", ("relay",))], extra)
+        return _supervise([*_web_children(settings), _child("relay")], extra)
     finally:
         if server is not None:
             server.stop()
 
 
 def run_migrations(settings: Settings, revision: str = "head") -> None:
-    """Bring the database to that migration."""
+    """Bring the database to that migration, and make room for messages of this month."""
     database = app.open_database(settings)
     migrate.upgrade(database.engine, revision)
+    with database.read() as connection:
+        at_head = migrate.is_at_head(connection)
+    if at_head:
+        Housekeeping(database, retention=timedelta(seconds=settings.outbox_retention)).step()
     database.engine.dispose()
 
 
+def _child(name: str, command: str = "") -> Child:
+    return Child(name, (sys.executable, "-m", "dhos_connector_api", command or name))
+
+
 def _web_children(settings: Settings) -> list[Child]:
-    return [Child(f"web-{number}", ("web",)) for number in range(1, settings.web_processes + 1)]
+    children = [_child(f"web-{number}", "web") for number in range(1, settings.web_processes + 1)]
+    return [*children, _child("metrics")] if settings.metrics_port else children
 
 
-def _supervise(settings: Settings, children: list[Child], extra: dict[str, str]) -> None:
-    with metrics_folder() as folder:
-        supervisor = Supervisor(children, extra=extra, metrics=folder)
-        if settings.metrics_port:
-            database = app.open_database(settings)
-            registry = Exposition(settings, database, shared=folder).registry
-            start_http_server(settings.metrics_port, registry=registry)
-        supervisor.run()
+def _supervise(children: list[Child], extra: dict[str, str]) -> int:
+    return Supervisor(children, config.child_environment(extra), grace=_GRACE + 5).run()
 
 
 def _variables(address: DatabaseAddress) -> dict[str, str]:

@@ -1,118 +1,190 @@
-"""Runs the processes of a service: starts them, starts them again when they die, stops them all.
+"""Runs the processes of `serve` and `all`, starts again what dies, and leaves none behind.
 
-A child dies with its parent (PDEATHSIG on Linux), so that even kill -9 leaves no process. Elsewhere
-a child that outlives a killed parent has to be ended by hand.
+Children are ended by the kernel when this process is killed (Linux; see `child_process.py`). What is
+promised to senders does not depend on a clean end, so these get SIGKILL then, which nothing can miss.
 """
 
 import logging
+import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from dhos_connector_api import config
 from dhos_connector_api.child_process import dies_with_parent
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at the children, and from SIGTERM to SIGKILL.
-_LOOK = 0.2
-_PATIENCE = 25.0
-#: Seconds until a child that died is started again: doubled each time until it has lived a minute.
-_FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY_AFTER = 0.5, 30.0, 60.0
+#: Seconds until the second, third ... start of a child that keeps dying.
+_BACKOFF = (0.2, 0.5, 1, 2, 5, 10, 30)
+#: Seconds after which a child counts as well.
+_WELL = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process to keep running: its name in the log, and its command line."""
+
+    name: str
+    argv: Sequence[str]
 
 
 @dataclass(slots=True)
-class Child:
-    """One process to keep running: `python -m dhos_connector_api ARGUMENTS`."""
+class _Running:
+    """A child with its process, or with the time at which it starts again."""
 
-    name: str
-    arguments: tuple[str, ...]
+    child: Child
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    pause: float = field(default=_FIRST_PAUSE)
     due: float = 0.0
+    starts: int = 0
+    deaths_in_a_row: int = 0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps children running until a signal says stop.
+
+    `environment` is what children see; PROMETHEUS_MULTIPROC_DIR is added to it, an empty folder of
+    this run: `metrics_folder` (emptied first), or a temporary one. `grace` is how many seconds
+    children have to end after SIGTERM.
+    """
+
+    children: Sequence[Child]
+    environment: Mapping[str, str]
+    grace: float = 10.0
+    metrics_folder: Path | None = None
+    _running: list[_Running] = field(default_factory=list)
+    _stopping: int = 0
+
+    def run(self) -> int:
+        """Start the children and watch them. Call it from the main thread.
+
+        SIGTERM, SIGINT or SIGHUP ends it with 0; a second one does not wait for the children. It
+        ends with a child's own exit code when that child fails right at its first start: then
+        something is wrong that starting again does not mend.
+        """
+        with _metrics(self.metrics_folder) as metrics, _signals(self._on_signal) as woken:
+            environment = {**self.environment, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+            self._running = [_Running(child) for child in self.children]
+            try:
+                return self._watch(environment, metrics, woken)
+            finally:
+                self._stop(woken)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stopping += 1
+
+    def _watch(self, environment: Mapping[str, str], metrics: Path, woken: socket.socket) -> int:
+        while not self._stopping:
+            for each in self._running:
+                if each.process is None and each.due <= time.monotonic():
+                    self._start(each, environment)
+                elif each.process is not None and (code := each.process.poll()) is not None:
+                    mark_process_dead(each.process.pid, str(metrics))  # type: ignore[no-untyped-call]
+                    if self._failed_at_once(each, code):
+                        return code
+                    self._plan_restart(each, code)
+            _wait(woken, min((each.due for each in self._running if each.process is None), default=None))
+        return 0
+
+    def _start(self, each: _Running, environment: Mapping[str, str]) -> None:
+        each.process = subprocess.Popen(
+            each.child.argv, env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
+            preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 - the supervisor has no threads
+        )  # fmt: skip
+        each.started = time.monotonic()
+        each.starts += 1
+        _logger.info("started", extra={"child": each.child.name, "pid": each.process.pid})
+
+    def _failed_at_once(self, each: _Running, code: int) -> bool:
+        if code <= 0 or each.starts > 1 or time.monotonic() - each.started > _WELL:
+            return False
+        _logger.error("failed at its first start", extra={"child": each.child.name, "exit_code": code})
+        return True
+
+    def _plan_restart(self, each: _Running, code: int) -> None:
+        was_well = time.monotonic() - each.started > _WELL
+        each.deaths_in_a_row = 1 if was_well else each.deaths_in_a_row + 1
+        delay = _BACKOFF[min(each.deaths_in_a_row, len(_BACKOFF)) - 1]
+        each.process, each.due = None, time.monotonic() + delay
+        details = {"child": each.child.name, "exit_code": code, "starts_again_in": delay}
+        _logger.warning("died", extra=details)
+
+    def _stop(self, woken: socket.socket) -> None:
+        """SIGTERM to all, wait for `grace` seconds or the second signal, SIGKILL to who is left."""
+        left = [each for each in self._running if each.process is not None]
+        for each in left:
+            _send(each, signal.SIGTERM)
+        deadline = time.monotonic() + self.grace
+        while left and time.monotonic() < deadline and self._stopping < 2:
+            left = [each for each in left if each.process is not None and each.process.poll() is None]
+            if left:
+                _wait(woken, deadline)
+        for each in left:
+            _logger.warning("killed: it did not end in time", extra={"child": each.child.name})
+            _send(each, signal.SIGKILL)
+        for each in self._running:
+            if each.process is not None:
+                each.process.wait()
+
+
+def _send(each: _Running, number: signal.Signals) -> None:
+    """To the child's whole session, so that processes of its own go with it on SIGKILL."""
+    if each.process is None or each.process.poll() is not None:
+        return
+    if number == signal.SIGKILL:
+        os.killpg(each.process.pid, number)
+    else:
+        each.process.send_signal(number)
+
+
+def _wait(woken: socket.socket, until: float | None) -> None:
+    """Wait for a signal (a dead child sends one too), or until that monotonic time."""
+    seconds = None if until is None else max(0.0, until - time.monotonic())
+    if select.select([woken], [], [], seconds)[0]:
+        woken.recv(4096)
 
 
 @contextmanager
-def metrics_folder() -> Iterator[Path]:
-    """A folder in which the processes of one run share their metrics."""
-    folder = Path(tempfile.mkdtemp(prefix="connector-metrics-"))
+def _signals(on_signal: "signal._HANDLER") -> Iterator[socket.socket]:
+    """Call `on_signal` for what means stop; the socket is readable whenever a signal came."""
+    reader, writer = socket.socketpair()
+    for end in (reader, writer):
+        end.setblocking(False)
+    stops = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, on_signal) for number in stops}
+    before[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    wakeup_before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    try:
+        yield reader
+    finally:
+        signal.set_wakeup_fd(wakeup_before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        reader.close()
+        writer.close()
+
+
+@contextmanager
+def _metrics(folder: Path | None) -> Iterator[Path]:
+    """An empty folder for the values that processes share, removed at the end."""
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="connector-metrics-"))
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-class Supervisor:
-    """Keeps `children` running until `stopping` says otherwise. `extra` goes into their environment."""
-
-    def __init__(self, children: Iterable[Child], *, extra: dict[str, str], metrics: Path) -> None:
-        self._children = list(children)
-        self._environment = config.child_environment(extra | {"PROMETHEUS_MULTIPROC_DIR": str(metrics)})
-        self._metrics = metrics
-        self._stopping = False
-
-    def run(self) -> None:
-        """Start the children and look after them until SIGTERM or SIGINT; then stop them all."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
-        try:
-            while not self._stopping:
-                for child in self._children:
-                    self._look_after(child)
-                time.sleep(_LOOK)
-        finally:
-            self._stop_all()
-
-    def _stop(self, *_: object) -> None:
-        self._stopping = True
-
-    def _look_after(self, child: Child) -> None:
-        now = time.monotonic()
-        if child.process is None:
-            if now >= child.due:
-                self._start(child, now)
-            return
-        status = child.process.poll()
-        if status is None:
-            return
-        self._forget(child.process.pid)
-        child.pause = _FIRST_PAUSE if now - child.started > _HEALTHY_AFTER else child.pause
-        _log.error("a process ended", extra={"child": child.name, "status": status, "again_in": child.pause})
-        child.process, child.due = None, now + child.pause
-        child.pause = min(child.pause * 2, _LONGEST_PAUSE)
-
-    def _start(self, child: Child, now: float) -> None:
-        child.process = subprocess.Popen(  # noqa: S603  our own command line
-            [sys.executable, "-m", "dhos_connector_api", *child.arguments],
-            env=self._environment,
-            process_group=0,  # Ctrl-C reaches this process alone, which then stops the others in order
-            preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509  no threads before the first start
-        )
-        child.started = now
-        _log.info("started", extra={"child": child.name, "pid": child.process.pid})
-
-    def _forget(self, pid: int) -> None:
-        """Take a dead process's gauges out of the shared metrics."""
-        mark_process_dead(pid, path=str(self._metrics))  # type: ignore[no-untyped-call]
-
-    def _stop_all(self) -> None:
-        running = [child.process for child in self._children if child.process is not None]
-        for process in running:
-            process.terminate()
-        deadline = time.monotonic() + _PATIENCE
-        for process in running:
-            try:
-                process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()

@@ -14,11 +14,14 @@ import pytest
 from dhos_connector_api.broker.address import BrokerAddress
 from tests.rabbitmq import OwnRabbitMQ, answers, programs
 
+
 @pytest.fixture(scope="session")
 def _own_server() -> Iterator[OwnRabbitMQ]:
     found = programs()
     if found is None:
-        pytest.skip("NO RABBITMQ-SERVER ON THIS MACHINE: its failures are not tested (apt-get install rabbitmq-server)")
+        pytest.skip(
+            "NO RABBITMQ-SERVER ON THIS MACHINE: its failures are not tested (install rabbitmq-server)"
+        )
     folder = Path(tempfile.mkdtemp(prefix="connector-rabbitmq-"))
     server = OwnRabbitMQ(found, folder)
     try:

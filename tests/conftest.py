@@ -12,7 +12,7 @@ from dhos_connector_api.db import migrate
 from dhos_connector_api.db.embedded import EmbeddedPostgres
 from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
 
-pytest_plugins = ["tests.broker_fixtures"]
+pytest_plugins = ["tests.broker_fixtures", "tests.own_postgres"]
 
 #: Set in CI, where everything a test needs has to be there.
 NO_SKIPS = bool(os.environ.get("CONNECTOR_NO_SKIPS"))

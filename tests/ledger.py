@@ -17,7 +17,7 @@ from tests.builders import INTERNAL_KEY, ISSUER
 from tests.hl7_builders import adt
 from tests.waiting import eventually
 
-QUEUE = "platform"
+QUEUE = "patients"
 
 
 def token() -> str:

@@ -18,8 +18,11 @@ log = logging.getLogger(__name__)
 RELAY_LOCK = 0x64686F73_0001
 
 # What the server does with this session. A queue table's statistics are stale all the time: the
-# plan must be the index, whatever they say. tcp_*: how soon it finds out that our host is dead.
+# plan must be the index, whatever they say. A settling that a crash of PostgreSQL forgets makes us
+# publish again under the same id, so no commit waits for the disk. tcp_*: how soon the server finds
+# out that our host is dead.
 _SESSION = {
+    "synchronous_commit": "off",
     "statement_timeout": "5s",
     "timezone": "UTC",
     "enable_seqscan": "off",

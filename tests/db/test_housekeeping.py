@@ -114,9 +114,7 @@ def test_one_process_at_a_time_keeps_house(database: Database) -> None:
     with database.transaction() as connection:
         store.settle(connection, put(connection, 1), at=now() - timedelta(days=8))
     with database.transaction() as other:
-        other.execute(
-            text("SELECT pg_advisory_xact_lock(:key)"), {"key": housekeeping.HOUSEKEEPING_LOCK}
-        )
+        other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": housekeeping.HOUSEKEEPING_LOCK})
         assert not Housekeeping(database, retention=timedelta(days=7)).step()
         assert other.execute(text("SELECT count(*) FROM outbox")).scalar_one() == 1
     Housekeeping(database, retention=timedelta(days=7)).step()

@@ -151,8 +151,10 @@ def test_after_a_lost_connection_everything_without_an_answer_goes_out_again_in_
     monotonic.seconds += 1
     _drain(relay)
     assert broker.taken == ids[2:]
-    assert [row["attempts"] for row in session.exec_driver_sql(
-        "SELECT attempts FROM outbox ORDER BY position").mappings()] == [1, 1, 2, 2, 2, 2]
+    assert [
+        row["attempts"]
+        for row in session.exec_driver_sql("SELECT attempts FROM outbox ORDER BY position").mappings()
+    ] == [1, 1, 2, 2, 2, 2]
 
 
 def test_a_new_relay_goes_on_where_the_last_one_died_between_confirm_and_settle(session: Connection) -> None:

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -16,6 +17,7 @@ from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import DatabaseAddress
 from tests.broker_fixtures import OwnRabbitMQ
 from tests.conftest import temporary_database
+from tests.own_postgres import OwnPostgres
 from tests.ledger import Platform, Sender
 from tests.processes import Process, Web, environment
 from tests.waiting import eventually
@@ -33,11 +35,15 @@ def own_database(postgres: DatabaseAddress) -> Iterator[DatabaseAddress]:
 @pytest.fixture
 def environ(own_database: DatabaseAddress, own_vhost: BrokerAddress, tmp_path: Path) -> dict[str, str]:
     """The environment of a Connector with a database and a virtual host of its own, migrated."""
+    return _migrated(own_database, own_vhost, tmp_path)
+
+
+def _migrated(database: DatabaseAddress, broker: BrokerAddress, tmp_path: Path) -> dict[str, str]:
     values = environment(
-        own_database,
-        RABBITMQ_HOST=own_vhost.host,
-        RABBITMQ_PORT=str(own_vhost.port),
-        RABBITMQ_VHOST=own_vhost.vhost,
+        database,
+        RABBITMQ_HOST=broker.host,
+        RABBITMQ_PORT=str(broker.port),
+        RABBITMQ_VHOST=broker.vhost,
     )
     assert Process(["dhos_connector_api", "migrate"], values, tmp_path / "migrate.log").popen.wait(60) == 0
     return values
@@ -136,6 +142,29 @@ def test_the_broker_killed_under_load(
             own_rabbitmq.start()
             load.more(100)
         platform.agree(*load.senders)
+
+
+def test_postgresql_killed_under_load(
+    own_postgres: OwnPostgres, own_vhost: BrokerAddress, tmp_path: Path
+) -> None:
+    environ = _migrated(own_postgres.address, own_vhost, tmp_path)
+    platform = Platform(own_vhost)
+    with Web(environ, tmp_path) as web, _relay(environ, tmp_path):
+        with _Load(web.url, 4) as load:
+            for _ in range(2):
+                load.more(60)
+                own_postgres.kill()
+                assert eventually(lambda: _not_ready(web.url))["code"] == 503
+                assert requests.get(f"{web.url}/running", timeout=1).ok
+                own_postgres.start()
+            load.more(60)
+        platform.agree(*load.senders)
+
+
+def _not_ready(url: str) -> Any:
+    """What /ready answers when it says no; None when it says yes."""
+    answer = requests.get(f"{url}/ready", timeout=10)
+    return answer.json() if answer.status_code == 503 else None
 
 
 def test_web_and_relay_killed_under_load(

@@ -3,7 +3,7 @@
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
 import pika
@@ -16,7 +16,6 @@ from dhos_connector_api.broker.consumer import Consumer
 from dhos_connector_api.broker.publisher import Publisher
 from dhos_connector_api.clock import now
 from dhos_connector_api.errors import BrokerUnavailable
-
 from tests.outbox_builders import an_envelope
 from tests.rabbitmq import OwnRabbitMQ
 from tests.waiting import eventually, throughout
@@ -270,13 +269,15 @@ def test_an_idle_connection_outlives_its_heartbeats(shared_rabbitmq: BrokerAddre
     publisher.close()
 
 
-def test_closing_leaves_no_connection_on_the_broker(own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress) -> None:
-    for leave in ("close", "drop"):
-        publisher = Publisher(own_vhost, name=f"leaving-{leave}")
-        assert publisher.ready()
-        assert f"leaving-{leave}" in own_rabbitmq.listed("connections", "client_properties")
-        getattr(publisher, leave)()
-        eventually(lambda: f"leaving-{leave}" not in own_rabbitmq.listed("connections", "client_properties"))
+@pytest.mark.parametrize("leave", [Publisher.close, Publisher.drop])
+def test_closing_leaves_no_connection_on_the_broker(
+    own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress, leave: Callable[[Publisher], None]
+) -> None:
+    publisher = Publisher(own_vhost, name="leaving")
+    assert publisher.ready()
+    assert "leaving" in own_rabbitmq.listed("connections", "client_properties")
+    leave(publisher)
+    eventually(lambda: "leaving" not in own_rabbitmq.listed("connections", "client_properties"))
 
 
 def test_a_consumer_gets_again_what_it_did_not_acknowledge(
@@ -313,7 +314,9 @@ def test_a_message_is_as_durable_as_its_queue(own_rabbitmq: OwnRabbitMQ, own_vho
     consumer.close()
 
 
-def test_a_lost_broker_is_one_named_error_to_a_consumer(own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress) -> None:
+def test_a_lost_broker_is_one_named_error_to_a_consumer(
+    own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress
+) -> None:
     consumer = Consumer(own_vhost, "patients", [LEGACY_ROUTING_KEY])
     own_rabbitmq.kill()
     with pytest.raises(BrokerUnavailable):

@@ -108,7 +108,7 @@ def test_two_relays_publish_nothing_twice_and_one_takes_over_from_a_dead_one(
     eventually(lambda: _drained(database))
     assert _ids(_take(consumer)) == ids
 
-    first = eventually(relays.active)
+    first = eventually(lambda: relays.active() or "")
     both[first].kill()
     more = _put(database, 5)
     eventually(lambda: _drained(database), seconds=5)
