@@ -1,0 +1,78 @@
+"""Rules of the house that a machine can hold: one place each for what must have one place."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dhos_connector_api.config import describe
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "dhos_connector_api"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+BANNED_ROOMS = {"utils", "helpers", "common", "base", "manager", "controller"}
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def _uses(path: Path, name: str) -> Iterator[int]:
+    """Lines on which `<something>.name` stands, `<something>` being what `name` says before its dot."""
+    owner, _, attribute = name.rpartition(".")
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and node.attr == attribute:
+            if not owner or isinstance(node.value, ast.Name) and node.value.id == owner:
+                yield node.lineno
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_every_module_says_in_its_first_line_what_it_is_for(path: Path) -> None:
+    documented = ast.get_docstring(ast.parse(path.read_text()))
+    assert documented
+    assert path.stem not in BANNED_ROOMS
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        ("os.environ", {"config.py"}),
+        ("commit", {"db/migrate.py"}),
+        ("engine.begin", {"db/engine.py"}),
+        ("utcnow", set()),
+        ("flask.current_app", {"api/services.py"}),
+    ],
+)
+def test_what_has_one_place_stands_there_alone(name: str, allowed: set[str]) -> None:
+    used = {_name(path) for path in MODULES if any(_uses(path, name))}
+    assert used <= allowed
+
+
+def test_exceptions_are_swallowed_in_few_places() -> None:
+    found = {
+        _name(path)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ExceptHandler)
+        and isinstance(node.type, ast.Name)
+        and node.type.id in ("Exception", "BaseException")
+        and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
+    }
+    assert found <= {"workers/loop.py", "api/problems.py", "intake/receive_hl7.py"}
+
+
+def test_every_setting_stands_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [each.name for each in describe() if f"`{each.name}`" not in readme] == []
+
+
+def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
+    banned = "|".join(("pypi" + r"\.org", "pythonhosted" + r"\.org", "registry" + r"\.npmjs", "/work" + "/main"))
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    for name in listed.stdout.decode().split("\0"):
+        path = ROOT / name
+        if path.is_file():
+            assert not re.search(banned, path.read_text(errors="ignore")), name
