@@ -42,7 +42,7 @@ def database_address(settings: Settings) -> DatabaseAddress:
     if settings.database_host is None:
         address = embedded.running(settings.local_state)
         if address is None:
-            raise BadSetting("DATABASE_HOST is missing, and no embedded database runs (./run_local.sh starts one)")
+            raise BadSetting("DATABASE_HOST is missing, and no embedded database runs (see run_local.sh)")
         return address
     return DatabaseAddress(
         settings.database_host,
@@ -81,7 +81,9 @@ def create_app(settings: Settings) -> ASGIApp:
         issuers=issuers_of(settings),
         intake=IntakeSource(settings, site),
         check_ready=lambda: check_ready(database),
-        metrics=None if settings.metrics_port else Exposition(settings, database, config.metrics_folder()).text,
+        metrics=None
+        if settings.metrics_port
+        else Exposition(settings, database, config.metrics_folder()).text,
     )
     return build_asgi(application, services)
 

@@ -26,7 +26,9 @@ class _Commands(click.Group):
             raise click.ClickException(error.text) from None
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="connector")
 @click.pass_context
 def main(context: click.Context) -> None:
@@ -92,10 +94,14 @@ def migrate(settings: config.Settings, revision: str) -> None:
 
 
 @main.command()
-@click.option("--issuer", type=click.Choice(["internal", "epr_adapter"]), default="internal", show_default=True)
+@click.option(
+    "--issuer", type=click.Choice(["internal", "epr_adapter"]), default="internal", show_default=True
+)
 @click.option("--scope", default="write:hl7_message read:hl7_message", show_default=True)
 @click.option("--system-id", default="command-line", show_default=True, help="Who calls: becomes created_by.")
-@click.option("--seconds", type=click.IntRange(1, 86400), help="How long it is valid.  [default: JWT_EXPIRY_IN_SECONDS]")
+@click.option(
+    "--seconds", type=click.IntRange(1, 86400), help="How long it is valid.  [default: JWT_EXPIRY_IN_SECONDS]"
+)
 @click.pass_obj
 def token(settings: config.Settings, issuer: str, scope: str, system_id: str, seconds: int | None) -> None:
     """Print a token, made with this environment's keys."""

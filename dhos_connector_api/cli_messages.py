@@ -21,10 +21,14 @@ from dhos_connector_api.messages import search, store
 from dhos_connector_api.outbox import store as outbox_store
 
 _ACK_COLOURS = {"AA": "green", "AE": "yellow", "AR": "red"}
+#: From so many messages on `send` shows progress, and of the answers only those that are not AA.
+_MANY = 20
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @click.option("--url", help="Where the Connector is.  [default: http://127.0.0.1:SERVER_PORT]")
 @click.option("--token", help="Bearer token.  [default: one made with HS_KEY]")
 @click.option("--raw", is_flag=True, help="Post as application/hl7-v2 instead of JSON.")
@@ -39,11 +43,11 @@ def send(settings: Settings, files: Sequence[Path], url: str | None, token: str 
     session.headers["Authorization"] = f"Bearer {token or app.token(settings)}"
     address = f"{(url or f'http://127.0.0.1:{settings.server_port}').rstrip('/')}/dhos/v1/message"
     answers: Counter[str] = Counter()
-    with click.progressbar(messages, label="sending", hidden=len(messages) < 20) as progress:
+    with click.progressbar(messages, label="sending", hidden=len(messages) < _MANY) as progress:
         for message in progress:
             line, code = _send_one(session, address, message, raw=raw)
             answers[code] += 1
-            if len(messages) < 20 or code != "AA":
+            if len(messages) < _MANY or code != "AA":
                 click.echo(line)
     click.echo(", ".join(f"{count} {code}" for code, count in sorted(answers.items())))
     if set(answers) - {"AA"}:
@@ -54,19 +58,24 @@ def _send_one(session: requests.Session, address: str, message: bytes, *, raw: b
     """Post one message; the line to show and the ACK code, or the HTTP status where there is no ACK."""
     try:
         if raw:
-            answer = session.post(address, data=message, headers={"Content-Type": "application/hl7-v2"}, timeout=30)
+            answer = session.post(
+                address, data=message, headers={"Content-Type": "application/hl7-v2"}, timeout=30
+            )
         else:
             body = {"type": "HL7v2", "body": base64.b64encode(message).decode()}
             answer = session.post(address, json=body, timeout=30)
     except requests.RequestException as error:
         raise click.ClickException(f"{address} did not answer ({type(error).__name__})") from None
-    if answer.status_code != 200:
-        return f"{click.style(str(answer.status_code), fg='red')}  {answer.text[:200]}", f"HTTP {answer.status_code}"
+    if not answer.ok:
+        return (
+            f"{click.style(str(answer.status_code), fg='red')}  {answer.text[:200]}",
+            f"HTTP {answer.status_code}",
+        )
     ack = read(answer.content if raw else base64.b64decode(answer.json()["body"]))
     msa = ack.first("MSA")
     code, control_id = (msa.value(1), msa.value(2)) if msa else ("?", "?")
-    error = ack.first("ERR")
-    reason = f"  {error.value(8) or error.raw(1)}" if error else ""
+    problem = ack.first("ERR")
+    reason = f"  {problem.value(8) or problem.raw(1)}" if problem else ""
     return f"{click.style(code, fg=_ACK_COLOURS.get(code, 'red'))}  {control_id}{reason}", code
 
 
@@ -99,11 +108,7 @@ def list_messages(
         else:
             page = search.latest(connection, limit=limit, state=state, unprocessed=unprocessed)
     for row in page.rows:
-        done = "processed" if row["is_processed"] else ""
-        click.echo(
-            f"{row['uuid']}  {_time(row['created'])}  {row['event_code'] or '-':<8} {row['ack_status'] or '--':<3}"
-            f" {row['state']:<11} {done:<9} {row['message_control_id'] or ''}  {row['error_text'] or ''}".rstrip()
-        )
+        click.echo(_line(row))
 
 
 @messages.command("show")
@@ -215,14 +220,31 @@ def _replayed(done: replaying.Replayed) -> str:
     return f"{'accepted now, ' if done.accepted_now else ''}{done.envelopes} to publish"
 
 
+def _line(row: Any) -> str:
+    """One message on one line."""
+    parts = (
+        row["uuid"],
+        _time(row["created"]),
+        f"{row['event_code'] or '-':<8}",
+        row["ack_status"] or "--",
+        f"{row['state']:<11}",
+        "processed" if row["is_processed"] else " " * 9,
+        row["message_control_id"] or "",
+        row["error_text"] or "",
+    )
+    return "  ".join(map(str, parts)).rstrip()
+
+
 def _fate(row: Any) -> str:
+    """One envelope on one line, and what became of it."""
     if row["published_at"]:
         fate = f"published {_time(row['published_at'])}"
     elif row["dead_at"]:
         fate = f"dead since {_time(row['dead_at'])}"
     else:
         fate = f"waiting since {_time(row['created'])}"
-    return f"{row['id']}  {row['routing_key']}  {fate}, {row['attempts']} attempts  {row['last_error'] or ''}".rstrip()
+    attempts = f"{row['attempts']} attempts"
+    return f"{row['id']}  {row['routing_key']}  {fate}, {attempts}  {row['last_error'] or ''}".rstrip()
 
 
 def _time(value: datetime) -> str:

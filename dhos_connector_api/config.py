@@ -17,6 +17,8 @@ from dhos_connector_api.errors import BadSetting
 _DURATION = re.compile(r"(\d+)\s*([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _MISSING: Any = object()
+#: Bytes of a signing key in PRODUCTION; RFC 7518 section 3.2 asks for 64 with HS512.
+_SHORTEST_KEY = 32
 
 
 def _text(value: str) -> str:
@@ -89,7 +91,10 @@ class Settings:
         "DEVELOPMENT allows the embedded database and shows `/docs`", default="PRODUCTION",
     )  # fmt: skip
     server_host: str = _setting(
-        "SERVER_HOST", _text, "Address the web processes listen on", default="0.0.0.0"  # noqa: S104
+        "SERVER_HOST",
+        _text,
+        "Address the web processes listen on",
+        default="0.0.0.0",  # noqa: S104
     )
     server_port: int = _setting("SERVER_PORT", _integer(1, 65535), "HTTP port", default=5000)
     server_timezone: ZoneInfo = _setting(
@@ -120,12 +125,13 @@ class Settings:
     log_format: str = _setting(
         "LOG_FORMAT", _choice("colour", "plain", "json"), "How a log line looks", default="json"
     )
-    build_number: str = _setting(
-        "BUILD_NUMBER", _text, "Shown by `/version` as `circle`", default="unknown"
-    )
+    build_number: str = _setting("BUILD_NUMBER", _text, "Shown by `/version` as `circle`", default="unknown")
     git_hash: str = _setting("GIT_HASH", _text, "Shown by `/version` as `hash`", default="unknown")
     local_state: Path = _setting(
-        "LOCAL_STATE", _path, "Folder of the embedded database and of development keys", default=Path(".local")
+        "LOCAL_STATE",
+        _path,
+        "Folder of the embedded database and of development keys",
+        default=Path(".local"),
     )
 
     database_host: str | None = _setting(
@@ -140,7 +146,10 @@ class Settings:
     )
 
     rabbitmq_host: str | None = _setting(
-        "RABBITMQ_HOST", _text, "RabbitMQ server; unset: envelopes wait for in-process consumers", default=None
+        "RABBITMQ_HOST",
+        _text,
+        "RabbitMQ server; unset: envelopes wait for in-process consumers",
+        default=None,
     )
     rabbitmq_port: int = _setting("RABBITMQ_PORT", _integer(1, 65535), "Its port", default=5672)
     rabbitmq_vhost: str = _setting("RABBITMQ_VHOST", _text, "Its virtual host", default="/")
@@ -161,7 +170,11 @@ class Settings:
     )  # fmt: skip
     hs_key: str = _setting("HS_KEY", _text, "Key of internal tokens (HS512)", secret=True)
     hs_key_previous: str | None = _setting(
-        "HS_KEY_PREVIOUS", _text, "Second key that is still taken while keys rotate", default=None, secret=True
+        "HS_KEY_PREVIOUS",
+        _text,
+        "Second key that is still taken while keys rotate",
+        default=None,
+        secret=True,
     )
     jwt_expiry_in_seconds: int = _setting(
         "JWT_EXPIRY_IN_SECONDS", _integer(1, 86400), "Life of tokens we issue", default=600
@@ -181,7 +194,10 @@ class Settings:
         default=None, secret=True,
     )  # fmt: skip
     epr_service_adapter_scope: str = _setting(
-        "EPR_SERVICE_ADAPTER_SCOPE", _text, "Scopes of tokens we send to the adapter", default="write:hl7_message"
+        "EPR_SERVICE_ADAPTER_SCOPE",
+        _text,
+        "Scopes of tokens we send to the adapter",
+        default="write:hl7_message",
     )
     mirth_host_url_base: str | None = _setting(
         "MIRTH_HOST_URL_BASE", _text, "Mirth server that takes CDA documents; unset: 501", default=None
@@ -324,5 +340,5 @@ def _check(settings: Settings, environ: Mapping[str, str]) -> None:
     if settings.uses_rabbitmq and not environ.get("RABBITMQ_PASSWORD"):
         raise BadSetting("RABBITMQ_PASSWORD is missing")
     for name in ("HS_KEY", "HS_KEY_PREVIOUS", "EPR_SERVICE_ADAPTER_HS_KEY"):
-        if environ.get(name) and len(environ[name].encode()) < 32:
+        if environ.get(name) and len(environ[name].encode()) < _SHORTEST_KEY:
             raise BadSetting(f"{name} is too short: use 64 bytes, at least 32")

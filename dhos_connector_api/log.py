@@ -69,7 +69,9 @@ class _LineFormatter(logging.Formatter):
         level = f"{record.levelname:<7}"
         if self._colour:
             level = f"{_COLOURS.get(record.levelname, '')}{level}\033[0m"
-        extras = "".join(f" {name}={json.dumps(value, default=str)}" for name, value in _extras(record).items())
+        extras = "".join(
+            f" {name}={json.dumps(value, default=str)}" for name, value in _extras(record).items()
+        )
         if record.exc_info and record.exc_info[1] is not None:
             extras += f" error={where(record.exc_info[1])}"
         text = record.getMessage().replace("\n", " ").replace("\r", " ")

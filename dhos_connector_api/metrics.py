@@ -16,16 +16,18 @@ RECEIVED = Counter(
     ["event", "ack"],
 )
 REPEATED = Counter(
-    "connector_messages_repeated_total", "Messages that were known already, by how that was answered", ["answer"]
+    "connector_messages_repeated_total",
+    "Messages that were known already, by how that was answered",
+    ["answer"],
 )
 REQUEST_SECONDS = Histogram(
     "connector_request_seconds", "Time to answer a request", ["operation", "status"], buckets=_FAST
 )
-PUBLISHED = Counter(
-    "connector_published_total", "Attempts to publish an envelope, by outcome", ["outcome"]
-)
+PUBLISHED = Counter("connector_published_total", "Attempts to publish an envelope, by outcome", ["outcome"])
 PUBLISH_SECONDS = Histogram(
-    "connector_publish_batch_seconds", "Time from handing a batch to the broker to its last confirm", buckets=_FAST
+    "connector_publish_batch_seconds",
+    "Time from handing a batch to the broker to its last confirm",
+    buckets=_FAST,
 )
 COMMIT_TO_CONFIRM_SECONDS = Histogram(
     "connector_commit_to_confirm_seconds",

@@ -34,7 +34,11 @@ class OwnPostgres:
         """Start the process unless it runs: it ends at once while children of a killed one live."""
         if self._process is None or self._process.poll() is not None:
             (self._data / "postmaster.pid").unlink(missing_ok=True)
-            options = (f"--port={self.address.port}", "--listen_addresses=127.0.0.1", "--unix_socket_directories=")
+            options = (
+                f"--port={self.address.port}",
+                "--listen_addresses=127.0.0.1",
+                "--unix_socket_directories=",
+            )
             programs = Programs.for_data(self._data)
             self._process = programs.start("postgres", *options, folder=self._data, log=self._log)
         return self._answers()

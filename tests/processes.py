@@ -79,7 +79,9 @@ class Process:
 class Web:
     """A web process and how to talk to it."""
 
-    def __init__(self, environ: dict[str, str], folder: Path, module: tuple[str, ...] = ("dhos_connector_api", "web")) -> None:
+    def __init__(
+        self, environ: dict[str, str], folder: Path, module: tuple[str, ...] = ("dhos_connector_api", "web")
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environ = environ | {"SERVER_PORT": str(self.port)}

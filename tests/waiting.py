@@ -20,7 +20,7 @@ def eventually(check: Callable[[], T], *, seconds: float = 20) -> T:
             if value:
                 return value
             last = None
-        except Exception as error:  # a service that is not up yet refuses in many ways
+        except Exception as error:  # noqa: BLE001  a service that is not up yet refuses in many ways
             last = error
         if time.monotonic() > deadline:
             raise AssertionError(f"did not happen within {seconds} s") from last

@@ -135,7 +135,7 @@ def _caller(metadata: object) -> str | None:
     return None
 
 
-def issue(  # noqa: PLR0913 - every claim by its name
+def issue(
     issuer: Issuer,
     *,
     audience: str,

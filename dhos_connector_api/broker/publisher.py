@@ -102,17 +102,18 @@ class Publisher:
             link.cut()
 
     def close(self) -> None:
-        """Close the connection in good order. The publisher may be used again afterwards."""
+        """Close the connection in good order. The publisher cannot be used afterwards."""
         if self._link is not None:
             link, self._link = self._link, None
             link.close()
+        self._loop.close()
 
     def _connect(self) -> None:
         now = clock.monotonic()
         if now < self._not_before:
             return
         self.drop()
-        if self._open(topology.declare) or self._refused() and self._open(topology.check):
+        if self._open(topology.declare) or (self._refused() and self._open(topology.check)):
             self._pause = FIRST_PAUSE
             self._not_before = 0.0
             log.info("connected to RabbitMQ")

@@ -8,7 +8,7 @@ import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -114,7 +114,7 @@ def _judged(message: Message, row: NewMessage, intake: Intake) -> Received:
         verdict = rules.judge(understood, intake.site)
         if verdict.code is Code.AA:
             effects = effects_of(message, understood, known, row, intake)
-    except Exception as error:  # a failure of ours is stored with its AE, to be replayed once mended
+    except Exception as error:  # noqa: BLE001  a failure of ours is stored with its AE, to be replayed
         _log.error("message could not be read", extra={"message_uuid": str(row.uuid), "cause": where(error)})
         verdict = rules.OWN_FAILURE
     row = replace(
@@ -145,7 +145,9 @@ def _answered(received: Received, verdict: Verdict, duplicate_of: UUID | None = 
         return received
     row = replace(
         received.row,
-        ack=acknowledge(received.message, verdict, control_id=received.row.uuid.hex[12:], now=received.row.at),
+        ack=acknowledge(
+            received.message, verdict, control_id=received.row.uuid.hex[12:], now=received.row.at
+        ),
         state="accepted" if verdict.code is Code.AA else "refused",
         ack_status=verdict.code.value,
         error_code=verdict.error,

@@ -43,7 +43,7 @@ SELECT count(*) FROM kept
 
 #: A message that has just come in. Without a key it is kept in any case.
 INSERT = (
-    _CLAIMED
+    _CLAIMED  # noqa: S608  constants only
     + """
 , kept AS (
     INSERT INTO message (
@@ -69,7 +69,7 @@ INSERT = (
 
 #: A message kept earlier that a replay accepts now. What the sender was told stays as it is.
 ACCEPT = (
-    _CLAIMED
+    _CLAIMED  # noqa: S608  constants only
     + """
 , kept AS (
     UPDATE message SET state = 'accepted', replayed_at = %(at)s::timestamptz,

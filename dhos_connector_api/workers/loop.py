@@ -45,7 +45,7 @@ def run(
         try:
             worked = step()
             pause = FIRST_PAUSE
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the last resort of every worker
             log.error("a step failed", extra={"error": where(error), "next_attempt_seconds": pause})
             _wait(pause, idle, stop)
             pause = min(pause * 2, LONGEST_PAUSE)
@@ -66,7 +66,7 @@ def guarded(consume: Callable[[Envelope], None]) -> Callable[[Envelope], bool]:
     def attempt(envelope: Envelope) -> bool:
         try:
             consume(envelope)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  a consumer may fail in any way
             log.error("a consumer failed", extra={"error": where(error), "message_id": str(envelope.id)})
             return False
         return True

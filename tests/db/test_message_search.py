@@ -1,17 +1,20 @@
 """Search: newest first, in pages, over merges, and by index whatever the number of rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import search, store
+from dhos_connector_api.messages.search import Page
 from tests.builders import WINDOW, effects, new_message
 
 
-def _keep(database: Database, *identifiers: tuple[str, str], merges: Sequence[Any] = (), **changes: Any) -> UUID:
+def _keep(
+    database: Database, *identifiers: tuple[str, str], merges: Sequence[Any] = (), **changes: Any
+) -> UUID:
     message = new_message(**changes)
     with database.transaction() as connection:
         brought = effects(message, identifiers=identifiers, merges=merges)
@@ -37,22 +40,29 @@ def test_an_identifier_is_found_only_under_its_own_type(database: Database) -> N
 
 
 def test_pages_join_without_gap_or_overlap(database: Database) -> None:
-    uuids = [_keep(database, ("MRN", "1"), sending_application=f"S{n}", message_control_id="same") for n in range(7)]
-    for query in (
+    uuids = [
+        _keep(database, ("MRN", "1"), sending_application=f"S{n}", message_control_id="same")
+        for n in range(7)
+    ]
+    queries: list[Callable[[Connection, UUID | None], Page]] = [
         lambda connection, before: search.by_identifier(connection, "MRN", "1", limit=3, before=before),
         lambda connection, before: search.by_control_id(connection, "same", limit=3, before=before),
         lambda connection, before: search.latest(connection, limit=3, before=before),
-    ):
-        seen: list[UUID] = []
-        before = None
-        with database.read() as connection:
-            while True:
-                page = query(connection, before)
-                seen += [row["uuid"] for row in page.rows]
-                before = page.next_before
-                if before is None:
-                    break
-        assert seen == uuids[::-1]
+    ]
+    for query in queries:
+        assert _all_pages(database, query) == uuids[::-1]
+
+
+def _all_pages(database: Database, query: Callable[[Connection, UUID | None], Page]) -> list[UUID]:
+    seen: list[UUID] = []
+    before = None
+    with database.read() as connection:
+        while True:
+            page = query(connection, before)
+            seen += [row["uuid"] for row in page.rows]
+            before = page.next_before
+            if before is None:
+                return seen
 
 
 def test_a_merge_brings_the_messages_of_the_old_identifier(database: Database) -> None:

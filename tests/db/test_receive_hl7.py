@@ -79,7 +79,12 @@ def test_bytes_without_an_msh_are_kept_and_not_acknowledged(database: Database) 
     raw = bytes(range(256))
     receipt = send(database, raw)
     row = stored(database, receipt.message_uuid)
-    assert (receipt.ack, receipt.code, row["state"], bytes(row["received"])) == (None, None, "unparseable", raw)
+    assert (receipt.ack, receipt.code, row["state"], bytes(row["received"])) == (
+        None,
+        None,
+        "unparseable",
+        raw,
+    )
 
 
 @pytest.mark.parametrize("raw", [adt(PID_5="A\0B"), adt(PID_5="B\xe9", codec="latin-1", MSH_18="ASCII")])
@@ -101,8 +106,14 @@ def test_a_repeat_gets_the_first_ack_and_publishes_nothing(database: Database) -
 
 
 def test_a_resend_with_a_new_time_in_msh_7_is_a_repeat(database: Database) -> None:
-    first = send(database, adt(control_id="C1", mrn="1", nhs_number="2", visit="3", admitted="20260101", MSH_7="1", EVN_2=""))
-    again = send(database, adt(control_id="C1", mrn="1", nhs_number="2", visit="3", admitted="20260101", MSH_7="2", EVN_2=""))
+    first = send(
+        database,
+        adt(control_id="C1", mrn="1", nhs_number="2", visit="3", admitted="20260101", MSH_7="1", EVN_2=""),
+    )
+    again = send(
+        database,
+        adt(control_id="C1", mrn="1", nhs_number="2", visit="3", admitted="20260101", MSH_7="2", EVN_2=""),
+    )
     assert again.message_uuid == first.message_uuid
 
 
@@ -220,5 +231,3 @@ def test_a_replay_does_not_overtake_a_corrected_message(database: Database) -> N
     with pytest.raises(Conflict, match="same control id"):
         _replay(database, refused.message_uuid)
     assert len(published(database)) == 1
-
-

@@ -158,4 +158,4 @@ def test_a_body_at_the_limit_is_taken_and_one_byte_more_is_413() -> None:
             content=body,
             headers={"Content-Type": "application/json"},
         )
-        assert ("longer than 2000" in found["message"]) is (status == 413)  # noqa: PLR2004
+        assert ("longer than 2000" in found["message"]) is (status == 413)

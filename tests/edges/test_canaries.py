@@ -81,7 +81,10 @@ def test_no_canary_reaches_a_log_a_metric_an_error_or_an_amqp_header(
     Platform(shared_rabbitmq)
     secret = token()
     errors: list[str] = []
-    with Web(environ, tmp_path) as web, Process(["dhos_connector_api", "relay"], environ, tmp_path / "relay.log"):
+    with (
+        Web(environ, tmp_path) as web,
+        Process(["dhos_connector_api", "relay"], environ, tmp_path / "relay.log"),
+    ):
         session = requests.Session()
         session.headers["Authorization"] = f"Bearer {secret}"
         for raw in _MESSAGES:
@@ -96,7 +99,7 @@ def test_no_canary_reaches_a_log_a_metric_an_error_or_an_amqp_header(
             answer = session.get(web.url + path)
             if answer.status_code != 200:
                 errors.append(answer.text)
-            errors.append(requests.get(web.url + path, headers={"Authorization": f"Bearer {_CANARY}"}).text)
+            errors.append(session.get(web.url + path, headers={"Authorization": f"Bearer {_CANARY}"}).text)
         headers = eventually(lambda: _amqp_headers(shared_rabbitmq, at_least=2))
         metrics = requests.get(f"{web.url}/metrics", timeout=10).text
     logs = "".join(file.read_text() for file in tmp_path.glob("*.log"))

@@ -17,8 +17,8 @@ from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import DatabaseAddress
 from tests.broker_fixtures import OwnRabbitMQ
 from tests.conftest import temporary_database
-from tests.own_postgres import OwnPostgres
 from tests.ledger import Platform, Sender
+from tests.own_postgres import OwnPostgres
 from tests.processes import Process, Web, environment
 from tests.waiting import eventually
 
@@ -173,16 +173,15 @@ def test_web_and_relay_killed_under_load(
     platform = Platform(own_vhost)
     service = environ | {"WEB_PROCESSES": "2"}
     web = Web(service, tmp_path, ("dhos_connector_api", "serve"))
-    with web, _relay(environ, tmp_path) as relay:
+    with web:
         with _Load(web.url, 4) as load:
             for _ in range(3):
-                load.more(60)
-                _kill_one_web_process(web.process.popen.pid)
-                relay.kill()
-                load.more(20)
-                relay = _relay(environ, tmp_path)
-        platform.agree(*load.senders)
-        relay.kill()
+                with _relay(environ, tmp_path):
+                    load.more(60)
+                    _kill_one_web_process(web.process.popen.pid)
+                load.more(20)  # without any relay: leaving its block killed it
+        with _relay(environ, tmp_path):
+            platform.agree(*load.senders)
         assert web.process.stop() == 0
 
 

@@ -278,6 +278,7 @@ def test_closing_leaves_no_connection_on_the_broker(
     assert "leaving" in own_rabbitmq.listed("connections", "client_properties")
     leave(publisher)
     eventually(lambda: "leaving" not in own_rabbitmq.listed("connections", "client_properties"))
+    publisher.close()
 
 
 def test_a_consumer_gets_again_what_it_did_not_acknowledge(

@@ -28,7 +28,12 @@ def test_json_lines_hold_what_was_added(stream: io.StringIO) -> None:
     logging.getLogger("x").info("kept", extra={"bytes": 12})
     log.correlation_id.reset(token)
     line = json.loads(stream.getvalue())
-    assert (line["message"], line["request_id"], line["bytes"], line["level"]) == ("kept", "request-1", 12, "INFO")
+    assert (line["message"], line["request_id"], line["bytes"], line["level"]) == (
+        "kept",
+        "request-1",
+        12,
+        "INFO",
+    )
 
 
 @pytest.mark.parametrize("style", ["json", "plain", "colour"])

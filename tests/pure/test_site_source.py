@@ -15,7 +15,10 @@ from dhos_connector_api.site_source import TrustomerSource, parse, read_file
 
 ANSWER = {
     "hl7_config": {"outgoing_processing_id": "T", "unknown_to_us": 1},
-    "send_config": {"generate_oru_messages": True, "oxygen_masks": [{"code": "RA", "id": "1", "name": "Air"}]},
+    "send_config": {
+        "generate_oru_messages": True,
+        "oxygen_masks": [{"code": "RA", "id": "1", "name": "Air"}],
+    },
     "name": "much that concerns others",
 }
 
@@ -40,9 +43,9 @@ def test_a_star_is_every_adt_trigger() -> None:
 @pytest.mark.parametrize(
     ("content", "entry"),
     [
-        ('[inbound]\nacepted = {}', "inbound.acepted"),
+        ("[inbound]\nacepted = {}", "inbound.acepted"),
         ('[inbound]\nduplicate_policy = "maybe"', "inbound.duplicate_policy"),
-        ('[hl7_config]\noutgoing_processing_id = 7', "hl7_config.outgoing_processing_id"),
+        ("[hl7_config]\noutgoing_processing_id = 7", "hl7_config.outgoing_processing_id"),
         ("nonsense", "neither good TOML"),
     ],
 )
@@ -108,7 +111,11 @@ def test_the_service_is_asked_once_while_its_answer_is_fresh(service: _Trustomer
     assert source().send_config.oxygen_masks[0].name == "Air"
     ((path, headers),) = service.asked
     assert path == "/dhos/v1/trustomer/abc"
-    assert (headers["Authorization"], headers["X-Trustomer"], headers["X-Product"]) == ("key", "abc", "polaris")
+    assert (headers["Authorization"], headers["X-Trustomer"], headers["X-Product"]) == (
+        "key",
+        "abc",
+        "polaris",
+    )
 
 
 def test_the_last_good_answer_is_used_when_a_refresh_fails(service: _Trustomer) -> None:

@@ -24,9 +24,10 @@ def _uses(path: Path, name: str) -> Iterator[int]:
     """Lines on which `<something>.name` stands, `<something>` being what `name` says before its dot."""
     owner, _, attribute = name.rpartition(".")
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Attribute) and node.attr == attribute:
-            if not owner or isinstance(node.value, ast.Name) and node.value.id == owner:
-                yield node.lineno
+        if not isinstance(node, ast.Attribute) or node.attr != attribute:
+            continue
+        if not owner or (isinstance(node.value, ast.Name) and node.value.id == owner):
+            yield node.lineno
 
 
 @pytest.mark.parametrize("path", MODULES, ids=_name)
@@ -70,7 +71,9 @@ def test_every_setting_stands_in_the_readme() -> None:
 
 
 def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
-    banned = "|".join(("pypi" + r"\.org", "pythonhosted" + r"\.org", "registry" + r"\.npmjs", "/work" + "/main"))
+    banned = "|".join(
+        ("pypi" + r"\.org", "pythonhosted" + r"\.org", "registry" + r"\.npmjs", "/work" + "/main")
+    )
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
     for name in listed.stdout.decode().split("\0"):
         path = ROOT / name
