@@ -27,3 +27,8 @@ def new_uuid(at: datetime) -> UUID:
     return UUID(
         int=milliseconds << 80 | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (1 << 62) - 1
     )
+
+
+def first_uuid(at: datetime) -> UUID:
+    """The least version 7 UUID of that millisecond: what came before sorts before it."""
+    return UUID(int=(int(at.timestamp() * 1000) & 0xFFFF_FFFF_FFFF) << 80)

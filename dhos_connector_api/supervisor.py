@@ -29,6 +29,8 @@ _logger = logging.getLogger(__name__)
 _BACKOFF = (0.2, 0.5, 1, 2, 5, 10, 30)
 #: Seconds after which a child counts as well.
 _WELL = 10
+#: Signals after which children are not waited for any longer.
+_IMPATIENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Supervisor:
         for each in left:
             _send(each, signal.SIGTERM)
         deadline = time.monotonic() + self.grace
-        while left and time.monotonic() < deadline and self._stopping < 2:
+        while left and time.monotonic() < deadline and self._stopping < _IMPATIENT:
             left = [each for each in left if each.process is not None and each.process.poll() is None]
             if left:
                 _wait(woken, deadline)

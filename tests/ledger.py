@@ -59,6 +59,9 @@ class Sender:
         self.acknowledged.append(answer.json()["uuid"])
         return True
 
+    def __del__(self) -> None:
+        self.session.close()
+
     def next_message(self) -> bytes:
         """A new message of this sender."""
         return adt("A08", MSH_4=self.facility)

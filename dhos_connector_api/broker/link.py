@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds an orderly goodbye may take before the TCP connection is simply cut.
 GOODBYE = 2
-#: pika closes its socket in a callback of a callback: each takes a turn of the loop.
-_TURNS_TO_END = 5
 _TURN = 0.25  # seconds `run_until` lets pass between two looks
 
 
@@ -85,8 +83,7 @@ class Link:
             # pika has no public way to leave without the AMQP goodbye, which waits for the broker.
             self._connection._terminate_stream(AMQPError("cut"))
         self._mark_lost()
-        for _ in range(_TURNS_TO_END):
-            self.run(0)
+        self.run(0)
 
     def close(self) -> None:
         """Say goodbye, then close; bounded by GOODBYE seconds."""

@@ -112,7 +112,6 @@ class Publisher:
         now = clock.monotonic()
         if now < self._not_before:
             return
-        self.drop()
         if self._open(topology.declare) or (self._refused() and self._open(topology.check)):
             self._pause = FIRST_PAUSE
             self._not_before = 0.0
@@ -132,6 +131,7 @@ class Publisher:
 
     def _open(self, set_up: Callable[[Any, topology.Done], None]) -> bool:
         """Open a new connection, set the topology up, switch confirms on. False if any of it failed."""
+        self.drop()
         link = self._link = Link(self._address, self._name, self._loop)
         deadline = clock.monotonic() + OPEN_TIMEOUT + 1
         answered: list[Any] = []

@@ -92,7 +92,7 @@ class EmbeddedPostgres:
                 self._write({"password": address.password, "port": address.port})
                 return address
             self.stop_server()
-        raise StorageUnavailable("the embedded PostgreSQL did not start; postgres.log in LOCAL_STATE says why")
+        raise StorageUnavailable("the embedded PostgreSQL did not start: see LOCAL_STATE/postgres.log")
 
     def stop(self) -> None:
         """Stop the server, cleanly if it lets us, and leave the folder to others."""
@@ -103,13 +103,14 @@ class EmbeddedPostgres:
 
     def stop_server(self) -> None:
         """Stop the server process and wait until it is gone; `start` has to come next, or `stop`."""
-        for number, seconds in _WAYS_TO_STOP if self._process else ():
-            assert self._process is not None
-            self._process.send_signal(number)
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for number, seconds in _WAYS_TO_STOP:
+            process.send_signal(number)
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(seconds)
+                process.wait(seconds)
                 break
-        self._process = None
 
     def _create(self, programs: embedded_account.Programs) -> None:
         """Make the data folder beside its place and move it there whole: a kill -9 leaves no half of it."""
@@ -123,7 +124,7 @@ class EmbeddedPostgres:
                 "--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8",
                 "--no-instructions", folder=scratch, log=log,
             )  # fmt: skip
-            statements = f"ALTER ROLE \"{NAME}\" PASSWORD '{password}';\n\nCREATE DATABASE \"{NAME}\";\n\n"
+            statements = f'ALTER ROLE "{NAME}" PASSWORD \'{password}\';\n\nCREATE DATABASE "{NAME}";\n\n'
             programs.run(
                 "postgres", "--single", "-j", "-c", "log_checkpoints=off", "template1",
                 folder=scratch, log=log, given=statements.encode(),
@@ -132,12 +133,12 @@ class EmbeddedPostgres:
         scratch.rename(self._data)
 
     def _is_ready(self, process: subprocess.Popen[bytes]) -> bool:
-        """Wait until the server says, in the eighth line of its pid file, that it takes connections."""
+        """Wait until the server says, in its pid file, that it takes connections."""
         deadline = time.monotonic() + _START_SECONDS
         while process.poll() is None and time.monotonic() < deadline:
             with suppress(OSError):
-                lines = (self._data / "postmaster.pid").read_text().split("\n")
-                if len(lines) > 7 and lines[0] == str(process.pid) and lines[7].strip() == "ready":
+                lines = (self._data / "postmaster.pid").read_text().split()
+                if lines[:1] == [str(process.pid)] and lines[-1] == "ready":
                     return True
             time.sleep(0.02)
         return False
@@ -155,7 +156,8 @@ class EmbeddedPostgres:
     def _log(self) -> IO[bytes]:
         path = self._state / "postgres.log"
         keep = path.exists() and path.stat().st_size < _LOG_BYTES
-        return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_APPEND if keep else os.O_TRUNC), 0o600), "wb")
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if keep else os.O_TRUNC)
+        return os.fdopen(os.open(path, flags, 0o600), "wb")
 
 
 def running(state: Path) -> DatabaseAddress | None:
@@ -164,7 +166,9 @@ def running(state: Path) -> DatabaseAddress | None:
     if not notes.exists() or not data.exists() or not _marked(data):
         return None
     values = json.loads(notes.read_text())
-    return DatabaseAddress("127.0.0.1", values["port"], NAME, NAME, values["password"]) if "port" in values else None
+    if "port" not in values:
+        return None
+    return DatabaseAddress("127.0.0.1", values["port"], NAME, NAME, values["password"])
 
 
 def _mark(data: Path) -> str:
@@ -208,7 +212,7 @@ def _locked(path: Path) -> IO[str]:
         except OSError:
             if time.monotonic() > deadline:
                 file.close()
-                raise StorageUnavailable("another Connector runs on this LOCAL_STATE; stop it first") from None
+                raise StorageUnavailable("another Connector runs on this LOCAL_STATE") from None
         time.sleep(0.02)
 
 

@@ -70,22 +70,23 @@ class Programs:
         return subprocess.Popen(
             [self.folder / program, *options[:1], "-D", here, *options[1:]],
             cwd=folder, user=self.user, group=self.group, extra_groups=None if self.user is None else [],
-            env={"PATH": os.defpath, "LC_ALL": "C"}, stdin=stdin, stdout=log, stderr=log, start_new_session=True,
+            env={"PATH": os.defpath, "LC_ALL": "C"}, start_new_session=True,
+            stdin=stdin, stdout=log, stderr=log,
             preexec_fn=dies_with_parent(signal.SIGINT),  # noqa: PLW1509 - it runs before there are threads
         )  # fmt: skip
 
     def run(self, program: str, *options: str, folder: Path, log: IO[bytes], given: bytes = b"") -> None:
-        """Run `program` to its end on the data folder, `given` on its standard input. Raises BadSetting."""
+        """Run `program` to its end on the data folder, `given` on standard input. Raises BadSetting."""
         process = self.start(program, *options, folder=folder, log=log, stdin=subprocess.PIPE)
         process.communicate(given)
         if process.returncode != 0:
-            raise BadSetting(f"{program} of the embedded PostgreSQL failed; postgres.log in LOCAL_STATE says why")
+            raise BadSetting(f"{program} of the embedded PostgreSQL failed: see LOCAL_STATE/postgres.log")
 
 
 def _package() -> Path:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
-        raise BadSetting(f"DATABASE_HOST is missing, and {_WHEEL}, which brings an embedded one, is not installed")
+        raise BadSetting(f"DATABASE_HOST is missing, and {_WHEEL} (the embedded one) is not installed")
     return Path(spec.origin).resolve().parent
 
 
@@ -107,14 +108,16 @@ def _open_to_all(program: Path) -> bool:
 
 
 def _copy(package: Path) -> Path:
-    """Copy the programs and their libraries to where every account may run them; root owns the copy."""
+    """Copy programs and libraries to where every account may run them; root owns the copy."""
     target = _COPIES / f"postgresql-{importlib.metadata.version(_WHEEL)}"
     if not target.exists():
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(dir=target.parent))
         for part in (Path(_PACKAGE) / _SERVER, Path(f"{_PACKAGE}.libs")):
             if (package.parent / part).exists():
-                shutil.copytree(package.parent / part, scratch / part, ignore=shutil.ignore_patterns("include"))
+                shutil.copytree(
+                    package.parent / part, scratch / part, ignore=shutil.ignore_patterns("include")
+                )
         for each in (scratch, *scratch.rglob("*")):
             each.chmod(0o755)
         try:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
+from dhos_connector_api import clock
 from dhos_connector_api.messages import statements
 from dhos_connector_api.messages.views import MESSAGE_COLUMNS, MESSAGE_JOINS
 
@@ -166,12 +167,17 @@ def mark_processed(connection: Connection, uuid: UUID, *, by: str | None, at: da
     return known.one_or_none() is not None
 
 
+#: More late messages than this are not counted: the number is asked for at every scrape.
+MOST_COUNTED = 10_000
+
+
 def late(connection: Connection, *, before: datetime) -> int:
-    """How many messages were accepted before that time and are not processed yet."""
+    """How many messages that came before that time are accepted and not processed, up to MOST_COUNTED."""
     count: int = connection.execute(
         text(
-            "SELECT count(*) FROM message WHERE state = 'accepted' AND NOT is_processed AND created < :before"
+            "SELECT count(*) FROM (SELECT FROM message WHERE state = 'accepted' AND NOT is_processed"
+            " AND uuid < :before LIMIT :most) AS found"
         ),
-        {"before": before},
+        {"before": clock.first_uuid(before), "most": MOST_COUNTED},
     ).scalar_one()
     return count

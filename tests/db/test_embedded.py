@@ -154,7 +154,7 @@ def test_a_server_that_outlived_its_parent_is_ended(server: EmbeddedPostgres, tm
     server.stop()
     owner = data.stat().st_uid if os.geteuid() == 0 else None
     left = subprocess.Popen(command, cwd=data, user=owner, stderr=subprocess.DEVNULL)
-    _until(lambda: (data / "postmaster.pid").exists())
+    _until((data / "postmaster.pid").exists)
     assert _query(server.start(), "SELECT 1") == 1
     assert left.wait(10) == 0  # a fast shutdown, with a checkpoint
 

@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ def _migrated(database: DatabaseAddress, broker: BrokerAddress, tmp_path: Path) 
         RABBITMQ_PORT=str(broker.port),
         RABBITMQ_VHOST=broker.vhost,
     )
-    assert Process(["dhos_connector_api", "migrate"], values, tmp_path / "migrate.log").popen.wait(60) == 0
+    with Process(["dhos_connector_api", "migrate"], values, tmp_path / "migrate.log") as migration:
+        assert migration.popen.wait(60) == 0
     return values
 
 
@@ -193,3 +195,23 @@ def _kill_one_web_process(supervisor: int) -> None:
             os.kill(int(child), signal.SIGKILL)
             return
     raise AssertionError("no web process runs")
+
+
+def test_a_thousand_copies_from_sixteen_connections_are_accepted_once(
+    environ: dict[str, str], own_vhost: BrokerAddress, tmp_path: Path
+) -> None:
+    platform = Platform(own_vhost)
+    senders = [Sender("COPY") for _ in range(16)]
+    raw = senders[0].next_message()
+    service = environ | {"WEB_PROCESSES": "2"}
+    with Web(service, tmp_path, ("dhos_connector_api", "serve")) as web, _relay(environ, tmp_path):
+        with ThreadPoolExecutor(16) as pool:
+            taken = pool.map(lambda sender: [sender.offer(web.url, raw) for _ in range(63)], senders)
+            assert all(all(each) for each in taken)
+        answered = {uuid for sender in senders for uuid in sender.acknowledged}
+        assert len(answered) == 1
+        eventually(lambda: platform.collect() or platform.order)
+        assert platform.order == list(answered)
+        found = senders[0].session.get(f"{web.url}/dhos/v1/message/{platform.order[0]}", timeout=10).json()
+        assert found["repeats"] == 16 * 63 - 1
+        assert web.process.stop() == 0

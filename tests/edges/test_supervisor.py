@@ -62,7 +62,8 @@ class Run:
 
     def notes(self, name: str) -> dict[str, str]:
         """What the child's first process wrote down."""
-        found: dict[str, str] = json.loads((self._folder / f"{name}.{self.pids(name)[0]}.started").read_text())
+        file = self._folder / f"{name}.{self.pids(name)[0]}.started"
+        found: dict[str, str] = json.loads(file.read_text())
         return found
 
     def end(self) -> tuple[int, str]:
