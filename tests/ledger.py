@@ -84,14 +84,14 @@ class Platform:
     def _connection(self) -> pika.BlockingConnection:
         return pika.BlockingConnection(self._address.parameters("platform"))
 
-    def collect(self) -> None:
-        """Take everything that is in the queue now."""
+    def collect(self) -> bool:
+        """Take everything that is in the queue now; True when anything has arrived, now or before."""
         with self._connection() as connection:
             channel = connection.channel()
             while True:
                 method, properties, body = channel.basic_get(QUEUE, auto_ack=True)
                 if method is None:
-                    return
+                    return bool(self.order)
                 uuid = json.loads(body)["dhos_connector_message_uuid"]
                 if uuid not in self.ids:
                     self.order.append(uuid)

@@ -16,11 +16,11 @@ import requests
 
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import DatabaseAddress
-from tests.broker_fixtures import OwnRabbitMQ
 from tests.conftest import temporary_database
 from tests.ledger import Platform, Sender
 from tests.own_postgres import OwnPostgres
 from tests.processes import Process, Web, environment
+from tests.rabbitmq import OwnRabbitMQ
 from tests.waiting import eventually
 
 KILL = "tests.kill_points"
@@ -210,7 +210,7 @@ def test_a_thousand_copies_from_sixteen_connections_are_accepted_once(
             assert all(all(each) for each in taken)
         answered = {uuid for sender in senders for uuid in sender.acknowledged}
         assert len(answered) == 1
-        eventually(lambda: platform.collect() or platform.order)
+        eventually(platform.collect)
         assert platform.order == list(answered)
         found = senders[0].session.get(f"{web.url}/dhos/v1/message/{platform.order[0]}", timeout=10).json()
         assert found["repeats"] == 16 * 63 - 1

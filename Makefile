@@ -1,0 +1,93 @@
+# What a newcomer needs. `make` or `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+VENV := $(CURDIR)/.venv/bin
+FILES ?= tests/samples/a01_admission.hl7
+IMAGE ?= dhos-connector-api
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: help install run test check lint format unit migrate migration token send messages show outbox retry replay \
+	bench fuzz integration openapi readme lock image clean
+
+help: ## List what there is to make
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Run it
+run: ## Set everything up and serve on PORT (5000); Ctrl-C stops it
+	@./run_local.sh $(PORT)
+
+migrate: ## Bring the database to the newest migration
+	@./run_local.sh migrate
+
+image: ## Build the container image
+	docker build --tag $(IMAGE) --build-arg GIT_HASH=$$(git rev-parse HEAD) .
+
+##@ Use it (while it runs)
+token: ## Print a development token
+	@./run_local.sh token
+
+send: ## Post FILES and show their acknowledgements
+	@./run_local.sh send $(FILES)
+
+messages: ## List the newest messages
+	@./run_local.sh messages list
+
+show: ## Show what became of message UUID
+	@./run_local.sh messages show $(UUID)
+
+outbox: ## List what waits to be published
+	@./run_local.sh outbox list
+
+retry: ## Publish dead envelope ID again
+	@./run_local.sh outbox retry $(ID)
+
+replay: ## Judge and publish message UUID again
+	@./run_local.sh replay $(UUID)
+
+##@ Change it
+install: ## Make .venv with everything the other targets need
+	@scripts/install.sh requirements-dev.txt
+
+test: check unit ## Every check and every test
+
+check: lint openapi ## Every check: style, types, imports, specification, README
+
+lint: install ## Style, types, order of imports, tables of the README
+	$(VENV)/ruff check
+	$(VENV)/ruff format --check
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+	$(VENV)/python -m docs.readme_tables --check
+
+format: install ## Put the code into its format
+	$(VENV)/ruff check --fix
+	$(VENV)/ruff format
+
+unit: install ## The tests alone: make unit ARGS='tests/pure -k escapes'
+	$(VENV)/python -m pytest $(ARGS)
+
+integration: install ## The behave features against real processes
+	integration-tests/run.sh $(ARGS)
+
+bench: install ## Measure speed and memory: make bench ARGS='posting --seconds 3'
+	$(VENV)/python -m benchmarks $(ARGS)
+
+fuzz: install ## A million mutated messages through read, rules and ACK
+	$(VENV)/python -m benchmarks.fuzz $(ARGS)
+
+migration: install ## Write a migration from the models: make migration NAME='what it does'
+	CONNECTOR_PYTHON=$(VENV)/python ./run_local.sh flask db migrate -m "$(NAME)"
+
+openapi: install ## Check the specification and write it as one document
+	$(VENV)/python -m dhos_connector_api.api.specification build/openapi.yaml
+	$(VENV)/openapi-spec-validator build/openapi.yaml
+
+readme: install ## Rewrite the tables and the diagram of the README
+	$(VENV)/python -m docs.readme_tables
+
+lock: install ## Renew the locks
+	PATH="$(VENV):$$PATH" scripts/lock.sh --upgrade
+
+clean: ## Remove the virtual environment and what tools keep; not .local
+	rm -rf .venv .tox build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
