@@ -104,7 +104,7 @@ def outlet(settings: Settings) -> MakeOutlet:
 
 def check_ready(database: Database) -> None:
     """Raises StorageUnavailable while the database is away, or not at the newest migration."""
-    with database.read() as connection:
+    with database.statements() as connection:
         if not migrate.is_at_head(connection):
             raise StorageUnavailable("the database is not at the newest migration")
 

@@ -100,7 +100,7 @@ def list_messages(
     limit: int,
 ) -> None:
     """List messages, newest first."""
-    with app.open_database(settings).read() as connection:
+    with app.open_database(settings).statements() as connection:
         if control_id:
             page = search.by_control_id(connection, control_id, limit=limit, before=None)
         elif mrn:
@@ -117,7 +117,7 @@ def list_messages(
 @click.pass_obj
 def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
     """Show what is known of one message, and what became of its envelopes."""
-    with app.open_database(settings).read() as connection:
+    with app.open_database(settings).statements() as connection:
         row = store.get(connection, uuid)
         envelopes = outbox_store.of_message(connection, uuid)
     if row is None:
@@ -143,7 +143,7 @@ def outbox() -> None:
 @click.pass_obj
 def list_outbox(settings: Settings, dead: bool, limit: int) -> None:
     """List envelopes that are not published, oldest first, and how many there are."""
-    with app.open_database(settings).read() as connection:
+    with app.open_database(settings).statements() as connection:
         depth = outbox_store.depth_and_age(connection)
         rows = outbox_store.unpublished(connection, dead=dead, limit=limit)
     for each in depth:
@@ -186,7 +186,7 @@ def replay(settings: Settings, uuids: Sequence[UUID], state: str | None, since: 
     with click.progressbar(chosen, label="replaying", hidden=bool(uuids)) as progress:
         for uuid in progress:
             try:
-                with database.read() as connection:
+                with database.statements() as connection:
                     stored = replaying.load(connection, uuid)
                 judged = replaying.judge_again(stored, intake)
                 with database.transaction() as connection:
@@ -201,7 +201,7 @@ def _in_state(database: Any, state: str, since: datetime | None) -> Iterator[UUI
     """The uuids of all messages in that state, newest first."""
     before = None
     while True:
-        with database.read() as connection:
+        with database.statements() as connection:
             page = search.latest(connection, limit=500, before=before, state=state)
         for row in page.rows:
             if since and row["created"] < since:

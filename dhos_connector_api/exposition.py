@@ -54,7 +54,7 @@ class DatabaseGauges(Collector):
     def collect(self) -> Iterator[Metric]:
         now = clock.now()
         try:
-            with self._database.read() as connection:
+            with self._database.statements() as connection:
                 depths = outbox.depth_and_age(connection)
                 late = messages.late(connection, before=now - self._late)
         except StorageUnavailable:

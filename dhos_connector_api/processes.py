@@ -5,6 +5,7 @@ import sys
 import threading
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import click
 import uvicorn
@@ -85,7 +86,7 @@ def run_metrics(settings: Settings) -> None:
 
 def run_service(settings: Settings) -> int:
     """The web processes of `serve`; the exit status."""
-    return _supervise(_web_children(settings), {})
+    return _supervise(_web_children(settings), {}, None)
 
 
 def run_all(settings: Settings) -> int:
@@ -106,7 +107,8 @@ def run_all(settings: Settings) -> int:
             )
         run_migrations(settings)
         click.echo(_greeting(settings))
-        return _supervise([*_web_children(settings), _child("relay")], extra)
+        folder = settings.local_state / "metrics" if server is not None else None
+        return _supervise([*_web_children(settings), _child("relay")], extra, folder)
     finally:
         if server is not None:
             server.stop()
@@ -116,7 +118,7 @@ def run_migrations(settings: Settings, revision: str = "head") -> None:
     """Bring the database to that migration, and make room for messages of this month."""
     database = app.open_database(settings)
     migrate.upgrade(database.engine, revision)
-    with database.read() as connection:
+    with database.statements() as connection:
         at_head = migrate.is_at_head(connection)
     if at_head:
         Housekeeping(database, retention=timedelta(seconds=settings.outbox_retention)).step()
@@ -132,8 +134,9 @@ def _web_children(settings: Settings) -> list[Child]:
     return [*children, _child("metrics")] if settings.metrics_port else children
 
 
-def _supervise(children: list[Child], extra: dict[str, str]) -> int:
-    return Supervisor(children, config.child_environment(extra), grace=_GRACE + 5).run()
+def _supervise(children: list[Child], extra: dict[str, str], metrics_folder: Path | None) -> int:
+    environment = config.child_environment(extra)
+    return Supervisor(children, environment, grace=_GRACE + 5, metrics_folder=metrics_folder).run()
 
 
 def _variables(address: DatabaseAddress) -> dict[str, str]:

@@ -4,6 +4,8 @@ Either hands over a connection in `config.attributes`, or a Flask application co
 """
 
 from alembic import context
+from alembic.operations.ops import MigrationScript
+from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import Connection
 
@@ -17,12 +19,23 @@ def _own_tables(object_: object, name: str | None, type_: str, reflected: bool, 
     return not (type_ == "table" and name is not None and name.startswith("message_body_"))
 
 
+def _numbered(_context: object, _revision: object, directives: list[MigrationScript]) -> None:
+    """Number a new migration after the newest; write none where nothing has changed."""
+    for script in directives:
+        if script.upgrade_ops is not None and script.upgrade_ops.is_empty():
+            directives.clear()
+            return
+        newest = ScriptDirectory.from_config(config).get_current_head() or "0000"
+        script.rev_id = f"{int(newest) + 1:04}"
+
+
 def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=db.metadata,
         include_object=_own_tables,
         transaction_per_migration=True,
+        process_revision_directives=_numbered,
     )
     with context.begin_transaction():
         context.run_migrations()

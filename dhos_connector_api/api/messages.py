@@ -43,7 +43,7 @@ def _receive(raw: bytes) -> tuple[UUID, bytes, str]:
     received = receive_hl7.receive(
         raw, parts.intake(), created_by=here.caller, correlation_id=here.request_id
     )
-    with parts.database.transaction() as connection:
+    with parts.database.statements() as connection:
         receipt = receive_hl7.keep(connection, received)
     receive_hl7.count(received, receipt)
     if receipt.ack is None:
@@ -78,7 +78,7 @@ def iana_name(charset: str) -> str:
 def get_message(message_uuid: str) -> flask.Response:
     """One message."""
     uuid = _uuid(message_uuid)
-    with services().database.read() as connection:
+    with services().database.statements() as connection:
         row = store.get(connection, uuid)
     if row is None:
         raise NotFound(_UNKNOWN)
@@ -105,7 +105,7 @@ def _uuid(text: str) -> UUID:
 def search_by_control_id(message_control_id: str, limit: int, before: str | None) -> flask.Response:
     """Messages with that MSH-10, newest first."""
     after = _cursor(before)
-    with services().database.read() as connection:
+    with services().database.statements() as connection:
         page = search.by_control_id(connection, message_control_id, limit=limit, before=after)
     return _page([schemas.message(row) for row in page.rows], page.next_before, {"limit": limit})
 
@@ -115,7 +115,7 @@ def search_by_identifier(
 ) -> flask.Response:
     """Messages of that patient or visit, newest first."""
     after = _cursor(before)
-    with services().database.read() as connection:
+    with services().database.statements() as connection:
         page = search.by_identifier(connection, identifier_type, identifier, limit=limit, before=after)
     found = (schemas.found_message(row, identifier_type, identifier) for row in page.rows)
     query = {"identifier_type": identifier_type, "identifier": identifier, "limit": limit}

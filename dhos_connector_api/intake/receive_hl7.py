@@ -1,7 +1,8 @@
 """Receive one HL7 v2 message: read it, judge it, keep it, acknowledge it.
 
-`receive` does all the thinking before any transaction; `keep` is the one transaction's work. The
-caller commits, and only then answers with the receipt's acknowledgement.
+`receive` does all the thinking before anything is written; `keep` writes by one statement, on a
+connection that commits each (`Database.statements`) or in a transaction of the caller's. Only when
+that is committed does the caller answer with the receipt's acknowledgement.
 """
 
 import hashlib
@@ -208,7 +209,10 @@ def _digest(text: str) -> bytes:
 
 
 def keep(connection: Connection, received: Received) -> Receipt:
-    """Store the message, or find that it is a duplicate. The caller commits before it answers."""
+    """Store the message, or find that it is a duplicate. The caller answers when it is committed.
+
+    However it ends, one statement at most has written: nothing is ever half kept.
+    """
     verdict = received.verdict
     if verdict is None:
         store.insert(connection, received.row, Effects(), window=received.intake.duplicate_window)

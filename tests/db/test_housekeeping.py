@@ -94,7 +94,7 @@ def test_a_busy_table_is_tried_again_and_holds_nobody_up(fresh: Database) -> Non
         assert _partitions(busy) == ["message_body_default"]
     seconds[0] += housekeeping.REST
     keeper.step()
-    with fresh.read() as connection:
+    with fresh.statements() as connection:
         assert len(_partitions(connection)) == 4
 
 
@@ -106,7 +106,7 @@ def test_published_envelopes_go_after_their_time_in_bounded_pieces(database: Dat
     keeper = Housekeeping(database, retention=timedelta(days=7))
     assert keeper.step()
     assert not keeper.step()
-    with database.read() as connection:
+    with database.statements() as connection:
         assert connection.execute(text("SELECT id FROM outbox")).scalars().all() == young
 
 
@@ -118,5 +118,5 @@ def test_one_process_at_a_time_keeps_house(database: Database) -> None:
         assert not Housekeeping(database, retention=timedelta(days=7)).step()
         assert other.execute(text("SELECT count(*) FROM outbox")).scalar_one() == 1
     Housekeeping(database, retention=timedelta(days=7)).step()
-    with database.read() as connection:
+    with database.statements() as connection:
         assert connection.execute(text("SELECT count(*) FROM outbox")).scalar_one() == 0

@@ -23,7 +23,7 @@ def _keep(
 
 
 def _found(database: Database, value: str, kind: str = "MRN") -> list[UUID]:
-    with database.read() as connection:
+    with database.statements() as connection:
         page = search.by_identifier(connection, kind, value, limit=100, before=None)
     return [row["uuid"] for row in page.rows]
 
@@ -56,7 +56,7 @@ def test_pages_join_without_gap_or_overlap(database: Database) -> None:
 def _all_pages(database: Database, query: Callable[[Connection, UUID | None], Page]) -> list[UUID]:
     seen: list[UUID] = []
     before = None
-    with database.read() as connection:
+    with database.statements() as connection:
         while True:
             page = query(connection, before)
             seen += [row["uuid"] for row in page.rows]
@@ -69,7 +69,7 @@ def test_a_merge_brings_the_messages_of_the_old_identifier(database: Database) -
     old = _keep(database, ("MRN", "old"))
     merge = _keep(database, ("MRN", "new"), ("MRN", "old"), merges=[("MRN", "new", "old")])
     new = _keep(database, ("MRN", "new"))
-    with database.read() as connection:
+    with database.statements() as connection:
         rows = search.by_identifier(connection, "MRN", "new", limit=10, before=None).rows
     assert [(row["uuid"], row["direct"], row["merged_from"]) for row in rows] == [
         (new, True, None),
@@ -91,7 +91,7 @@ def test_a_control_id_longer_than_the_index_is_told_apart(database: Database) ->
     long = "x" * 5000
     uuid = _keep(database, message_control_id=long + "1")
     _keep(database, message_control_id=long + "2")
-    with database.read() as connection:
+    with database.statements() as connection:
         page = search.by_control_id(connection, long + "1", limit=10, before=None)
     assert [row["uuid"] for row in page.rows] == [uuid]
 
@@ -106,7 +106,7 @@ def test_latest_can_show_only_what_waits(database: Database) -> None:
 
 def test_no_search_reads_a_table_from_end_to_end(database: Database) -> None:
     _keep(database, ("MRN", "1"))
-    with database.read() as connection:
+    with database.transaction() as connection:
         connection.execute(text("SET LOCAL enable_seqscan = off"))
         for query, values in (
             (search._BY_IDENTIFIER, {"identifier_type": "MRN", "identifier": "1"}),

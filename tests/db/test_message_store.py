@@ -12,7 +12,7 @@ from tests.builders import WINDOW, effects, later, new_message
 
 
 def _count(database: Database, table: str) -> int:
-    with database.read() as connection:
+    with database.statements() as connection:
         return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
@@ -20,7 +20,7 @@ def test_insert_keeps_everything_that_belongs_to_a_message(database: Database) -
     message = new_message(received=b"\xff\x00raw", content=None)
     with database.transaction() as connection:
         assert store.insert(connection, message, effects(message), window=WINDOW)
-    with database.read() as connection:
+    with database.statements() as connection:
         row = store.get(connection, message.uuid)
     assert row is not None
     assert (bytes(row["received"]), row["content"], bytes(row["ack"])) == (b"\xff\x00raw", None, b"MSA|AA")

@@ -28,25 +28,25 @@ NARROW = replace(INTAKE, site=Site(inbound=Inbound(accepted={"ADT": frozenset({"
 
 
 def send(database: Database, raw: bytes, intake: Intake = INTAKE) -> Receipt:
-    """What a door does: receive, keep, commit."""
+    """What a door does: receive, keep, and every statement commits."""
     received = receive(raw, intake, created_by="epr", correlation_id="request-1")
-    with database.transaction() as connection:
+    with database.statements() as connection:
         return keep(connection, received)
 
 
 def stored(database: Database, uuid: UUID) -> Any:
-    with database.read() as connection:
+    with database.statements() as connection:
         return store.get(connection, uuid)
 
 
 def published(database: Database) -> list[Any]:
-    with database.read() as connection:
+    with database.statements() as connection:
         bodies = connection.execute(text("SELECT body FROM outbox ORDER BY position")).scalars().all()
     return [json.loads(bytes(body)) for body in bodies]
 
 
 def count(database: Database, table: str = "message") -> int:
-    with database.read() as connection:
+    with database.statements() as connection:
         return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
@@ -61,7 +61,7 @@ def test_an_accepted_message_is_kept_with_everything(database: Database) -> None
     assert (row["message_type"], row["event_code"], row["created_by"]) == ("ADT^A01", "ADT_A01", "epr")
     (envelope,) = published(database)
     assert envelope["dhos_connector_message_uuid"] == str(receipt.message_uuid)
-    with database.read() as connection:
+    with database.statements() as connection:
         page = search.by_identifier(connection, "MRN", "M1", limit=10, before=None)
     assert [each["uuid"] for each in page.rows] == [receipt.message_uuid]
 
@@ -71,7 +71,7 @@ def test_a_refused_message_is_kept_and_found_but_not_published(database: Databas
     row = stored(database, receipt.message_uuid)
     assert (receipt.code, row["state"], row["error_code"]) == (Code.AR, "refused", "201")
     assert published(database) == []
-    with database.read() as connection:
+    with database.statements() as connection:
         assert search.by_identifier(connection, "MRN", "M1", limit=1, before=None).rows
 
 
@@ -191,13 +191,13 @@ def test_a_thousand_copies_from_sixteen_connections_are_one_message(database: Da
 def test_a_merge_is_known_to_the_search(database: Database) -> None:
     old = send(database, adt(mrn="OLD1"))
     send(database, merge("A40", mrn="NEW1", old_mrn="OLD1"))
-    with database.read() as connection:
+    with database.statements() as connection:
         page = search.by_identifier(connection, "MRN", "NEW1", limit=10, before=None)
     assert [row["merged_from"] for row in page.rows if row["uuid"] == old.message_uuid] == ["OLD1"]
 
 
 def _replay(database: Database, uuid: UUID, intake: Intake = INTAKE) -> replaying.Replayed:
-    with database.read() as connection:
+    with database.statements() as connection:
         kept = replaying.load(connection, uuid)
     judged = replaying.judge_again(kept, intake)
     with database.transaction() as connection:
@@ -214,7 +214,7 @@ def test_replaying_an_accepted_message_publishes_under_the_same_id(database: Dat
         connection.execute(text("DELETE FROM outbox"))
     assert again == before
     assert _replay(database, receipt.message_uuid).envelopes == 1
-    with database.read() as connection:
+    with database.statements() as connection:
         assert connection.execute(text("SELECT id FROM outbox")).scalar_one() == before
 
 

@@ -78,11 +78,11 @@ def _end_session(database: Database, name: str) -> None:
     """As an administrator, or a restart of PostgreSQL, does."""
     find = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name")
     gone = text("SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = :name")
-    with database.read() as connection:
+    with database.statements() as connection:
         assert connection.execute(find, {"name": name}).scalar_one()
 
     def ended() -> bool:
-        with database.read() as connection:
+        with database.statements() as connection:
             return bool(connection.execute(gone, {"name": name}).scalar_one())
 
     eventually(ended)
@@ -178,7 +178,7 @@ def test_without_rabbitmq_rows_wait_for_a_consumer_in_this_process(
     first = relay()
     first.step()
     first.close()
-    with database.read() as connection:
+    with database.statements() as connection:
         assert [depth.waiting for depth in store.depth_and_age(connection)] == [3]
     bus = InProcessBus()
     bus.register(LEGACY_ROUTING_KEY, guarded(lambda envelope: seen.append(envelope.id)))
@@ -186,5 +186,5 @@ def test_without_rabbitmq_rows_wait_for_a_consumer_in_this_process(
     assert second.step()
     second.close()
     assert seen == ids
-    with database.read() as connection:
+    with database.statements() as connection:
         assert store.depth_and_age(connection) == []
