@@ -22,8 +22,9 @@ from dhos_connector_api.config import Settings
 from dhos_connector_api.db import embedded, migrate
 from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
 from dhos_connector_api.db.metadata import db
-from dhos_connector_api.errors import BadSetting, NotFound, StorageUnavailable
+from dhos_connector_api.errors import BadSetting, BadSite, NotFound, StorageUnavailable
 from dhos_connector_api.exposition import Exposition
+from dhos_connector_api.hl7v2.charsets import codec_named
 from dhos_connector_api.intake.receive_hl7 import Intake
 from dhos_connector_api.messages import models as _messages
 from dhos_connector_api.outbox import models as _outbox
@@ -74,12 +75,14 @@ def create_app(settings: Settings) -> ASGIApp:
     application = create_flask(settings)
     with application.app_context():
         database = Database(db.engine)
-    site = site_source.source(settings)
+    intake = IntakeSource(settings, site_source.source(settings))
+    if not settings.dhos_trustomer_api_host:
+        intake()  # a file that cannot be used stops the start; the trustomer service may come later
     services = Services(
         settings=settings,
         database=database,
         issuers=issuers_of(settings),
-        intake=IntakeSource(settings, site),
+        intake=intake,
         check_ready=lambda: check_ready(database),
         metrics=None
         if settings.metrics_port
@@ -128,6 +131,8 @@ class IntakeSource:
 
 def _intake(settings: Settings, site: Site, transform: Callable[[str], str] | None) -> Intake:
     inbound = site.inbound
+    if codec_named(inbound.default_charset) is None:
+        raise BadSite("site configuration does not fit: inbound.default_charset")
     return Intake(
         site=site,
         zone=ZoneInfo(inbound.time_zone) if inbound.time_zone else settings.server_timezone,

@@ -14,9 +14,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dhos_connector_api.errors import BadSetting
 
-_DURATION = re.compile(r"(\d+)\s*([smhd]?)")
+_DURATION = re.compile(r"(\d{1,12})\s*([smhd]?)")
+_LONGEST_DURATION = 3650 * 86400
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _MISSING: Any = object()
+#: A key of one issuer must not be one of another's: it would say who signed.
+_KEYS = (
+    "HS_KEY",
+    "HS_KEY_PREVIOUS",
+    "EPR_SERVICE_ADAPTER_HS_KEY",
+    "EPR_SERVICE_ADAPTER_HS_KEY_PREVIOUS",
+)
 #: Bytes of a signing key in PRODUCTION; RFC 7518 section 3.2 asks for 64 with HS512.
 _SHORTEST_KEY = 32
 
@@ -55,7 +63,10 @@ def _seconds(value: str) -> int:
     match = _DURATION.fullmatch(value)
     if not match:
         raise ValueError("must be a duration such as 45s, 30m, 12h or 7d")
-    return int(match[1]) * _SECONDS[match[2]]
+    seconds = int(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST_DURATION:
+        raise ValueError("must be a duration of at most ten years")
+    return seconds
 
 
 def _zone(value: str) -> ZoneInfo:
@@ -319,26 +330,36 @@ def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **extra}
 
 
+#: With the first of a pair the second is needed.
+_NEEDED = (
+    ("EPR_SERVICE_ADAPTER_ISSUER", "EPR_SERVICE_ADAPTER_HS_KEY"),
+    ("EPR_SERVICE_ADAPTER_HS_KEY", "EPR_SERVICE_ADAPTER_ISSUER"),
+    ("DHOS_TRUSTOMER_API_HOST", "CUSTOMER_CODE"),
+    ("DHOS_TRUSTOMER_API_HOST", "POLARIS_API_KEY"),
+)
+
+
 def _check(settings: Settings, environ: Mapping[str, str]) -> None:
     """What no single setting can tell: combinations, and what PRODUCTION does not allow."""
-    together = {
-        "EPR_SERVICE_ADAPTER_ISSUER": "EPR_SERVICE_ADAPTER_HS_KEY",
-        "EPR_SERVICE_ADAPTER_HS_KEY": "EPR_SERVICE_ADAPTER_ISSUER",
-        "DHOS_TRUSTOMER_API_HOST": "CUSTOMER_CODE",
-    }
-    for name, needed in together.items():
+    for name, needed in _NEEDED:
         if environ.get(name) and not environ.get(needed):
             raise BadSetting(f"{needed} is missing, and {name} needs it")
+    keys = [environ[name] for name in _KEYS if environ.get(name)]
+    if len(set(keys)) != len(keys):
+        raise BadSetting(f"{', '.join(_KEYS)}: two of them are the same")
     if settings.site_config and settings.dhos_trustomer_api_host:
         raise BadSetting("SITE_CONFIG and DHOS_TRUSTOMER_API_HOST are both set; use one")
-    if not settings.is_production:
-        return
+    if settings.is_production:
+        _check_production(settings, environ)
+
+
+def _check_production(settings: Settings, environ: Mapping[str, str]) -> None:
     if settings.database_host is None:
         raise BadSetting("DATABASE_HOST is missing (only DEVELOPMENT has an embedded database)")
     if not environ.get("DATABASE_PASSWORD"):
         raise BadSetting("DATABASE_PASSWORD is missing")
     if settings.uses_rabbitmq and not environ.get("RABBITMQ_PASSWORD"):
         raise BadSetting("RABBITMQ_PASSWORD is missing")
-    for name in ("HS_KEY", "HS_KEY_PREVIOUS", "EPR_SERVICE_ADAPTER_HS_KEY"):
+    for name in _KEYS:
         if environ.get(name) and len(environ[name].encode()) < _SHORTEST_KEY:
             raise BadSetting(f"{name} is too short: use 64 bytes, at least 32")

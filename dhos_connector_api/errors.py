@@ -17,6 +17,10 @@ class BadSite(ConnectorError):
     """The site's configuration cannot be read or does not fit; the text names the entry."""
 
 
+class SiteUnavailable(ConnectorError):
+    """The site's configuration has not been fetched yet; the same request may succeed soon (HTTP 503)."""
+
+
 class BadInput(ConnectorError):
     """The caller sent something that cannot be taken (HTTP 400)."""
 

@@ -16,6 +16,7 @@ from dhos_connector_api.config import Settings
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.embedded import EmbeddedPostgres
 from dhos_connector_api.db.engine import DatabaseAddress
+from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.exposition import Exposition
 from dhos_connector_api.supervisor import Child, Supervisor
 from dhos_connector_api.workers import housekeeping, lease, loop, relay
@@ -36,10 +37,7 @@ _GRACE = 20
 
 def run_web(settings: Settings) -> None:
     """One web process, on a socket of its own: the kernel spreads connections over them evenly."""
-    listener = socket.socket(socket.AF_INET6 if ":" in settings.server_host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listener.bind((settings.server_host, settings.server_port))
+    listener = _listener(settings, shared=True)
     configuration = uvicorn.Config(
         app.create_app(settings),
         http="httptools",
@@ -52,6 +50,25 @@ def run_web(settings: Settings) -> None:
         timeout_graceful_shutdown=_GRACE,
     )
     uvicorn.Server(configuration).run(sockets=[listener])
+
+
+def _listener(settings: Settings, *, shared: bool) -> socket.socket:
+    """A socket bound to the server's address; `shared` with others that are too. Raises BadSetting."""
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.server_host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        listener.bind((settings.server_host, settings.server_port))
+    except OSError as error:
+        listener.close()
+        raise BadSetting(f"SERVER_HOST and SERVER_PORT cannot be listened on: {error.strerror}") from None
+    return listener
+
+
+def _check_port_is_free(settings: Settings) -> None:
+    """Raise BadSetting where another service listens: the kernel would share its senders with us."""
+    _listener(settings, shared=False).close()
 
 
 def run_relay(settings: Settings) -> None:
@@ -86,11 +103,13 @@ def run_metrics(settings: Settings) -> None:
 
 def run_service(settings: Settings) -> int:
     """The web processes of `serve`; the exit status."""
+    _check_port_is_free(settings)
     return _supervise(_web_children(settings), {}, None)
 
 
 def run_all(settings: Settings) -> int:
     """Everything on one machine: database if none is set, migrations, web processes, relay."""
+    _check_port_is_free(settings)
     server = EmbeddedPostgres(settings.local_state) if settings.database_host is None else None
     extra = {}
     try:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import requests
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
 
 from dhos_connector_api.config import Settings
-from dhos_connector_api.errors import BadSite
+from dhos_connector_api.errors import BadSite, SiteUnavailable
 from dhos_connector_api.site import (
     ALL_ADT_TRIGGERS,
     Hl7Config,
@@ -30,9 +31,11 @@ from dhos_connector_api.site import (
 
 _log = logging.getLogger(__name__)
 
-#: Seconds the trustomer service has to answer, and seconds until a failed refresh is tried again.
+#: Seconds the trustomer service has to answer; seconds until a failed refresh is tried again, with
+#: an earlier answer to go on with and without one.
 _TIMEOUT = 5
 _RETRY_AFTER = 30
+_FIRST_RETRY_AFTER = 2
 
 
 class _Set(fields.Field[frozenset[str]]):
@@ -89,6 +92,15 @@ class _IdentifierTableSchema(Schema):
         return IdentifierTable(**data)
 
 
+def _zone(name: str | None) -> None:
+    if name is None:
+        return
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValidationError("must be an IANA time zone") from None
+
+
 class _InboundSchema(Schema):
     accepted = fields.Dict(keys=fields.String(), values=_Set())
     processing_ids = _Set()
@@ -96,7 +108,7 @@ class _InboundSchema(Schema):
     ignored_encounter_classes = _Set()
     default_charset = fields.String()
     identifiers = fields.Nested(_IdentifierTableSchema)
-    time_zone = fields.String(allow_none=True)
+    time_zone = fields.String(allow_none=True, validate=_zone)
     duplicate_policy = fields.String(allow_none=True, validate=validate.OneOf(["replay", "reject"]))
 
     @post_load
@@ -183,17 +195,17 @@ class TrustomerSource:
         self._fresh_until = 0.0
 
     def __call__(self) -> Site:
-        """The site; asks the service when the last answer is stale. Raises BadSite before the first."""
-        good = self._good
-        if good is not None and self._monotonic() < self._fresh_until:
-            return good
-        if good is not None and self._lock.locked():
-            return good  # somebody else is asking already
-        with self._lock:
-            if self._good is None or self._monotonic() >= self._fresh_until:
+        """The site; asks the service when the last answer is stale, one caller at a time.
+
+        Raises SiteUnavailable while there has never been an answer.
+        """
+        if self._monotonic() >= self._fresh_until and self._lock.acquire(blocking=False):
+            try:
                 self._refresh()
+            finally:
+                self._lock.release()
         if self._good is None:
-            raise BadSite("the trustomer service did not answer with a usable configuration")
+            raise SiteUnavailable("the trustomer service has not answered with a usable configuration")
         return self._good
 
     def _refresh(self) -> None:
@@ -203,7 +215,8 @@ class TrustomerSource:
             self._good = parse(answer.json(), strict=False)
             self._fresh_until = self._monotonic() + self._ttl
         except (requests.RequestException, ValueError, TypeError, AttributeError, BadSite) as error:
-            self._fresh_until = self._monotonic() + min(_RETRY_AFTER, self._ttl)
+            pause = _RETRY_AFTER if self._good is not None else _FIRST_RETRY_AFTER
+            self._fresh_until = self._monotonic() + min(pause, self._ttl)
             _log.warning("site configuration not refreshed", extra={"cause": type(error).__name__})
 
 

@@ -1,17 +1,25 @@
 """Damaged HL7 v2: deterministic mutations of good messages, for the fuzz test and `benchmarks.fuzz`."""
 
 from collections.abc import Iterator
+from datetime import UTC
 from pathlib import Path
 from random import Random
+from uuid import UUID
 
+from dhos_connector_api.actions.envelope import Envelope
+from dhos_connector_api.actions.extract import extract
+from dhos_connector_api.actions.facts import MOST_IDENTIFIERS, facts
+from dhos_connector_api.actions.merges import merges
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.acknowledge import acknowledge
-from dhos_connector_api.hl7v2.read import read
+from dhos_connector_api.hl7v2.read import Message, read
 from dhos_connector_api.hl7v2.rules import Code, judge
 from dhos_connector_api.site import Site
 from tests.hl7_builders import NOW
 
 SAMPLES = tuple(path.read_bytes() for path in sorted((Path(__file__).parent / "samples").glob("*.hl7")))
+#: Bytes of all envelopes of one message.
+MOST_PUBLISHED = 10_000_000
 _SITE = Site()
 _PIECES = (
     *(bytes([number]) for number in (*range(32), 0x7F, 0x80, 0x85, 0x8D, 0xA7, 0xC3, 0xE9, 0xFF)),
@@ -51,16 +59,22 @@ def cases(seed: int, number: int) -> Iterator[bytes]:
 
 
 def check(case: bytes) -> str:
-    """Read, judge and acknowledge one case and check what must hold; AA, AE, AR or `unreadable`.
+    """Read, judge, extract and acknowledge one case and check what must hold; AA, AE, AR or `unreadable`.
 
-    Raises AssertionError when a promise of `hl7v2` is broken.
+    Raises AssertionError when a promise of `hl7v2` or `actions` is broken.
     """
     try:
         message = read(case)
     except UnreadableMessage:
         return "unreadable"
+    known = facts(message, _SITE, UTC)
+    assert len(known.identifiers) <= MOST_IDENTIFIERS
     verdict = judge(message, _SITE)
     assert verdict.code in {Code.AA, Code.AE, Code.AR}
+    if verdict.code is Code.AA:
+        assert sum(len(envelope.body) for envelope in envelopes(message)) <= MOST_PUBLISHED
+        merged = {(each.identifier_type, each.old) for each in merges(message, _SITE)}
+        assert merged <= set(known.identifiers), "an identifier that is given up is not indexed"
     answer = acknowledge(message, verdict, control_id="ANSWER1", now=NOW)
     ack = read(answer)
     assert not ack.defects - message.defects, "the answer has defects of its own"
@@ -72,6 +86,11 @@ def check(case: bytes) -> str:
     sent = message.msh.text(10).encode(message.charset)
     assert msa.text(2).encode(ack.charset) == sent, "MSA-2 is not the sender's MSH-10"
     return verdict.code
+
+
+def envelopes(message: Message) -> list[Envelope]:
+    """What an accepted message publishes."""
+    return extract(message, site=_SITE, zone=UTC, message_uuid=UUID(int=1), correlation_id="c")
 
 
 def _insert(case: bytes, random: Random) -> bytes:
@@ -145,6 +164,16 @@ def _move_field(case: bytes, random: Random) -> bytes:
     return b"|".join(fields)
 
 
+def _multiply(case: bytes, random: Random) -> bytes:
+    """Many repetitions of one field, or many times the same segments."""
+    separator, between = random.choice(((b"|", b"~"), (b"\r", b"\r"), (b"\r", b"\r")))
+    parts = case.split(separator)
+    first = random.randrange(len(parts))
+    last = first + (1 if separator == b"|" else random.randrange(1, 4))
+    parts[first:last] = [between.join(parts[first:last] * random.choice((3, 20, 99, 101)))]
+    return separator.join(parts)
+
+
 def _recode(case: bytes, random: Random) -> bytes:
     """Send it in another encoding than it says."""
     return case.decode("latin-1").encode(random.choice(_CODECS), "replace")
@@ -164,5 +193,6 @@ _MUTATIONS = (
     _shuffle,
     _splice,
     _move_field,
+    _multiply,
     _recode,
 )

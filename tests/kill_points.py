@@ -13,11 +13,12 @@ from typing import Any
 from dhos_connector_api.broker.confirms import Confirms
 from dhos_connector_api.cli import main
 from dhos_connector_api.intake import receive_hl7
+from dhos_connector_api.messages import store as messages
 from dhos_connector_api.outbox import store as outbox
 
 #: Name of a point: what is wrapped, and whether the process dies before it or after it.
 POINTS: dict[str, tuple[Any, str, str]] = {
-    "stored, not committed": (receive_hl7, "keep", "after"),
+    "read, not stored": (messages, "insert", "before"),
     "committed, not answered": (receive_hl7, "count", "before"),
     "published, not confirmed": (Confirms, "answered", "before"),
     "confirmed, not settled": (outbox, "settle", "before"),

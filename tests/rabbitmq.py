@@ -1,8 +1,11 @@
 """A RabbitMQ server in a temporary folder, to be stopped, killed and starved at will."""
 
+import contextlib
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 from pathlib import Path
 from uuid import uuid4
@@ -11,7 +14,6 @@ import pika
 from pika.exceptions import AMQPError
 
 from dhos_connector_api.broker.address import BrokerAddress
-from tests.processes import free_port
 from tests.waiting import eventually
 
 _DEBIAN = Path("/usr/lib/rabbitmq/bin")
@@ -34,13 +36,22 @@ def programs() -> Path | None:
     return Path(found).resolve().parent if found else None
 
 
+def _lasting_port() -> int:
+    """A free TCP port below those the system lends out, so that it is still free after a restart."""
+    while True:
+        port = random.randrange(15000, 30000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 class OwnRabbitMQ:
     """A RabbitMQ server in a temporary folder, to be stopped, killed and starved at will."""
 
     def __init__(self, programs: Path, folder: Path) -> None:
         self._programs = programs
         self._folder = folder
-        self._port = free_port()
+        self._port = _lasting_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._names: subprocess.Popen[bytes] | None = None
         (folder / "plugins").write_text("[].")
@@ -50,12 +61,12 @@ class OwnRabbitMQ:
         self._environment = {
             **os.environ,
             "HOME": str(folder),
-            "ERL_EPMD_PORT": str(free_port()),
+            "ERL_EPMD_PORT": str(_lasting_port()),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"connector-{uuid4().hex[:8]}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self._port),
-            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_DIST_PORT": str(_lasting_port()),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_PID_FILE": str(folder / "pid"),
@@ -75,28 +86,34 @@ class OwnRabbitMQ:
         epmd = shutil.which("epmd")
         if epmd and self._names is None:
             self._names = subprocess.Popen([epmd], env=self._environment, stderr=subprocess.DEVNULL)
-        with (self._folder / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                [self._programs / "rabbitmq-server"],
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        eventually(lambda: answers(self.address()), seconds=60)
+        eventually(self._answers, seconds=90)
+
+    def _answers(self) -> bool:
+        """Whether it answers by now; a server that gave up while starting is started again."""
+        if self._process is None or self._process.poll() is not None:
+            with (self._folder / "output").open("ab") as output:
+                self._process = subprocess.Popen(
+                    [self._programs / "rabbitmq-server"],
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+        return answers(self.address())
 
     def stop(self) -> None:
         """Shut it down in good order."""
-        if self._process is not None:
-            os.kill(int((self._folder / "pid").read_text()), signal.SIGTERM)
-            self._process.wait(60)
-            self._process = None
+        self._end(signal.SIGTERM)
 
     def kill(self) -> None:
         """Kill -9."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
-            os.kill(int((self._folder / "pid").read_text()), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int((self._folder / "pid").read_text()), how)
             self._process.wait(60)
             self._process = None
 

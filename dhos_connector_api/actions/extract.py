@@ -9,7 +9,7 @@ from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTIN
 from dhos_connector_api.actions.event import process_event, read_occasion
 from dhos_connector_api.actions.location import process_location
 from dhos_connector_api.actions.patient import process_patient
-from dhos_connector_api.actions.subject import Subject, identified, read_subject
+from dhos_connector_api.actions.subject import Subject, read_subjects
 from dhos_connector_api.hl7v2.groups import PatientGroup, patient_groups
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.segment import Segment
@@ -62,14 +62,13 @@ def extract(
     else (an A29, delete person, must not become an upsert) carries its event alone, under another
     routing key. `process_event` stands last: existing consumers look actions up by name.
     """
-    table = site.inbound.identifiers
     occasion = read_occasion(message, zone)
     code, _, trigger = occasion.event_code.partition("_")
     full = code == "ADT" and trigger in LEGACY_TRIGGERS
     envelopes = []
-    for index, (group, identity) in enumerate(identified(_groups(message), table)):
+    subjects = read_subjects(_groups(message), site.inbound.identifiers, zone, message.sent_on)
+    for index, subject in enumerate(subjects):
         envelope_id = uuid5(message_uuid, str(index))
-        subject = read_subject(group, identity, table, zone)
         actions = _upserts(subject, trigger, zone) if full else []
         actions.append(process_event(subject, occasion, str(envelope_id)))
         body = _encoded({"dhos_connector_message_uuid": str(message_uuid), "actions": actions})

@@ -1,17 +1,23 @@
 """What is known about a message as a whole, and under which identifiers it is found."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import MAXYEAR, MINYEAR, datetime, tzinfo
+from datetime import MAXYEAR, MINYEAR, date, datetime, tzinfo
+from itertools import islice
 
 from dhos_connector_api.actions.values import clean, sent, timestamp
 from dhos_connector_api.hl7v2.datetimes import Precision
 from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER, VISIT_ID, patient_identifiers
 from dhos_connector_api.hl7v2.read import Message
+from dhos_connector_api.hl7v2.rules import LONGEST_SEGMENT, MOST_REPETITIONS_IN_ALL, MOST_SEGMENTS
 from dhos_connector_api.hl7v2.segment import Segment
 from dhos_connector_api.site import IdentifierTable, Site
 
 #: Characters; a longer value does not fit the search index and is no identifier.
 LONGEST_IDENTIFIER = 255
+
+#: Of one message. No accepted message has more; of one that is refused for its size the rest is not read.
+MOST_IDENTIFIERS = MOST_REPETITIONS_IN_ALL + MOST_SEGMENTS
 
 PATIENT_TYPES = (MRN, NHS_NUMBER)
 
@@ -86,21 +92,34 @@ def _sent_at(message: Message, zone: tzinfo) -> datetime | None:
 
 def _identifiers(message: Message, table: IdentifierTable) -> tuple[tuple[str, str], ...]:
     """MRNs, NHS and visit numbers of all patients: current ones, then old ones (MRG)."""
-    found = [pair for pid in message.all("PID") for pair in _of_patient(pid, table)]
-    found += _of_visits(message.all("PV1"), 19)
-    found += [pair for mrg in message.all("MRG") for pair in _of_patient(mrg, table)]
-    found += _of_visits(message.all("MRG"), 5)
-    return tuple([pair for pair in dict.fromkeys(found) if indexable(pair[1])])
+    found = dict.fromkeys(islice(_found(message, table), MOST_IDENTIFIERS))
+    return tuple([pair for pair in found if indexable(pair[1])])
 
 
-def _of_patient(segment: Segment, table: IdentifierTable) -> list[tuple[str, str]]:
-    """Every MRN and NHS number of a PID or MRG segment, the best ones first."""
-    return [
-        (each.type, each.value)
-        for each in patient_identifiers(segment, table).all
-        if each.type in PATIENT_TYPES
-    ]
+def _found(message: Message, table: IdentifierTable) -> Iterator[tuple[str, str]]:
+    """As `_identifiers`, before anything is left out. Facts are read before the message is judged."""
+    pids, mrgs, visits = (_bounded(message.all(name)) for name in ("PID", "MRG", "PV1"))
+    yield from _of_patients(pids, table, message.sent_on)
+    yield from _of_visits(visits, 19)
+    yield from _of_patients(mrgs, table, message.sent_on)
+    yield from _of_visits(mrgs, 5)
 
 
-def _of_visits(segments: tuple[Segment, ...], field: int) -> list[tuple[str, str]]:
-    return [(VISIT_ID, visit) for segment in segments if (visit := sent(segment, field))]
+def _bounded(segments: tuple[Segment, ...]) -> list[Segment]:
+    return [segment for segment in segments[:MOST_SEGMENTS] if len(segment.line) <= LONGEST_SEGMENT]
+
+
+def _of_patients(
+    segments: list[Segment], table: IdentifierTable, on: date | None
+) -> Iterator[tuple[str, str]]:
+    """Every MRN and NHS number of PID or MRG segments, the best ones of each first."""
+    for segment in segments:
+        for each in patient_identifiers(segment, table, on).all:
+            if each.type in PATIENT_TYPES:
+                yield each.type, each.value
+
+
+def _of_visits(segments: list[Segment], field: int) -> Iterator[tuple[str, str]]:
+    for segment in segments:
+        if visit := sent(segment, field):
+            yield VISIT_ID, visit

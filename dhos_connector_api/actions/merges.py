@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dhos_connector_api.actions.facts import PATIENT_TYPES, indexable
-from dhos_connector_api.actions.subject import identified
 from dhos_connector_api.hl7v2.groups import patient_groups
 from dhos_connector_api.hl7v2.identifiers import Identifier, Identifiers, patient_identifiers
 from dhos_connector_api.hl7v2.read import Message
@@ -38,11 +37,13 @@ def merges(message: Message, site: Site) -> list[Merge]:
     found: dict[Merge, None] = {}
     read: Identifiers | None = None
     survivors: Survivors = {}
-    for group, patient in identified(patient_groups(message), table):
+    for group in patient_groups(message):
+        patient = patient_identifiers(group.pid, table, message.sent_on)
         if patient is not read:  # groups may share a patient
             read, survivors = patient, _survivors(patient)
         if group.mrg is not None:
-            found.update(dict.fromkeys(_into(survivors, patient_identifiers(group.mrg, table))))
+            given_up = patient_identifiers(group.mrg, table, message.sent_on)
+            found.update(dict.fromkeys(_into(survivors, given_up)))
     return list(found)
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import date, tzinfo
 
 from dhos_connector_api.actions import location
+from dhos_connector_api.actions.contact import Contact, read_contact
 from dhos_connector_api.actions.location import Location
 from dhos_connector_api.actions.values import moment, sent
 from dhos_connector_api.hl7v2.groups import PatientGroup
@@ -17,7 +18,7 @@ from dhos_connector_api.site import IdentifierTable
 class Subject:
     """A patient and visit: the segments, and what the actions need of them.
 
-    `identity` is PID-3's, `previous` MRG-1's. Times are ISO 8601; `known_location` and
+    `identity` is PID-3's, `previous` MRG-1's, `contact` PID-13's. Times are ISO 8601; `known_location` and
     `known_previous` are None without a ward.
     """
 
@@ -26,6 +27,7 @@ class Subject:
     pv1: Segment | None
     identity: Identifiers
     previous: Identifiers | None
+    contact: Contact
     encounter_id: str | None
     location: Location
     known_location: Location | None
@@ -33,30 +35,33 @@ class Subject:
     discharged_at: str | None
 
 
-def identified(
-    groups: Iterable[PatientGroup], table: IdentifierTable
-) -> Iterator[tuple[PatientGroup, Identifiers]]:
-    """Each group with what PID-3 names; groups in a row that share a PID have it read once.
+def read_subjects(
+    groups: Iterable[PatientGroup], table: IdentifierTable, zone: tzinfo, on: date | None
+) -> Iterator[Subject]:
+    """The subject of each group; PID-3 and MRG-1 are told apart by `table` as of that day.
 
-    Without that, a message of one long PID and many MRG would take quadratic time.
+    Local times are read in `zone`. What has repetitions is read once of a PID that groups share:
+    else a message of one long PID and many MRG would take quadratic time.
     """
-    pid, identity = None, Identifiers(None, None, ())
+    pid, contact = None, Contact()
     for group in groups:
         if group.pid is not pid:
-            pid, identity = group.pid, patient_identifiers(group.pid, table)
-        yield group, identity
+            pid, contact = group.pid, read_contact(group.pid)
+        yield _subject(group, contact, table, zone, on)
 
 
-def read_subject(group: PatientGroup, identity: Identifiers, table: IdentifierTable, zone: tzinfo) -> Subject:
-    """The subject of `group`; MRG-1 is told apart by `table`, local times are read in `zone`."""
+def _subject(
+    group: PatientGroup, contact: Contact, table: IdentifierTable, zone: tzinfo, on: date | None
+) -> Subject:
     pv1 = group.pv1
     assigned = location.read_location(pv1, location.ASSIGNED)
     return Subject(
         pid=group.pid,
         mrg=group.mrg,
         pv1=pv1,
-        identity=identity,
-        previous=None if group.mrg is None else patient_identifiers(group.mrg, table),
+        identity=patient_identifiers(group.pid, table, on),
+        previous=None if group.mrg is None else patient_identifiers(group.mrg, table, on),
+        contact=contact,
         encounter_id=sent(pv1, 19),
         location=assigned,
         known_location=location.known(assigned),

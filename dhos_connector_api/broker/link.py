@@ -81,7 +81,7 @@ class Link:
         """Close the TCP connection at once: nothing that is still buffered goes out."""
         if not self._connection.is_closed:
             # pika has no public way to leave without the AMQP goodbye, which waits for the broker.
-            self._connection._terminate_stream(AMQPError("cut"))
+            self._connection._terminate_stream(AMQPError("cut"))  # noqa: SLF001
         self._mark_lost()
         self.run(0)
 

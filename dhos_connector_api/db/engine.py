@@ -49,6 +49,7 @@ def engine_options(*, pool_size: int, statement_timeout: float = STATEMENT_TIMEO
         "max_overflow": 0,
         "pool_timeout": POOL_TIMEOUT,
         "pool_pre_ping": False,
+        "hide_parameters": True,  # the text of an error must not show what was to be stored
         "pool_recycle": 1800,
         "connect_args": {
             "connect_timeout": CONNECT_TIMEOUT,
@@ -71,7 +72,7 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A connection whose work is committed when the block ends, and undone when it raises."""
-        with _storage_errors(), self.engine.begin() as connection:
+        with storage_errors(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -80,12 +81,12 @@ class Database:
 
         For reading, and for what writes by one statement: one trip to the server instead of three.
         """
-        with _storage_errors(), self._autocommit.connect() as connection:
+        with storage_errors(), self._autocommit.connect() as connection:
             yield connection
 
 
 @contextmanager
-def _storage_errors() -> Iterator[None]:
+def storage_errors() -> Iterator[None]:
     """Turn what passes by itself into StorageUnavailable; leave every other error as it is."""
     try:
         yield

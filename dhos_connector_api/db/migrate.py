@@ -9,6 +9,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
+from dhos_connector_api.db.engine import storage_errors
+
 FOLDER = Path(__file__).parents[2] / "migrations"
 #: Session advisory lock: pods that start together migrate one after the other.
 _LOCK = 7_246_001
@@ -22,7 +24,7 @@ def _config() -> Config:
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Run the migrations up to `revision`, alone: whoever comes second finds the work done."""
-    with _locked(engine) as connection:
+    with storage_errors(), _locked(engine) as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -47,11 +49,20 @@ def _locked(engine: Engine) -> Connection:
 
 
 @cache
-def head() -> str | None:
-    """The newest migration of this version of the code."""
+def _known() -> frozenset[str]:
+    """Every migration of this version of the code."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+@cache
+def _head() -> str | None:
     return ScriptDirectory.from_config(_config()).get_current_head()
 
 
 def is_at_head(connection: Connection) -> bool:
-    """Whether the database has every migration of this version of the code."""
-    return MigrationContext.configure(connection).get_current_revision() == head()
+    """Whether the database has every migration of this version of the code.
+
+    One that this version does not know is a newer one: it keeps the version before it working.
+    """
+    current = MigrationContext.configure(connection).get_current_revision()
+    return current is not None and (current == _head() or current not in _known())

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
 from enum import IntEnum
 
 _LONGEST = 40  # no time stamp is longer; anything beyond is not read at all
@@ -20,6 +20,9 @@ class Precision(IntEnum):
     MINUTE = 12
     SECOND = 14
     FRACTION = 15
+
+
+_PRECISIONS = {int(precision): precision for precision in Precision}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,10 @@ def parse(text: str, zone: tzinfo) -> Timestamp | None:
     if not found:
         return None
     digits, fraction, offset = found.groups()
+    precision = _PRECISIONS.get(len(digits) + (fraction is not None))
+    if precision is None or (fraction is not None) != (precision is Precision.FRACTION):
+        return None  # only seconds have a fraction
     try:
-        precision = Precision(len(digits))
-        if fraction is not None:
-            precision = Precision(len(digits) + 1)  # only seconds have a fraction
         value = _moment(digits, fraction or "", _zone(offset) if offset else zone)
     except (ValueError, OverflowError):
         return None
@@ -68,13 +71,18 @@ def parse(text: str, zone: tzinfo) -> Timestamp | None:
 
 def _moment(digits: str, fraction: str, zone: tzinfo) -> datetime:
     """The beginning of the period, in the zone. Raises ValueError or OverflowError when there is none."""
-    year, *rest = int(digits[:4]), *[int(digits[at : at + 2]) for at in range(4, len(digits), 2)]
-    month, day, *clock = [*rest, *(1, 1)[len(rest) :]] if len(rest) < 2 else rest  # noqa: PLR2004
-    microsecond = int(fraction[:6].ljust(6, "0"))
-    hour, minute, second = [*clock, 0, 0, 0][:3]
-    local = datetime(year, month, day, hour, minute, second, microsecond, tzinfo=zone)
+    local = datetime(
+        *(int(digits[:4]), int(digits[4:6] or 1), int(digits[6:8] or 1)),
+        *(int(digits[8:10] or 0), int(digits[10:12] or 0), int(digits[12:14] or 0)),
+        int(fraction[:6].ljust(6, "0")) if fraction else 0,
+        tzinfo=zone,
+    )
     offset = local.utcoffset() or timedelta()
-    if seconds := offset % timedelta(minutes=1):  # before standard time; ISO 8601 offsets have no seconds
+    seconds = offset % timedelta(minutes=1)
+    plain = offset == local.replace(fold=1).utcoffset() and not seconds  # neither skipped nor twice
+    if plain and MINYEAR < local.year < MAXYEAR:
+        return local
+    if seconds:  # before standard time; ISO 8601 offsets have no seconds
         local = local.replace(tzinfo=timezone(offset - seconds))
     return local.astimezone(UTC).astimezone(local.tzinfo)
 

@@ -25,6 +25,11 @@ class PatientGroup:
     mrg: Segment | None = None
     pv1: Segment | None = None
 
+    @property
+    def length(self) -> int:
+        """Characters of its segments."""
+        return sum([len(segment.line) for segment in (self.pid, self.mrg, self.pv1) if segment])
+
 
 def patient_groups(message: Message) -> list[PatientGroup]:
     """The groups in order; empty when there is no PID. A group has the first PV1 that follows its PID."""

@@ -1,12 +1,14 @@
 """Who a message is about: patient and visit identifiers (type CX, HL7 v2 chapter 2A) by the site's table.
 
-Assigning authority (CX.4) goes before type code (CX.5); a repetition with an expiry date (CX.8)
-comes after those without; nothing is guessed from position unless the site asks for it.
+Assigning authority (CX.4) goes before type code (CX.5); a repetition that had expired (CX.8) when
+the message was sent comes after the others; nothing is guessed from position unless the site asks for it.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, date
 from functools import lru_cache
 
+from dhos_connector_api.hl7v2.datetimes import Precision, parse
 from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
 from dhos_connector_api.site import IdentifierTable
 
@@ -45,10 +47,17 @@ class _Ranked:
     identifier: Identifier
 
 
-def patient_identifiers(segment: Segment, table: IdentifierTable) -> Identifiers:
-    """The identifiers in PID-3 of a PID segment, or in MRG-1 of an MRG segment; DELETE and '' are none."""
-    repetitions = segment.repeated(_FIELDS[segment.name])
-    ranked = [found for repetition in repetitions if (found := _ranked(repetition, table))]
+def patient_identifiers(segment: Segment, table: IdentifierTable, on: date | None = None) -> Identifiers:
+    """The identifiers in PID-3 of a PID segment, or in MRG-1 of an MRG segment; DELETE and '' are none.
+
+    `on` is the day the message was sent (`Message.sent_on`); None: nothing counts as expired. Of the
+    first MOST_REPETITIONS repetitions; the segment keeps what was found, and is read once.
+    """
+    return segment.once((table, on), lambda: _read(segment.repeated(_FIELDS[segment.name]), table, on))
+
+
+def _read(repetitions: list[Repetition], table: IdentifierTable, on: date | None) -> Identifiers:
+    ranked = [found for repetition in repetitions if (found := _ranked(repetition, table, on))]
     if ranked and table.mrn_first_repetition and not any(one.identifier.type == MRN for one in ranked):
         first = ranked[0].identifier
         if first.type != NHS_NUMBER:
@@ -66,7 +75,7 @@ def visit_identifier(pv1: Segment) -> Identifier | None:
     return None
 
 
-def _ranked(repetition: Repetition, table: IdentifierTable) -> _Ranked | None:
+def _ranked(repetition: Repetition, table: IdentifierTable, on: date | None) -> _Ranked | None:
     """One repetition, told apart by the table; None when it holds no usable value."""
     value = _usable(repetition.value())
     if not value:
@@ -77,8 +86,20 @@ def _ranked(repetition: Repetition, table: IdentifierTable) -> _Ranked | None:
     kind, by_type_only = _kind(authorities, code.upper(), table)
     if kind == NHS_NUMBER:
         value = value.replace(" ", "")  # printed 943 476 5919, held as ten digits
-    expires = repetition.value(8)
-    return _Ranked(expires not in {"", DELETE}, by_type_only, Identifier(kind, value, authority))
+    expired = _expired(repetition.value(8).strip(), on)
+    return _Ranked(expired, by_type_only, Identifier(kind, value, authority))
+
+
+def _expired(expires: str, on: date | None) -> bool:
+    """Whether CX.8, the last day (month, year) an identifier is valid, was over on that day.
+
+    What cannot be known has not expired: no day to compare with, or a CX.8 that is no date.
+    """
+    stamp = parse(expires, UTC) if expires and on else None
+    if stamp is None or on is None:
+        return False
+    digits = min(stamp.precision, Precision.DAY)
+    return expires[:digits] < on.isoformat().replace("-", "")[:digits]
 
 
 def _kind(authorities: set[str], code: str, table: IdentifierTable) -> tuple[str, bool]:

@@ -4,10 +4,12 @@ HL7 v2 chapter 2. Every function here takes time in proportion to the length of 
 """
 
 from collections.abc import Sequence
+from datetime import UTC, date
 from enum import Enum
 
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.charsets import Decoded, decode, decode_utf16
+from dhos_connector_api.hl7v2.datetimes import Precision, parse
 from dhos_connector_api.hl7v2.delimiters import choose, usable
 from dhos_connector_api.hl7v2.escapes import unescape
 from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
@@ -38,7 +40,10 @@ class Message:
     `lines` its segments as they stand, blank lines left out; `msh` the (first) MSH segment.
     """
 
-    __slots__ = ("_by_name", "_in_order", "_made", "charset", "defects", "delimiters", "lines", "msh", "text")
+    __slots__ = (
+        *("_by_name", "_in_order", "_made", "_sent_on"),
+        *("charset", "defects", "delimiters", "lines", "msh", "text"),
+    )
 
     def __init__(self, text: str, charset: str, lines: list[str], defects: frozenset[Defect]) -> None:
         header = next(line for line in lines if line[:_NAME] == "MSH")
@@ -49,6 +54,7 @@ class Message:
         self._by_name = _by_name(lines, self.delimiters.field)
         self._made: dict[str, tuple[Segment, ...]] = {}
         self._in_order: tuple[Segment, ...] | None = None
+        self._sent_on: tuple[date | None] | None = None
         self.defects = defects | _defects(self.text, header, self._by_name)
         self.msh: Segment = self.all("MSH")[0]
 
@@ -97,6 +103,15 @@ class Message:
     def event_code(self) -> str:
         """Message code and trigger in one word, e.g. ADT_A01; the code alone when there is no trigger."""
         return "_".join(filter(None, (self.message_code, self.trigger)))
+
+    @property
+    def sent_on(self) -> date | None:
+        """The day of MSH-7 as the sender wrote it; None when it is missing, unreadable or only a month."""
+        if self._sent_on is None:
+            stamp = parse(self.msh.value(7), UTC)
+            known = stamp is not None and stamp.precision >= Precision.DAY
+            self._sent_on = (stamp.value.date() if stamp and known else None,)
+        return self._sent_on[0]
 
     @property
     def version(self) -> str:

@@ -15,10 +15,16 @@ from dhos_connector_api.hl7v2.datetimes import parse
 from dhos_connector_api.hl7v2.groups import MERGES, SEVERAL_PATIENTS, patient_groups
 from dhos_connector_api.hl7v2.identifiers import patient_identifiers
 from dhos_connector_api.hl7v2.read import DELETE, Defect, Message
+from dhos_connector_api.hl7v2.segment import MOST_REPETITIONS
 from dhos_connector_api.site import Site
 
-_MOST_SEGMENTS = 300  # of PID, MRG and PV1 together: some hundred patients
-_LONGEST_SEGMENT = 65_536  # characters; a real PID has some 500
+MOST_SEGMENTS = 300  # of PID, MRG and PV1 together: some hundred patients
+LONGEST_SEGMENT = 65_536  # characters of each; a real PID has some 500
+MOST_REPETITIONS_IN_ALL = 1_000  # of the fields in _REPEATED, in all segments together
+_REPEATED = {"PID": (3, 13), "MRG": (1,), "PV1": ()}  # read repetition by repetition
+#: Characters of all groups' segments, a shared PID counted for each: an envelope has a value three
+#: times at most, and JSON six bytes for a character, so that the envelopes have some 10 MB at most.
+_LONGEST_GROUPS = 500_000
 _LONGEST = {3: 227, 4: 227, 10: 199}  # characters of MSH-3, MSH-4 and MSH-10 (v2.7, chapter 2)
 
 
@@ -59,7 +65,7 @@ _NUL = Verdict(Code.AE, "102", None, "The message holds NUL characters.")
 _NO_CONTROL_ID = Verdict(Code.AE, "101", "MSH^1^10", "The message control id is missing.")
 _LONG_HEADER = Verdict(Code.AE, "102", "MSH^1", "MSH-3, MSH-4 or MSH-10 is longer than HL7 allows.")
 _TOO_MUCH = Verdict(
-    Code.AE, "207", None, "More patients or a longer PID, MRG or PV1 than one message may bring."
+    Code.AE, "207", None, "More patients, repetitions or longer segments than one message may bring."
 )
 _NO_PID = Verdict(Code.AE, "100", "PID^1", "The PID segment is missing.")
 _SECOND_PID = Verdict(Code.AE, "100", "PID^2", "There is more than one PID where one belongs.")
@@ -133,9 +139,16 @@ def _key(message: Message, _site: Site) -> Verdict | None:
 
 def _size(message: Message, _site: Site) -> Verdict | None:
     """What a message brings is bounded: an envelope for every group, with the group's values in it."""
-    segments = [segment for name in ("PID", "MRG", "PV1") for segment in message.all(name)]
-    too_long = any(len(segment.line) > _LONGEST_SEGMENT for segment in segments)
-    return _TOO_MUCH if too_long or len(segments) > _MOST_SEGMENTS else None
+    segments = [segment for name in _REPEATED for segment in message.all(name)]
+    if len(segments) > MOST_SEGMENTS or any(len(segment.line) > LONGEST_SEGMENT for segment in segments):
+        return _TOO_MUCH
+    repetitions = [
+        len(segment.repetitions(field)) for segment in segments for field in _REPEATED[segment.name]
+    ]
+    if max(repetitions, default=0) > MOST_REPETITIONS or sum(repetitions) > MOST_REPETITIONS_IN_ALL:
+        return _TOO_MUCH
+    length = sum([group.length for group in patient_groups(message)])
+    return _TOO_MUCH if length > _LONGEST_GROUPS else None
 
 
 def _structure(message: Message, _site: Site) -> Verdict | None:
@@ -156,7 +169,7 @@ def _structure(message: Message, _site: Site) -> Verdict | None:
 def _identified(message: Message, site: Site) -> Verdict | None:
     """An MRN or an NHS number for every patient the message names."""
     for pid in message.all("PID"):
-        found = patient_identifiers(pid, site.inbound.identifiers)
+        found = patient_identifiers(pid, site.inbound.identifiers, message.sent_on)
         if not (found.mrn or found.nhs_number):
             return _NO_IDENTIFIER
     return None

@@ -1,10 +1,18 @@
 """One segment, split into fields, repetitions, components and subcomponents when asked (HL7 v2 chapter 2)."""
 
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
 from dhos_connector_api.hl7v2.delimiters import Delimiters
 from dhos_connector_api.hl7v2.escapes import unescape
 
 #: A value that asks the receiver to delete what it holds (HL7 v2 chapter 2, "null" fields).
 DELETE = '""'
+
+#: Of one field; what is beyond is not read (`rules` refuses it where it matters).
+MOST_REPETITIONS = 100
+
+Made = TypeVar("Made")
 
 _HEADERS = frozenset({"MSH", "FHS", "BHS"})
 
@@ -30,7 +38,7 @@ class Repetition:
 class Segment:
     """One segment; its fields are split when first asked for."""
 
-    __slots__ = ("_charset", "_delimiters", "_fields", "line", "name")
+    __slots__ = ("_charset", "_delimiters", "_fields", "_kept", "line", "name")
 
     def __init__(self, name: str, line: str, delimiters_: Delimiters, charset: str) -> None:
         self.name = name
@@ -38,6 +46,16 @@ class Segment:
         self._delimiters = delimiters_
         self._charset = charset
         self._fields: list[str] | None = None
+        self._kept: dict[Hashable, Any] | None = None
+
+    def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What `make` makes of the segment; what it made the first time for every later equal key."""
+        if self._kept is None:
+            self._kept = {}
+        if key not in self._kept:
+            self._kept[key] = make()
+        made: Made = self._kept[key]
+        return made
 
     def raw(self, field: int) -> str:
         """A field as it stands, '' when absent; counted as HL7 counts: MSH-1 is the field separator."""
@@ -70,8 +88,9 @@ class Segment:
         return (raw.split(mark) if mark else [raw]) if raw else []
 
     def repeated(self, field: int) -> list[Repetition]:
-        """The repetitions of a field, to read components from."""
-        return [Repetition(raw, self._delimiters, self._charset) for raw in self.repetitions(field)]
+        """The first MOST_REPETITIONS repetitions of a field, to read components from."""
+        repetitions = self.repetitions(field)[:MOST_REPETITIONS]
+        return [Repetition(raw, self._delimiters, self._charset) for raw in repetitions]
 
 
 def _nth(text: str, mark: str, number: int) -> str:

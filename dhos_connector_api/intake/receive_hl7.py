@@ -18,14 +18,14 @@ from dhos_connector_api import clock
 from dhos_connector_api.actions.extract import extract
 from dhos_connector_api.actions.facts import Facts, facts, header_facts
 from dhos_connector_api.actions.merges import merges
-from dhos_connector_api.errors import UnreadableMessage
+from dhos_connector_api.errors import StorageUnavailable, UnreadableMessage
 from dhos_connector_api.hl7v2 import rules
 from dhos_connector_api.hl7v2.acknowledge import acknowledge
 from dhos_connector_api.hl7v2.read import Defect, Message, read, read_text
 from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.log import where
 from dhos_connector_api.messages import store
-from dhos_connector_api.messages.store import Effects, NewMessage
+from dhos_connector_api.messages.store import Effects, KeyHolder, NewMessage
 from dhos_connector_api.metrics import RECEIVED, REPEATED
 from dhos_connector_api.site import Site
 
@@ -57,17 +57,21 @@ class Received:
     row: NewMessage
     effects: Effects
     intake: Intake
-    key: bytes  # what the message would claim, were it accepted
+    key: bytes | None  # what the message would claim, were it accepted; None without a MSH-10
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What is kept and what to answer. `ack` and `code` are None for an unreadable message."""
+    """What is kept and what to answer. `ack` and `code` are None for an unreadable message.
+
+    `repeat` says how a known control id was answered: replay, reject or conflict; None: it is new.
+    """
 
     message_uuid: UUID
     ack: bytes | None
     code: Code | None
     charset: str | None
+    repeat: str | None = None
 
 
 def receive(
@@ -99,7 +103,7 @@ def receive(
     try:
         message = read(raw, default_charset=intake.site.inbound.default_charset)
     except UnreadableMessage:
-        return Received(None, None, row, Effects(), intake, b"")
+        return Received(None, None, row, Effects(), intake, None)
     return _judged(message, row, intake)
 
 
@@ -187,8 +191,13 @@ def effects_of(
     )
 
 
-def duplicate_key(message: Message) -> bytes:
-    """SHA-256 of sender (MSH-3, MSH-4) and MSH-10: who may use a control id once."""
+def duplicate_key(message: Message) -> bytes | None:
+    """SHA-256 of sender (MSH-3, MSH-4) and MSH-10: who may use a control id once.
+
+    None where MSH-10 is empty, which is never a duplicate.
+    """
+    if not message.control_id:
+        return None
     header = message.msh
     return _digest("\0".join((header.raw(3), header.raw(4), header.raw(10))))
 
@@ -211,60 +220,53 @@ def _digest(text: str) -> bytes:
 def keep(connection: Connection, received: Received) -> Receipt:
     """Store the message, or find that it is a duplicate. The caller answers when it is committed.
 
-    However it ends, one statement at most has written: nothing is ever half kept.
+    However it ends, one statement at most has written: nothing is ever half kept. Raises
+    StorageUnavailable when the answer would have to be guessed.
     """
-    verdict = received.verdict
-    if verdict is None:
-        store.insert(connection, received.row, Effects(), window=received.intake.duplicate_window)
-        return _receipt(received)
-    if verdict.code is not Code.AA:
-        # What was accepted once stays acknowledged, even where today's rules would refuse it.
-        repeat = _repeat(connection, received)
-        return repeat or _stored(connection, received)
-    if store.insert(connection, received.row, received.effects, window=received.intake.duplicate_window):
-        return _receipt(received)
-    return _duplicate(connection, received)
-
-
-def _stored(connection: Connection, received: Received) -> Receipt:
-    store.insert(connection, received.row, received.effects, window=received.intake.duplicate_window)
-    return _receipt(received)
-
-
-def _holder(connection: Connection, received: Received) -> store.KeyHolder | None:
     window = received.intake.duplicate_window
-    return store.key_holder(connection, received.key, at=received.row.at, window=window)
+    message, verdict = received.message, received.verdict
+    if message is None or verdict is None:
+        store.insert(connection, received.row, Effects(), window=window)
+        return _receipt(received)
+    if verdict.code is Code.AA and store.insert(connection, received.row, received.effects, window=window):
+        return _receipt(received)
+    holder = None
+    if received.key is not None:
+        holder = store.key_holder(connection, received.key, at=received.row.at, window=window)
+    if verdict.code is not Code.AA and (holder is None or holder.content_hash != content_hash(message)):
+        # Judged by today's rules; but what was accepted once stays acknowledged, as below.
+        return _refused(connection, received)
+    if holder is None:
+        raise StorageUnavailable("the control id was taken and released in the same moment")
+    return _duplicate(connection, received, message, holder)
 
 
-def _repeat(connection: Connection, received: Received) -> Receipt | None:
-    """The receipt of the accepted message this one repeats, if it does."""
-    holder = _holder(connection, received)
-    if holder is None or received.message is None or holder.content_hash != content_hash(received.message):
-        return None
-    return _duplicate(connection, received)
+def _refused(connection: Connection, received: Received, repeat: str | None = None) -> Receipt:
+    """Store a message that claims no key: it is kept whatever else there is."""
+    store.insert(connection, received.row, received.effects, window=received.intake.duplicate_window)
+    return replace(_receipt(received), repeat=repeat)
 
 
-def _duplicate(connection: Connection, received: Received) -> Receipt:
+def _duplicate(connection: Connection, received: Received, message: Message, holder: KeyHolder) -> Receipt:
     """Answer a message whose control id is taken: by itself, or by another content."""
-    holder = _holder(connection, received)
-    message = received.message
-    if holder is None or message is None:  # the claim ran out between two statements of ours
-        return _stored(connection, received)
     if holder.content_hash != content_hash(message):
-        REPEATED.labels("conflict").inc()
-        return _stored(connection, _answered(received, rules.DUPLICATE, holder.message_uuid))
-    store.count_repeat(connection, received.key, at=received.row.at)
+        return _refused(connection, _answered(received, rules.DUPLICATE, holder.message_uuid), "conflict")
     if received.intake.duplicate_policy == "reject":
-        REPEATED.labels("reject").inc()
-        return _stored(connection, _answered(received, rules.REPEATED, holder.message_uuid))
-    REPEATED.labels("replay").inc()
-    return Receipt(holder.message_uuid, holder.ack, Code.AA, holder.charset)
+        return _refused(connection, _answered(received, rules.REPEATED, holder.message_uuid), "reject")
+    store.count_repeat(connection, holder.key, at=received.row.at)
+    ack, charset = holder.ack, holder.charset
+    if ack is None or holder.ack_status != Code.AA:
+        # The first answer is gone (its month was dropped), or a replay accepted what was refused
+        # then: the sender asks whether we have it, and we do.
+        uuid, now = holder.message_uuid, received.row.at
+        ack = acknowledge(message, rules.ACCEPTED, control_id=uuid.hex[12:], now=now)
+        charset = message.charset
+    return Receipt(holder.message_uuid, ack, Code.AA, charset, repeat="replay")
 
 
 def _receipt(received: Received) -> Receipt:
-    row = received.row
     code = received.verdict.code if received.verdict else None
-    return Receipt(row.uuid, row.ack, code, row.charset)
+    return Receipt(received.row.uuid, received.row.ack, code, received.row.charset)
 
 
 def count(received: Received, receipt: Receipt) -> None:
@@ -274,6 +276,8 @@ def count(received: Received, receipt: Receipt) -> None:
     code, _, trigger = (row.event_code or "").partition("_")
     event = row.event_code if trigger in accepted.get(code, ()) else "other"
     RECEIVED.labels(event, receipt.code or "unreadable").inc()
+    if receipt.repeat:
+        REPEATED.labels(receipt.repeat).inc()
     _log.info(
         "message received",
         extra={

@@ -1,11 +1,13 @@
 """Replay one stored message: publish it again, or accept now what was refused when it came."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from dhos_connector_api import clock
+from dhos_connector_api.actions.envelope import Envelope
 from dhos_connector_api.errors import Conflict, NotFound
 from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.intake.receive_hl7 import Intake, Received, receive
@@ -26,18 +28,18 @@ class Replayed:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A stored message as a replay needs it, read before the transaction."""
+    """A stored message as a replay needs it."""
 
     uuid: UUID
     state: str
-    src_description: str
+    received_at: datetime
     correlation_id: str
     created_by: str | None
     received: bytes
 
 
 def load(connection: Connection, uuid: UUID) -> Stored:
-    """Read the message to replay. Raises NotFound, and Conflict when its bytes were pruned."""
+    """Read the message to replay. Raises NotFound, and Conflict for one that cannot be replayed."""
     row = store.get(connection, uuid)
     if row is None:
         raise NotFound("there is no message with that uuid")
@@ -45,10 +47,12 @@ def load(connection: Connection, uuid: UUID) -> Stored:
         raise Conflict("the bytes of this message are no longer kept")
     if row["src_description"] != "tie":
         raise Conflict("only messages that came in can be replayed")
+    if row["duplicate_of"] is not None:
+        raise Conflict(f"its control id belongs to message {row['duplicate_of']}")
     return Stored(
         row["uuid"],
         row["state"],
-        row["src_description"],
+        row["created"],
         row["correlation_id"],
         row["created_by"],
         bytes(row["received"]),
@@ -69,48 +73,44 @@ def judge_again(stored: Stored, intake: Intake) -> Received:
 def replay(connection: Connection, stored: Stored, judged: Received, *, by: str) -> Replayed:
     """Queue the message's envelopes again, under the ids they have always had.
 
-    An accepted message is published as it was, or as `judged` now where its outbox rows are pruned.
-    A refused one is accepted if `judged` says so now; its sender is not told: the acknowledgement
-    that was sent stays on record. Raises Conflict when a later message took its control id.
+    `connection` is a transaction's. An accepted message is published as it was, and as `judged` now
+    where outbox rows are pruned. A refused one is accepted if `judged` says so now; its sender is
+    not told: the acknowledgement that was sent stays on record. Raises Conflict when another
+    message has its control id.
     """
     verdict = judged.verdict
+    accepts = verdict is not None and verdict.code is Code.AA
     if stored.state == "accepted":
-        again = outbox.republish(connection, stored.uuid)
-        if not again and verdict is not None and verdict.code is Code.AA:
-            again = _queue(connection, stored, judged.effects)
-        return Replayed(stored.uuid, again, accepted_now=False, refusal=None if again else verdict)
-    if verdict is None or verdict.code is not Code.AA:
+        queued = outbox.republish(connection, stored.uuid)
+        if accepts:
+            queued += _queue_missing(connection, stored, judged.effects)
+        return Replayed(stored.uuid, queued, accepted_now=False, refusal=None if queued else verdict)
+    if not accepts:
         return Replayed(stored.uuid, 0, accepted_now=False, refusal=verdict)
     accepted = store.accept(
         connection,
         stored.uuid,
         judged.effects,
         at=clock.now(),
+        received_at=stored.received_at,
         by=by,
         correlation_id=stored.correlation_id,
         window=judged.intake.duplicate_window,
     )
     if not accepted:
-        raise Conflict("a later message with the same control id was accepted in its place")
+        raise Conflict("another message has its control id by now, or it was accepted meanwhile")
     return Replayed(stored.uuid, len(judged.effects.envelopes), accepted_now=True, refusal=None)
 
 
-def _queue(connection: Connection, stored: Stored, effects: Effects) -> int:
-    """Put rebuilt envelopes of an accepted message into the outbox."""
-    statement = text(
-        "INSERT INTO outbox (id, message_uuid, sender, routing_key, body, correlation_id, created)"
-        " VALUES (:id, :message_uuid, :sender, :routing_key, :body, :correlation_id, :created)"
+def _queue_missing(connection: Connection, stored: Stored, effects: Effects) -> int:
+    """Put envelopes that are no longer in the outbox there again."""
+    return sum(
+        outbox.add(
+            connection,
+            Envelope(envelope_id, routing_key, body, stored.correlation_id),
+            message_uuid=stored.uuid,
+            sender=effects.sender,
+            at=clock.now(),
+        )
+        for envelope_id, routing_key, body in effects.envelopes
     )
-    at = clock.now()
-    for envelope_id, routing_key, body in effects.envelopes:
-        values = {
-            "id": envelope_id,
-            "message_uuid": stored.uuid,
-            "sender": effects.sender,
-            "routing_key": routing_key,
-            "body": body,
-            "correlation_id": stored.correlation_id,
-            "created": at,
-        }
-        connection.execute(statement, values)
-    return len(effects.envelopes)

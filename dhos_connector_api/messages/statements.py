@@ -83,9 +83,9 @@ ACCEPT = (
 
 #: Who holds a key now, and what it was answered.
 HOLDER = """
-SELECT k.message_uuid, k.content_hash, b.ack, b.charset
+SELECT k.message_uuid, k.content_hash, b.ack, m.ack_status, b.charset
 FROM message_key k
-JOIN message m ON m.uuid = k.message_uuid
+LEFT JOIN message m ON m.uuid = k.message_uuid
 LEFT JOIN message_body b ON b.message_uuid = m.uuid AND b.created = m.created
 WHERE k.key = %(key)s AND k.claimed_at >= %(expired_before)s
 """

@@ -85,9 +85,11 @@ class NewMessage:
 class KeyHolder:
     """The message that holds a control id, with the acknowledgement it was given."""
 
+    key: bytes
     message_uuid: UUID
     content_hash: bytes
     ack: bytes | None
+    ack_status: str | None
     charset: str | None
 
 
@@ -111,16 +113,19 @@ def accept(
     effects: Effects,
     *,
     at: datetime,
+    received_at: datetime,
     by: str | None,
     correlation_id: str,
     window: timedelta,
 ) -> bool:
-    """Turn a refused message into an accepted one, as a replay does.
+    """Turn a refused message that came at `received_at` into an accepted one, as a replay does at `at`.
 
-    False when another message holds the key by now, or it was accepted already: nothing was changed.
+    False when another message holds the key, or it was accepted already: nothing was changed. A
+    claim is taken over only if it had run out when the message came: one made since then is the
+    sender's corrected copy.
     """
     parameters = effects.parameters(at, window)
-    parameters.update(uuid=uuid, by=by, correlation_id=correlation_id)
+    parameters.update(uuid=uuid, by=by, correlation_id=correlation_id, expired_before=received_at - window)
     return bool(connection.exec_driver_sql(statements.ACCEPT, parameters).scalar_one())
 
 
@@ -132,7 +137,7 @@ def key_holder(connection: Connection, key: bytes, *, at: datetime, window: time
     if row is None:
         return None
     ack = None if row.ack is None else bytes(row.ack)
-    return KeyHolder(row.message_uuid, bytes(row.content_hash), ack, row.charset)
+    return KeyHolder(key, row.message_uuid, bytes(row.content_hash), ack, row.ack_status, row.charset)
 
 
 def count_repeat(connection: Connection, key: bytes, *, at: datetime) -> None:

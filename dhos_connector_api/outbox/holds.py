@@ -1,11 +1,11 @@
-"""Which streams are held back after a failure, and until when (pure; the clock is an argument).
+"""What is held back after a failure, and until when (pure; the clock is an argument).
 
-A stream whose row could not be published waits 1, 2, 4 ... 30 seconds. Then it is tried with a
-single row, and goes on one by one until it is past the rows that were in doubt: what makes RabbitMQ
-close the channel shows itself alone, and an unroutable backlog is not sent again and again.
+A stream, or a whole sender, whose row could not be published waits 1, 2, 4 ... 30 seconds. Then it is
+tried with a single row, and goes on one by one until it is past the rows that were in doubt: what
+makes RabbitMQ close the channel shows itself alone, and an unroutable backlog is not sent again and
+again.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dhos_connector_api.outbox.store import Stream
@@ -29,8 +29,9 @@ class Holds:
     def __len__(self) -> int:
         return len(self._holds)
 
-    def __iter__(self) -> Iterator[Stream]:
-        return iter(list(self._holds))
+    def all(self) -> frozenset[Stream]:
+        """Everything that is held."""
+        return frozenset(self._holds)
 
     def failed(self, stream: Stream, *, now: float, doubtful: int) -> None:
         """Its next row could not be published; `doubtful` rows from there on may be at fault."""

@@ -1,7 +1,8 @@
 """One step of the relay: select waiting rows, publish them, settle what became of them.
 
-Publishing is handed in. A row is settled only when every row before it in its stream is: what was
-confirmed after a gap is published again, under the same id, so that order holds.
+Publishing is handed in. A row is settled only when every row of its sender before it is: what was
+confirmed after a gap is published again, under the same id, so that order holds. Rows that came back
+as unroutable are the exception: they stay behind with their routing key, and the sender goes on.
 """
 
 from collections import Counter
@@ -39,28 +40,35 @@ class Settlement:
     confirmed: list[WaitingRow] = field(default_factory=list)
     impossible: list[WaitingRow] = field(default_factory=list)
     failed: dict[Outcome, list[WaitingRow]] = field(default_factory=dict)
-    #: Streams that stopped, with the number of rows from there on that may be at fault.
+    #: What stopped (a stream, or a whole sender), and how many rows from there on may be at fault.
     stopped: dict[Stream, int] = field(default_factory=dict)
 
 
 def settlement(rows: Sequence[WaitingRow], outcomes: Sequence[Outcome]) -> Settlement:
-    """Sort a batch by what is to be noted (pure); rows of a stream stand in their order.
+    """Sort a batch by what is to be noted (pure); rows of a sender stand in their order.
 
-    After a row that is neither confirmed nor impossible its stream has stopped: later confirms of
-    that stream count for nothing.
+    After an unroutable row its stream has stopped, after one that was refused or not answered its
+    whole sender: later confirms of what has stopped count for nothing.
     """
     result = Settlement()
     for row, outcome in zip(rows, outcomes, strict=True):
+        whole = whole_sender(row.stream)
         if outcome is Outcome.IMPOSSIBLE:
             result.impossible.append(row)
         elif outcome is not Outcome.CONFIRMED:
             result.failed.setdefault(outcome, []).append(row)
+            unit = row.stream if outcome is Outcome.RETURNED else whole
             # Only an unknown outcome leaves open which row was at fault.
             unknown = 1 if outcome is Outcome.UNKNOWN else 0
-            result.stopped[row.stream] = max(1, result.stopped.get(row.stream, 0) + unknown)
-        elif row.stream not in result.stopped:
+            result.stopped[unit] = max(1, result.stopped.get(unit, 0) + unknown)
+        elif row.stream not in result.stopped and whole not in result.stopped:
             result.confirmed.append(row)
     return result
+
+
+def whole_sender(stream: Stream) -> Stream:
+    """All streams of that one's sender."""
+    return (stream[0], "")
 
 
 class Relay:
@@ -84,7 +92,7 @@ class Relay:
         self._monotonic = monotonic
         self._batch = batch
         self._holds = Holds()
-        self._after: Stream = ("", "")
+        self._after = ""
 
     def step(self) -> bool:
         """Publish one batch and settle it; False when there was nothing to publish now."""
@@ -99,17 +107,28 @@ class Relay:
         return True
 
     def _select(self) -> list[WaitingRow]:
-        """A single row of a stream that failed before and is due, else a batch of all the others."""
+        """A single row of what failed before and is due, else a batch of all the others."""
         due = self._holds.due(self._monotonic())
         if due is not None:
-            row = store.first_waiting(self._connection, due)
+            row = self._next_of(due)
             if row is not None:
                 return [row]
             self._holds.forget(due)
-        rows = store.waiting(self._connection, rows=self._batch, held=self._holds, after=self._after)
+        rows = store.waiting(self._connection, rows=self._batch, held=self._holds.all(), after=self._after)
         if rows:
-            self._after = max(row.stream for row in rows)
+            self._after = max(row.stream[0] for row in rows)
         return rows
+
+    def _next_of(self, due: Stream) -> WaitingRow | None:
+        """The next row of a stream that is due, or of a whole sender but for its unroutable streams."""
+        sender, routing_key = due
+        if routing_key:
+            if whole_sender(due) in self._holds.all():
+                return None  # its sender is tried first; the stream is found out about again
+            return store.first_waiting(self._connection, due)
+        held = [stream for stream in self._holds.all() if stream[1]]
+        rows = store.waiting(self._connection, rows=1, held=held, sender=sender)
+        return rows[0] if rows else None
 
     def _settle(self, result: Settlement) -> None:
         at = self._now()
@@ -125,6 +144,7 @@ class Relay:
         if len(self._holds):
             for row in (*result.confirmed, *result.impossible):
                 self._holds.passed(row.stream)
+                self._holds.passed(whole_sender(row.stream))
         now = self._monotonic()
         for stream, doubtful in result.stopped.items():
             self._holds.failed(stream, now=now, doubtful=doubtful)

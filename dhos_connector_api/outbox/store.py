@@ -3,7 +3,7 @@
 The relay alone selects and settles waiting rows. The rest is for people and housekeeping.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,37 +13,48 @@ from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api.actions.envelope import Envelope
 
-#: (sender, routing key): within it rows are published in the order of their position.
+#: (sender, routing key). Rows of one sender are published in the order of their position; while a
+#: routing key is unroutable, its stream alone stays behind. An empty routing key: the whole sender.
 Stream = tuple[str, str]
 
 _WAITING = "published_at IS NULL AND dead_at IS NULL"
 
-# One index probe a stream (a loose index scan), then the first rows of each that is not held back:
-# the same number from each, so that one sender's backlog does not hold up the others. With more
-# streams than rows to fetch, `after` lets the next look begin where this one ended.
+# One index probe a stream (a loose index scan), then the first rows of each sender over all its
+# streams that are not held back: the same number from each sender, so that one's backlog does not
+# hold up the others. With more senders than rows to fetch, `after` lets the next look begin where
+# this one ended.
 _SELECT = text(f"""
 WITH RECURSIVE stream AS (
-    (SELECT sender, routing_key FROM outbox WHERE {_WAITING} ORDER BY sender, routing_key LIMIT 1)
+    (SELECT sender, routing_key FROM outbox
+    WHERE {_WAITING} AND (CAST(:sender AS text) IS NULL OR sender = :sender)
+    ORDER BY sender, routing_key LIMIT 1)
     UNION ALL
     SELECT next.sender, next.routing_key
     FROM stream, LATERAL (
         SELECT sender, routing_key FROM outbox
         WHERE {_WAITING} AND (sender, routing_key) > (stream.sender, stream.routing_key)
+            AND (CAST(:sender AS text) IS NULL OR sender = :sender)
         ORDER BY sender, routing_key LIMIT 1) AS next
-), free AS MATERIALIZED (
-    SELECT sender, routing_key FROM stream
+), ranked AS (
+    SELECT sender, routing_key, dense_rank() OVER (ORDER BY sender <= CAST(:after AS text), sender) AS rank
+    FROM stream
     WHERE (sender, routing_key) NOT IN (
-        SELECT * FROM unnest(CAST(:held_senders AS text[]), CAST(:held_keys AS text[])))
-    ORDER BY (sender, routing_key) <= (CAST(:after_sender AS text), CAST(:after_key AS text)),
-        sender, routing_key
-    LIMIT CAST(:rows AS int)
+            SELECT * FROM unnest(CAST(:held_senders AS text[]), CAST(:held_keys AS text[])))
+        AND sender <> ALL (CAST(:held_wholly AS text[]))
+), free AS MATERIALIZED (
+    SELECT sender, routing_key FROM ranked WHERE rank <= CAST(:rows AS int)
+), share AS MATERIALIZED (
+    SELECT greatest(1, CAST(:rows AS int) / greatest(1, count(DISTINCT sender)))::int AS rows FROM free
 )
-SELECT free.sender, free.routing_key, row.id, row.body, row.correlation_id, row.created
-FROM free, LATERAL (
-    SELECT id, body, correlation_id, created, position FROM outbox
-    WHERE {_WAITING} AND sender = free.sender AND routing_key = free.routing_key
-    ORDER BY position
-    LIMIT (SELECT greatest(1, CAST(:rows AS int) / count(*)) FROM free)) AS row
+SELECT row.sender, row.routing_key, row.id, row.body, row.correlation_id, row.created
+FROM (SELECT DISTINCT sender FROM free) AS one, LATERAL (
+    SELECT free.sender, free.routing_key, waiting.*
+    FROM free, LATERAL (
+        SELECT id, body, correlation_id, created, position FROM outbox
+        WHERE {_WAITING} AND sender = free.sender AND routing_key = free.routing_key
+        ORDER BY position LIMIT (SELECT rows FROM share)) AS waiting
+    WHERE free.sender = one.sender
+    ORDER BY waiting.position LIMIT (SELECT rows FROM share)) AS row
 ORDER BY row.position
 """)  # noqa: S608  constants only
 
@@ -74,21 +85,27 @@ class Depth:
 
 
 def waiting(
-    connection: Connection, *, rows: int, held: Iterable[Stream] = (), after: Stream = ("", "")
+    connection: Connection,
+    *,
+    rows: int,
+    held: Collection[Stream] = (),
+    after: str = "",
+    sender: str | None = None,
 ) -> list[WaitingRow]:
-    """Up to `rows` waiting rows, as many from each stream that is not in `held`, in their order.
+    """Up to `rows` waiting rows, as many from each sender, in their order; none of a stream in `held`.
 
-    Streams that sort after `after` come first.
+    Senders that sort after `after` come first. With `sender`, only rows of that one.
     """
-    held = list(held)
+    streams = [stream for stream in held if stream[1]]
     found = connection.execute(
         _SELECT,
         {
             "rows": rows,
-            "after_sender": after[0],
-            "after_key": after[1],
-            "held_senders": [stream[0] for stream in held],
-            "held_keys": [stream[1] for stream in held],
+            "after": after,
+            "sender": sender,
+            "held_senders": [stream[0] for stream in streams],
+            "held_keys": [stream[1] for stream in streams],
+            "held_wholly": [stream[0] for stream in held if not stream[1]],
         },
     )
     return [_row(each) for each in found]
@@ -167,12 +184,34 @@ def republish(connection: Connection, message_uuid: UUID) -> int:
     ).rowcount
 
 
+def add(connection: Connection, envelope: Envelope, *, message_uuid: UUID, sender: str, at: datetime) -> int:
+    """Let an envelope wait for the relay; 0 when one with its id is there already, else 1."""
+    return connection.execute(
+        text(
+            "INSERT INTO outbox (id, message_uuid, sender, routing_key, body, correlation_id, created)"
+            " VALUES (:id, :message_uuid, :sender, :routing_key, :body, :correlation_id, :created)"
+            " ON CONFLICT (id) DO NOTHING"
+        ),
+        {
+            "id": envelope.id,
+            "message_uuid": message_uuid,
+            "sender": sender,
+            "routing_key": envelope.routing_key,
+            "body": envelope.body,
+            "correlation_id": envelope.correlation_id,
+            "created": at,
+        },
+    ).rowcount
+
+
 def prune(connection: Connection, *, published_before: datetime, limit: int) -> int:
     """Delete up to `limit` rows published before that time, oldest first; how many it were."""
     return connection.execute(
         text(
             "DELETE FROM outbox WHERE id = ANY(ARRAY(SELECT id FROM outbox"
             " WHERE published_at < :before ORDER BY published_at LIMIT :limit))"
+            # Looked at again once the row is locked: a replay may have made it wait meanwhile.
+            " AND published_at < :before"
         ),
         {"before": published_before, "limit": limit},
     ).rowcount

@@ -48,7 +48,9 @@ def session_engine(url: URL | str, *, name: str = "dhos-connector-api relay") ->
         "keepalives_count": 3,
         "tcp_user_timeout": 5000,
     }
-    return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=arguments)
+    return create_engine(
+        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args=arguments
+    )
 
 
 class Lease:

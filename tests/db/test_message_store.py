@@ -126,7 +126,14 @@ def test_accept_turns_a_refused_message_into_an_accepted_one(database: Database)
         brought = effects(message)
         for expected in (True, False):
             accepted = store.accept(
-                connection, message.uuid, brought, at=at, by="ops", correlation_id="r", window=WINDOW
+                connection,
+                message.uuid,
+                brought,
+                at=at,
+                received_at=message.at,
+                by="ops",
+                correlation_id="r",
+                window=WINDOW,
             )
             assert accepted is expected
         row = store.get(connection, message.uuid)
@@ -142,7 +149,14 @@ def test_accept_changes_nothing_when_a_later_message_took_the_key(database: Data
         store.insert(connection, corrected, effects(corrected, key=b"k"), window=WINDOW)
         brought = effects(refused, key=b"k")
         accepted = store.accept(
-            connection, refused.uuid, brought, at=later(), by="ops", correlation_id="r", window=WINDOW
+            connection,
+            refused.uuid,
+            brought,
+            at=later(),
+            received_at=refused.at,
+            by="ops",
+            correlation_id="r",
+            window=WINDOW,
         )
         row = store.get(connection, refused.uuid)
     assert not accepted

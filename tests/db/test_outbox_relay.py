@@ -181,3 +181,34 @@ def test_a_row_that_becomes_visible_late_is_not_skipped(session: Connection, dat
         assert broker.taken == early
     _drain(relay)
     assert broker.taken == early + late
+
+
+def test_a_sender_keeps_its_order_over_its_routing_keys_through_failures(session: Connection) -> None:
+    broker, clockwork = Broker(), Clockwork()
+    ids = []
+    for number in range(30):
+        ids += put(session, 1, routing_key=EVENT_ROUTING_KEY if number % 3 == 0 else LEGACY_ROUTING_KEY)
+    broker.refuses = {ids[9]}
+    relay = _relay(session, broker, clockwork)
+    _drain(relay)
+    assert store.depth_and_age(session)
+    broker.refuses = set()
+    broker.taken.clear()
+    clockwork.seconds = 60
+    _drain(relay)
+    assert broker.taken == ids[9:]
+    assert store.depth_and_age(session) == []
+
+
+def test_an_unbound_event_key_does_not_hold_back_admissions(session: Connection) -> None:
+    broker, clockwork = Broker(), Clockwork()
+    broker.bound = {LEGACY_ROUTING_KEY}
+    event = put(session, 1, routing_key=EVENT_ROUTING_KEY)
+    admissions = put(session, 1000)
+    relay = _relay(session, broker, clockwork)
+    _drain(relay)
+    assert broker.taken == admissions
+    broker.bound.add(EVENT_ROUTING_KEY)
+    clockwork.seconds = 60
+    _drain(relay)
+    assert broker.taken == [*admissions, *event]

@@ -40,17 +40,31 @@ def test_one_sender_alone_gets_the_whole_batch(database: Database) -> None:
         assert len(store.waiting(connection, rows=500)) == 500
 
 
-def test_with_more_streams_than_rows_each_has_its_turn(database: Database) -> None:
+def test_with_more_senders_than_rows_each_has_its_turn(database: Database) -> None:
     with database.transaction() as connection:
         for number in range(7):
             put(connection, 1, sender=f"S{number}")
-        after, seen = ("", ""), set()
+        after, seen = "", set()
         for _ in range(3):
             rows = store.waiting(connection, rows=3, after=after)
             assert len(rows) == 3
             seen |= {row.stream for row in rows}
-            after = max(row.stream for row in rows)
+            after = max(row.stream[0] for row in rows)
     assert len(seen) == 7
+
+
+def test_a_sender_keeps_its_order_over_its_routing_keys(database: Database) -> None:
+    ids = []
+    with database.transaction() as connection:
+        for number in range(60):
+            key = EVENT_ROUTING_KEY if number % 10 == 0 else LEGACY_ROUTING_KEY
+            ids += put(connection, 1, routing_key=key)
+        put(connection, 60, sender="LAB")
+        rows = store.waiting(connection, rows=40)
+        mine = [row.envelope.id for row in rows if row.stream[0] == "EPR"]
+        assert mine == ids[:20]
+        rest = store.waiting(connection, rows=40, held=[("LAB", "")])
+    assert [row.envelope.id for row in rest] == ids[:40]
 
 
 def test_held_streams_are_left_out_and_only_they(database: Database) -> None:

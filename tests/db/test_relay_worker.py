@@ -158,10 +158,10 @@ def test_a_relay_without_a_broker_keeps_an_eye_on_its_lease(
     ids = _put(database)
     one.outlet.is_ready = False
     assert not one.relay.step()
-    assert one.relay.active
+    assert one.relay.rest() == POLL
     _end_session(database, one.name)
     one.relay.step()
-    assert not one.relay.active
+    assert one.relay.rest() == STANDBY_POLL
     assert two.relay.step()
     assert two.outlet.taken == ids
 

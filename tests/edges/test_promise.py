@@ -55,7 +55,7 @@ def _relay(environ: dict[str, str], folder: Path, *module: str) -> Process:
     return Process([*(module or ("dhos_connector_api",)), "relay"], environ, folder / "relay.log")
 
 
-@pytest.mark.parametrize("point", ["stored, not committed", "committed, not answered"])
+@pytest.mark.parametrize("point", ["read, not stored", "committed, not answered"])
 def test_a_web_process_killed_at_its_worst_moment(
     environ: dict[str, str], own_vhost: BrokerAddress, tmp_path: Path, point: str
 ) -> None:

@@ -30,9 +30,15 @@ def publisher(shared_rabbitmq: BrokerAddress) -> Iterator[Publisher]:
     made.close()
 
 
+def _served(publisher: Publisher, seconds: float) -> Publisher:
+    """The publisher after it was idle for that long."""
+    publisher.idle(seconds)
+    return publisher
+
+
 def _ids(consumer: Consumer, count: int) -> list[UUID]:
     """The message_ids of the next messages, acknowledged."""
-    ids = []
+    ids: list[UUID] = []
     while len(ids) < count:
         delivery = consumer.receive(5)
         if delivery is None:
@@ -203,7 +209,7 @@ def test_it_comes_back_by_itself_after_the_broker_does(
     assert publisher.publish([second]) == [Outcome.UNKNOWN]
     assert not publisher.connected
     own_rabbitmq.start()
-    eventually(lambda: publisher.idle(0.1) or publisher.ready())
+    eventually(lambda: _served(publisher, 0.1).ready())
     assert publisher.publish([second, third]) == [Outcome.CONFIRMED] * 2
     consumer = Consumer(own_vhost, "patients", [])
     assert _ids(consumer, 3) == [first.id, second.id, third.id]
@@ -239,8 +245,8 @@ def test_a_batch_that_waits_is_given_up_when_told_and_the_connection_cut(
     own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress
 ) -> None:
     Consumer(own_vhost, "patients", [LEGACY_ROUTING_KEY]).close()
-    asked: list[bool] = []
-    publisher = Publisher(own_vhost, keep_waiting=lambda: asked.append(True) or len(asked) < 3)
+    answers = iter([True, True, False])
+    publisher = Publisher(own_vhost, keep_waiting=lambda: next(answers))
     assert publisher.ready()
     own_rabbitmq.control("set_vm_memory_high_watermark", "0.000001")
     try:
@@ -264,7 +270,7 @@ def test_an_idle_connection_outlives_its_heartbeats(shared_rabbitmq: BrokerAddre
 
     publisher = Publisher(Hasty(shared_rabbitmq.host, shared_rabbitmq.port, shared_rabbitmq.vhost))
     assert publisher.ready()
-    throughout(lambda: publisher.idle(0.2) is None and publisher.connected, seconds=4)
+    throughout(lambda: _served(publisher, 0.2).connected, seconds=4)
     assert publisher.publish([an_envelope()]) == [Outcome.CONFIRMED]
     publisher.close()
 

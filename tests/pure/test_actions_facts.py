@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dhos_connector_api.actions.facts import Facts, facts
+from dhos_connector_api.actions.facts import MOST_IDENTIFIERS, Facts, facts
 from dhos_connector_api.hl7v2.read import Message, read
+from dhos_connector_api.hl7v2.rules import judge
 from dhos_connector_api.site import Site
 from tests.hl7_builders import adt, adt_message, merge, message, two_patients
 
@@ -78,6 +79,35 @@ def test_what_is_no_identifier_is_left_out(visit: str) -> None:
 
 def test_the_longest_identifier_is_kept() -> None:
     assert ("Visit ID", "V" * 255) in identifiers(visit="V" * 255)
+
+
+def test_the_identifiers_of_the_largest_accepted_message_are_all_kept() -> None:
+    pids = [f"PID|||{number}^^^A^MRN" for number in range(2, 100)]
+    more = [line for pid in pids for line in (pid, "MRG|" + pid[6:] + "0||||V" + pid[6:], "PV1|1|I")]
+    received = read(merge("A40", mrn="1", nhs_number="", old_mrn="10", MRG_5="V1", more=more))
+    assert judge(received, Site()).code == "AA"
+    known = of(received).identifiers
+    assert {("MRN", str(number)) for number in range(1, 100)} <= set(known)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"PID_3": "~".join(f"{number}^^^A^MRN" for number in range(210_000))},
+        {"MRG_1": "~".join(f"{number}^^^A^MRN" for number in range(210_000))},
+        {"more": [f"PID|||{number}^^^A^MRN" for number in range(50_000)]},
+        {
+            "more": [
+                "MRG|" + "~".join(f"{one}.{number}^^^A^MRN" for number in range(99)) for one in range(500)
+            ]
+        },
+        {"more": ["PV1|||||||||||||||||||V" + str(number) for number in range(50_000)]},
+    ],
+)
+def test_what_is_refused_for_its_size_has_a_bounded_number_of_identifiers(fields: dict[str, Any]) -> None:
+    received = read(merge("A40", **fields))
+    assert judge(received, Site()).error == "207"
+    assert 0 < len(of(received).identifiers) <= MOST_IDENTIFIERS
 
 
 def test_a_nul_reaches_no_fact() -> None:

@@ -47,6 +47,7 @@ def test_values_are_read_as_what_they_are(name: str, value: str, attribute: str,
         ("SERVER_TIMEZONE", "Mars/Olympus"),
         ("SERVER_TIMEZONE", "../etc/passwd"),
         ("HL7_DUPLICATE_WINDOW", "a week"),
+        ("HL7_DUPLICATE_WINDOW", "999999d"),
         ("HL7_DUPLICATE_POLICY", "maybe"),
         ("RABBITMQ_DISABLED", "perhaps"),
         ("ENVIRONMENT", "STAGING"),
@@ -68,6 +69,7 @@ def test_a_bad_value_is_named_but_not_shown(name: str, value: str) -> None:
         ({"EPR_SERVICE_ADAPTER_ISSUER": "x"}, "EPR_SERVICE_ADAPTER_HS_KEY"),
         ({"EPR_SERVICE_ADAPTER_HS_KEY": "x"}, "EPR_SERVICE_ADAPTER_ISSUER"),
         ({"DHOS_TRUSTOMER_API_HOST": "x"}, "CUSTOMER_CODE"),
+        ({"DHOS_TRUSTOMER_API_HOST": "x", "CUSTOMER_CODE": "x"}, "POLARIS_API_KEY"),
     ],
 )
 def test_what_is_missing_is_named(environ: dict[str, str], name: str) -> None:
@@ -82,6 +84,7 @@ def test_what_is_missing_is_named(environ: dict[str, str], name: str) -> None:
         ({"DATABASE_PASSWORD": ""}, "DATABASE_PASSWORD"),
         ({"RABBITMQ_HOST": "mq"}, "RABBITMQ_PASSWORD"),
         ({"HS_KEY": "short"}, "HS_KEY"),
+        ({"EPR_SERVICE_ADAPTER_HS_KEY_PREVIOUS": "a"}, "EPR_SERVICE_ADAPTER_HS_KEY_PREVIOUS"),
     ],
 )
 def test_production_has_no_default_for_what_is_secret(environ: dict[str, str], name: str) -> None:
@@ -96,3 +99,9 @@ def test_every_setting_is_described() -> None:
     assert all(each.text for each in described)
     assert [each.name for each in described if each.required] == ["HS_KEY"]
     assert not [each.name for each in described if each.secret and each.default not in (None, "guest")]
+
+
+def test_no_key_of_one_issuer_is_one_of_another() -> None:
+    adapter = {"EPR_SERVICE_ADAPTER_ISSUER": "x", "EPR_SERVICE_ADAPTER_HS_KEY": GOOD["HS_KEY"]}
+    with pytest.raises(BadSetting, match="two of them are the same"):
+        load(GOOD | adapter)

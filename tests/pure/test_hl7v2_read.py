@@ -128,8 +128,9 @@ def test_any_delimiters(field: str, encoding: str) -> None:
         "MSH|^~\\&#!|",
         "MSH ^~\\& ",
         'MSH|^~"&|',
-    ]
-    + ["MSH|", "MSH|^~\\\x01|"],
+        "MSH|",
+        "MSH|^~\\\x01|",
+    ],
 )
 def test_delimiters_that_separate_nothing_are_a_defect_and_still_read(start: str) -> None:
     found = read((start + "X|Y|" * 20 + "\rPID|1||A^B").encode())

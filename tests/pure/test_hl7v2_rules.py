@@ -161,6 +161,24 @@ def test_what_one_message_may_bring_is_bounded() -> None:
     assert answer(merge(more=["MRG|OLD^^^A^MRN"] * 100)) == AA
 
 
+@pytest.mark.parametrize("field", ["PID_3", "PID_13", "MRG_1"])
+def test_the_repetitions_of_a_field_are_bounded(field: str) -> None:
+    assert answer(merge(**{field: "~".join(["1^^^A^MRN"] * 100)})) == AA
+    assert answer(merge(**{field: "~".join(["1^^^A^MRN"] * 101)})) == ("AE", "207", None)
+    assert answer(merge(**{field: "~".join(["1^^^A^MRN"] * 300_000)})) == ("AE", "207", None)
+
+
+def test_the_repetitions_of_a_message_are_bounded() -> None:
+    mrg = "MRG|" + "~".join(["1^^^A^MRN"] * 99)
+    assert answer(merge(mrn="1", nhs_number="", more=[mrg] * 10)) == AA
+    assert answer(merge(mrn="1", nhs_number="", more=[mrg] * 11)) == ("AE", "207", None)
+
+
+def test_a_pid_that_groups_share_counts_for_each() -> None:
+    assert answer(merge(PID_5="X" * 60_000, more=["MRG|OLD^^^A^MRN"] * 7)) == AA
+    assert answer(merge(PID_5="X" * 60_000, more=["MRG|OLD^^^A^MRN"] * 8)) == ("AE", "207", None)
+
+
 def test_a_senders_own_code_does_not_pass_for_ours() -> None:
     table = IdentifierTable(mrn_types=frozenset({"HOSP"}))
     (pid,) = read(adt(PID_3="1^^^X^MRN~2^^^X^HOSP")).all("PID")

@@ -1,6 +1,6 @@
 """Times, identifiers and patient groups."""
 
-from datetime import UTC, timedelta, timezone
+from datetime import UTC, date, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -18,6 +18,7 @@ from dhos_connector_api.hl7v2.identifiers import (
     visit_identifier,
 )
 from dhos_connector_api.hl7v2.read import read
+from dhos_connector_api.hl7v2.segment import MOST_REPETITIONS
 from dhos_connector_api.site import IdentifierTable
 from tests.hl7_builders import adt_message, merge, two_patients
 
@@ -64,9 +65,17 @@ def test_times(text: str, precision: Precision, iso: str | None, date: str | Non
         "2017073124",
         "201707311460",
         "20170731141360",
-    ]
-    + ["00000000", "20170731141300.", "2017073114.5", "2017-07-31", "20170731+2400", "20170731+0160", "x" * 9]
-    + ["99991231235959-1200", "00010101+1300", "٢٠١٧٠٧٣١", "9" * 100_000, "20170731141300.1234567890"],
+        *(
+            "00000000",
+            "20170731141300.",
+            "2017073114.5",
+            "2017-07-31",
+            "20170731+2400",
+            "20170731+0160",
+            "x" * 9,
+        ),
+        *("99991231235959-1200", "00010101+1300", "٢٠١٧٠٧٣١", "9" * 100_000, "20170731141300.1234567890"),
+    ],
 )
 def test_what_is_no_time(text: str) -> None:
     assert parse(text, LONDON) is None
@@ -80,10 +89,11 @@ def test_no_text_makes_it_fail(text: str) -> None:
             assert found.date_iso() in {None, f"{text.strip()[:4]}-{text.strip()[4:6]}-{text.strip()[6:8]}"}
 
 
-def identifiers(pid_3: str, **table: object) -> list[tuple[str, str]]:
-    pid = adt_message(PID_3=pid_3).first("PID")
+def identifiers(pid_3: str, sent: str = "20240315120000", **table: object) -> list[tuple[str, str]]:
+    received = adt_message(PID_3=pid_3, MSH_7=sent)
+    pid = received.first("PID")
     assert pid is not None
-    found = patient_identifiers(pid, IdentifierTable(**table))  # type: ignore[arg-type]
+    found = patient_identifiers(pid, IdentifierTable(**table), received.sent_on)  # type: ignore[arg-type]
     assert found.mrn == next((one.value for one in found.all if one.type == MRN), None)
     assert found.nhs_number == next((one.value for one in found.all if one.type == NHS_NUMBER), None)
     return [(one.type, one.value) for one in found.all]
@@ -139,8 +149,46 @@ def test_identifiers_given_up_and_visits() -> None:
         assert visit_identifier(pv1) is None
 
 
-def test_megabytes_of_identifiers_are_read_in_one_go() -> None:
-    assert len(identifiers("~".join(["1^^^A^MR"] * 100_000))) == 100_000
+@pytest.mark.parametrize(
+    ("expires", "sent", "expired"),
+    [
+        ("20240314", "20240315", True),
+        ("20240315", "20240315235959", False),  # the last day it is valid
+        ("20240316", "20240315", False),
+        ("202402", "20240315", True),
+        ("202403", "20240315", False),
+        ("2023", "20240315", True),
+        ("2024", "20240315", False),
+        ("20240314235959+0000", "20240315", True),
+        (" 20240314", "20240315", True),
+        ("20240230", "20240315", False),
+        ("yes", "20240315", False),
+        ('""', "20240315", False),
+        ("20200101", "", False),
+        ("20200101", '""', False),
+        ("20200101", "202403", False),
+        ("20200101", "now", False),
+    ],
+)
+def test_an_identifier_that_had_expired_when_the_message_was_sent_comes_last(
+    expires: str, sent: str, expired: bool
+) -> None:
+    both = [(MRN, "1"), (MRN, "2")]
+    found = identifiers(f"1^^^^MR^^^{expires}~2^^^^MR", sent)
+    assert found == (both[::-1] if expired else both)
+
+
+def test_a_segment_read_again_by_another_table_or_day_is_read_anew() -> None:
+    pid = adt_message(PID_3="1^^^A^MR^^^20240314~2^^^B^XX").first("PID")
+    assert pid is not None
+    own = IdentifierTable(mrn_authorities=frozenset({"B"}))
+    assert patient_identifiers(pid, IdentifierTable()).mrn == "1"
+    assert patient_identifiers(pid, own).mrn == "2"
+    assert patient_identifiers(pid, IdentifierTable(), date(2024, 3, 15)).all[0].value == "2"
+
+
+def test_repetitions_are_read_as_far_as_a_message_may_bring_them() -> None:
+    assert len(identifiers("~".join(["1^^^A^MR"] * 100_000))) == MOST_REPETITIONS
 
 
 def groups(raw: bytes) -> list[tuple[str, str | None, str | None]]:

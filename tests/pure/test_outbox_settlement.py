@@ -15,15 +15,21 @@ C, RETURNED, REFUSED, UNKNOWN, IMPOSSIBLE = (
 STREAM = ("EPR", "key")
 
 
-def test_a_stream_is_settled_up_to_its_first_gap() -> None:
+def test_a_sender_is_settled_up_to_its_first_gap() -> None:
     rows = [a_row() for _ in range(4)]
     result = settlement(rows, [C, REFUSED, C, C])
     assert result.confirmed == rows[:1]
     assert result.failed == {REFUSED: [rows[1]]}
-    assert result.stopped == {rows[0].stream: 1}
+    assert result.stopped == {("EPR", ""): 1}
 
 
-def test_a_gap_stops_its_own_stream_only() -> None:
+def test_a_refusal_stops_the_whole_sender_and_no_other() -> None:
+    mine, event, other = a_row("EPR"), a_row("EPR", "dhos.connector_event"), a_row("LAB")
+    result = settlement([mine, event, other], [REFUSED, C, C])
+    assert result.confirmed == [other]
+
+
+def test_an_unroutable_row_stops_its_own_stream_only() -> None:
     mine, other, same_sender = a_row("EPR"), a_row("LAB"), a_row("EPR", "dhos.connector_event")
     after = a_row("EPR")
     result = settlement([mine, other, same_sender, after], [RETURNED, C, C, C])
@@ -41,7 +47,7 @@ def test_what_can_never_be_published_stops_nothing() -> None:
 
 def test_every_row_without_an_answer_is_in_doubt() -> None:
     rows = [a_row() for _ in range(4)]
-    assert settlement(rows, [C, UNKNOWN, UNKNOWN, UNKNOWN]).stopped == {rows[0].stream: 3}
+    assert settlement(rows, [C, UNKNOWN, UNKNOWN, UNKNOWN]).stopped == {("EPR", ""): 3}
 
 
 def test_a_held_stream_waits_longer_each_time_and_half_a_minute_at_most() -> None:
@@ -63,7 +69,7 @@ def test_a_stream_goes_on_one_by_one_until_past_the_rows_in_doubt() -> None:
         assert holds.due(1) == STREAM
         holds.passed(STREAM)
     assert holds.due(1) is None
-    assert not list(holds)
+    assert not holds.all()
 
 
 def test_after_a_success_a_failure_waits_a_second_again() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dhos_connector_api.errors import BadSite
+from dhos_connector_api.errors import BadSite, SiteUnavailable
 from dhos_connector_api.site import Inbound, Site
 from dhos_connector_api.site_source import TrustomerSource, parse, read_file
 
@@ -46,6 +46,7 @@ def test_a_star_is_every_adt_trigger() -> None:
         ("[inbound]\nacepted = {}", "inbound.acepted"),
         ('[inbound]\nduplicate_policy = "maybe"', "inbound.duplicate_policy"),
         ("[hl7_config]\noutgoing_processing_id = 7", "hl7_config.outgoing_processing_id"),
+        ('[inbound]\ntime_zone = "Mars/Olympus"', "inbound.time_zone"),
         ("nonsense", "neither good TOML"),
     ],
 )
@@ -131,6 +132,11 @@ def test_the_last_good_answer_is_used_when_a_refresh_fails(service: _Trustomer) 
 
 
 def test_without_any_answer_there_is_no_site(service: _Trustomer) -> None:
+    source = _source(service, times := [0.0])
     service.status = 500
-    with pytest.raises(BadSite, match="did not answer"):
-        _source(service, [0.0])()
+    for _ in range(2):
+        with pytest.raises(SiteUnavailable, match="has not answered"):
+            source()
+    assert len(service.asked) == 1
+    times[0], service.status = 2.0, 200
+    assert source().hl7_config.outgoing_processing_id == "T"
