@@ -47,9 +47,11 @@ class Facts:
         return cls()
 
 
-def facts(message: Message, site: Site, zone: tzinfo) -> Facts:
+def facts(message: Message, site: Site, zone: tzinfo, header: Facts | None = None) -> Facts:
     """The facts of any readable message, accepted or not; an MSH-7 without offset is read in `zone`."""
-    return replace(header_facts(message, zone), identifiers=_identifiers(message, site.inbound.identifiers))
+    return replace(
+        header or header_facts(message, zone), identifiers=_identifiers(message, site.inbound.identifiers)
+    )
 
 
 def header_facts(message: Message, zone: tzinfo) -> Facts:

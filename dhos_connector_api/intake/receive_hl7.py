@@ -115,7 +115,8 @@ def _judged(message: Message, row: NewMessage, intake: Intake) -> Received:
     try:
         known = header_facts(message, intake.zone)
         understood = transformed(message, intake)
-        known = facts(understood, intake.site, intake.zone)
+        header = known if understood is message else None
+        known = facts(understood, intake.site, intake.zone, header)
         verdict = rules.judge(understood, intake.site)
         if verdict.code is Code.AA:
             effects = effects_of(message, understood, known, row, intake)

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from dhos_connector_api.broker.address import BrokerAddress
-from dhos_connector_api.db.engine import DatabaseAddress
+from dhos_connector_api.db.engine import Database, DatabaseAddress
 from tests.ledger import QUEUE, Platform, token
 from tests.processes import Process, Web, environment
 from tests.waiting import eventually
@@ -68,8 +68,13 @@ _PATHS = [
 
 @pytest.mark.parametrize("style", ["json", "plain"])
 def test_no_canary_reaches_a_log_a_metric_an_error_or_an_amqp_header(
-    address: DatabaseAddress, shared_rabbitmq: BrokerAddress, tmp_path: Path, style: str
+    address: DatabaseAddress,
+    database: Database,
+    shared_rabbitmq: BrokerAddress,
+    tmp_path: Path,
+    style: str,
 ) -> None:
+
     environ = environment(
         address,
         RABBITMQ_HOST=shared_rabbitmq.host,

@@ -63,13 +63,13 @@ def test_a_patient_shared_by_all_groups_is_read_once() -> None:
 
 
 @pytest.mark.parametrize("repetitions", [1_000, 50_000])
-def test_what_is_refused_for_its_size_takes_no_work(repetitions: int) -> None:
-    assert calls(many("A40", 100, repetitions), accepted=False) < 20_000
+def test_what_is_refused_for_its_size_takes_bounded_work(repetitions: int) -> None:
+    assert calls(many("A40", 100, repetitions), accepted=False) < 25_000
 
 
 @pytest.mark.parametrize("character", ["X", "\x01", "\U0001f600"])
 def test_what_the_largest_accepted_message_publishes_is_bounded(character: str) -> None:
-    visit = "|".join(["PV1", "1", "I", character * 3_100, *[""] * 15, "V1", *[""] * 24, "20240101"])
+    visit = "|".join(["PV1", "1", "I", character * 5_000, *[""] * 15, "V1", *[""] * 24, "20240101"])
     more = [line for number in range(2, 91) for line in (f"PID|||{number}^^^A^MRN", "MRG|1^^^A^MRN", visit)]
     received = read(merge("A40", more=more))
     assert judge(received, Site()).code == "AA"

@@ -1,0 +1,110 @@
+"""What the same machine does at best: bare inserts, python-hl7 on the message, plain Flask echoing it."""
+
+import multiprocessing
+import socket
+import subprocess
+import time
+from contextlib import ExitStack
+from statistics import median
+from uuid import uuid4
+
+import hl7
+from psycopg import pq
+
+from benchmarks import echo, load, machine, sample
+from benchmarks.harness import Bench, connect
+from benchmarks.table import Row, quantile
+from dhos_connector_api.db.engine import DatabaseAddress
+
+PART = "yardsticks"
+_CONNECTIONS = (1, 8)
+_PARSES = 300
+
+
+def measure(bench: Bench) -> list[Row]:
+    """Bare inserts a second, milliseconds of CPU a parse, echoes a second."""
+    return [*_inserts(bench), _parse(), *_echo(bench)]
+
+
+def _inserts(bench: Bench) -> list[Row]:
+    with bench.connect() as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS yardstick (id uuid PRIMARY KEY, body bytea NOT NULL)")
+    seconds = min(bench.options.seconds, 5.0)
+    rows = []
+    for connections in _CONNECTIONS:
+        with multiprocessing.get_context("spawn").Pool(connections) as pool:
+            counts = pool.starmap(insert, [(bench.database, seconds)] * connections)
+        rows.append(
+            Row(PART, f"bare insert + commit, {connections} connections", sum(counts) / seconds, "rows/s")
+        )
+    with bench.connect() as connection:
+        connection.execute("DROP TABLE yardstick")
+    return rows
+
+
+def insert(address: DatabaseAddress, seconds: float) -> int:
+    """Insert single rows, each committed, for that long. Returns how many. Runs in a process of its own."""
+    with connect(address) as connection:
+        wire = connection.pgconn
+        wire.prepare(b"insert", b"INSERT INTO yardstick VALUES ($1::uuid, $2::bytea)")
+        body, binary = sample.hl7(0), [pq.Format.BINARY] * 2
+        done, until = 0, time.monotonic() + seconds
+        while time.monotonic() < until:
+            result = wire.exec_prepared(b"insert", [uuid4().bytes, body], binary)
+            if result.status != pq.ExecStatus.COMMAND_OK:
+                raise SystemExit("a bare insert failed")
+            done += 1
+    return done
+
+
+def _parse() -> Row:
+    text = sample.hl7(0).decode("latin-1")
+    times = []
+    for _ in range(_PARSES):
+        before = time.thread_time()
+        hl7.parse(text)
+        times.append((time.thread_time() - before) * 1000)
+    return Row(
+        PART, "python-hl7 parses the same message", median(times), "ms CPU", note=f"{len(text)} characters"
+    )
+
+
+def _echo(bench: Bench) -> list[Row]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    processes = bench.options.web_processes
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(bench.process("benchmarks.echo", str(port), subprocess.DEVNULL))
+            for _ in range(processes)
+        ]
+        _wait_for(port)
+        requests = [
+            sample.request(number, run="echo", host="echo", token="-" * 300, path=echo.PATH)
+            for number in range(20_000)
+        ]
+        meter = machine.Meter({"echo": lambda: [each.pid for each in started]})
+        load.send(port, iter(requests[:2000]), connections=8)
+        meter.start()
+        answers = load.send(port, iter(requests), connections=8, seconds=min(bench.options.seconds, 5.0))
+        spent = meter.stop()
+    count = len(answers.times)
+    name = f"plain Flask echoes it, 8 connections, {processes} processes"
+    return [
+        Row(
+            PART, name, answers.rate, "requests/s", note=f"p99 {quantile(answers.milliseconds, 0.99):.1f} ms"
+        ),
+        Row(PART, "plain Flask echo, CPU", spent["echo"] * 1000 / count, "ms/request"),
+    ]
+
+
+def _wait_for(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("the echo server did not start")
