@@ -29,6 +29,8 @@ def set_up(level: str, style: str, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[level])
+    # No line shows them, and every record would look them up.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -44,6 +46,10 @@ def _extras(record: logging.LogRecord) -> dict[str, object]:
     return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 
+#: `json.dumps` with `default` would make a new encoder for every line.
+_JSON = json.JSONEncoder(default=str)
+
+
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -56,7 +62,7 @@ class _JsonFormatter(logging.Formatter):
         }
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = where(record.exc_info[1])
-        return json.dumps(line, default=str)
+        return _JSON.encode(line)
 
 
 class _LineFormatter(logging.Formatter):

@@ -45,5 +45,6 @@ handed_over = config.attributes.get("connection")
 if handed_over is not None:
     _run(handed_over)
 else:
-    with current_app.extensions["migrate"].db.engine.connect() as own:
+    engine = current_app.extensions["migrate"].db.engine
+    with engine.execution_options(isolation_level="READ COMMITTED").connect() as own:
         _run(own)

@@ -40,7 +40,7 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 def _locked(engine: Engine) -> Connection:
     """A connection that holds the migration lock until it is closed, without a statement timeout."""
-    connection = engine.connect()
+    connection = engine.execution_options(isolation_level="READ COMMITTED").connect()
     connection.execute(text("SET statement_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
     connection.commit()

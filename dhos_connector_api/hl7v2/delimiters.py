@@ -42,6 +42,7 @@ class Delimiters:
 STANDARD = Delimiters("|", "^", "~", "\\", "&")
 
 
+@lru_cache(maxsize=64)
 def usable(field: str, encoding: str) -> bool:
     """Whether these delimiters tell the parts of a message apart.
 

@@ -93,10 +93,13 @@ class Relay:
         self._batch = batch
         self._holds = Holds()
         self._after = ""
+        #: Whether the last batch left rows behind, as far as it could tell.
+        self.behind = False
 
     def step(self) -> bool:
         """Publish one batch and settle it; False when there was nothing to publish now."""
         rows = self._select()
+        self.behind = _is_full(rows, self._batch)
         if not rows:
             return False
         with PUBLISH_SECONDS.time():
@@ -148,6 +151,12 @@ class Relay:
         now = self._monotonic()
         for stream, doubtful in result.stopped.items():
             self._holds.failed(stream, now=now, doubtful=doubtful)
+
+
+def _is_full(rows: Sequence[WaitingRow], most: int) -> bool:
+    """Whether a sender gave as many rows as its share of a batch of `most` allows: it may have more."""
+    senders = Counter(row.stream[0] for row in rows)
+    return bool(senders) and max(senders.values()) >= max(1, most // len(senders))
 
 
 def _ids(rows: Sequence[WaitingRow]) -> list[UUID]:

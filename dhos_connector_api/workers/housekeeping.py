@@ -121,4 +121,4 @@ def _ours(connection: Connection) -> bool:
 def run(database: Database, retention: timedelta, stop: threading.Event) -> None:
     """Keep house until `stop` is set."""
     keeper = Housekeeping(database, retention=retention)
-    loop.run(keeper.step, idle=stop.wait, rest=lambda: REST, stop=stop)
+    loop.run(keeper.step, idle=stop.wait, rest=lambda worked: 0.0 if worked else REST, stop=stop)

@@ -32,13 +32,14 @@ def run(
     step: Callable[[], bool],
     *,
     idle: Callable[[float], object],
-    rest: Callable[[], float],
+    rest: Callable[[bool], float],
     stop: threading.Event,
 ) -> None:
     """Call `step` again and again until `stop` is set.
 
-    After a step without work waits `rest()` seconds by calling `idle(seconds)`, which may serve
-    something meanwhile. A step that raises is logged and tried again, after a growing pause.
+    After a step waits `rest(worked)` seconds by calling `idle(seconds)`, which may serve something
+    meanwhile; `worked` is what the step returned. A step that raises is logged and tried again, after
+    a growing pause.
     """
     pause = FIRST_PAUSE
     while not stop.is_set():
@@ -50,8 +51,7 @@ def run(
             _wait(pause, idle, stop)
             pause = min(pause * 2, LONGEST_PAUSE)
             continue
-        if not worked:
-            _wait(rest(), idle, stop)
+        _wait(rest(worked), idle, stop)
 
 
 def _wait(seconds: float, idle: Callable[[float], object], stop: threading.Event) -> None:

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks at an empty outbox, and between two tries of a standby for the lease.
 POLL, STANDBY_POLL = 0.1, 1.0
+#: Seconds in which the next batch gathers when nothing is left behind: what a batch costs, here and in
+#: PostgreSQL, it costs once, however many rows it has.
+GATHER = 0.025
 #: Seconds a batch under way may still take for its confirms once the process is told to stop.
 GRACE = 3.0
 
@@ -71,9 +74,13 @@ class RelayWorker:
         """Wait, while RabbitMQ's heartbeats are served."""
         self._outlet.idle(seconds)
 
-    def rest(self) -> float:
-        """Seconds to wait after a step without work."""
-        return POLL if self.active else STANDBY_POLL
+    def rest(self, worked: bool) -> float:
+        """Seconds to wait after a step, which published something or did not."""
+        if self._relay is None:
+            return STANDBY_POLL
+        if worked:
+            return 0.0 if self._relay.behind else GATHER
+        return POLL
 
     def close(self) -> None:
         """Leave in good order: RabbitMQ first, then the lease."""

@@ -99,7 +99,7 @@ def test_only_the_holder_of_the_lease_publishes(database: Database, workers: tup
     assert one.relay.step()
     assert not two.relay.step()
     assert (one.outlet.taken, two.outlet.taken) == (ids, [])
-    assert (one.relay.rest(), two.relay.rest()) == (POLL, STANDBY_POLL)
+    assert (one.relay.rest(False), two.relay.rest(False)) == (POLL, STANDBY_POLL)
 
 
 def test_a_standby_takes_over_when_the_holder_leaves(
@@ -158,10 +158,10 @@ def test_a_relay_without_a_broker_keeps_an_eye_on_its_lease(
     ids = _put(database)
     one.outlet.is_ready = False
     assert not one.relay.step()
-    assert one.relay.rest() == POLL
+    assert one.relay.rest(False) == POLL
     _end_session(database, one.name)
     one.relay.step()
-    assert one.relay.rest() == STANDBY_POLL
+    assert one.relay.rest(False) == STANDBY_POLL
     assert two.relay.step()
     assert two.outlet.taken == ids
 
