@@ -34,7 +34,7 @@ def ratios(rows: Sequence[Row]) -> list[Row]:
         "plain Flask echo, CPU",
         "x",
     )
-    parse = "python-hl7 parses the same message"
+    parse = "python-hl7 parse, every core busy"
     add(
         "CPU of a message in web to one python-hl7 parse", " 8 connections: CPU web", parse, "x",
         note=f"predecessor: {_PREDECESSOR_PARSES} and more",

@@ -154,7 +154,8 @@ def test_a_server_that_outlived_its_parent_is_ended(server: EmbeddedPostgres, tm
     server.stop()
     owner = data.stat().st_uid if os.geteuid() == 0 else None
     left = subprocess.Popen(command, cwd=data, user=owner, stderr=subprocess.DEVNULL)
-    _until((data / "postmaster.pid").exists)
+    pid_file = data / "postmaster.pid"
+    _until(lambda: pid_file.exists() and "ready" in pid_file.read_text())
     assert _query(server.start(), "SELECT 1") == 1
     assert left.wait(10) == 0  # a fast shutdown, with a checkpoint
 
