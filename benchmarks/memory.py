@@ -23,7 +23,8 @@ def measure(bench: Bench) -> list[Row]:
     count = bench.options.messages
     with bench.web() as web, bench.relay() as relay:
         pids = {"relay": relay}
-        pids |= {f"web process {number}": pid for number, pid in enumerate(sorted(machine.tree(web)))}
+        children = sorted(machine.tree(web) - {web})
+        pids |= {"supervisor": web} | {f"web process {number}": pid for number, pid in enumerate(children, 1)}
         load.send(bench.port, _requests(bench, int(count * _WARM_UP_SHARE)), connections=_CONNECTIONS)
         before = {name: machine.resident_megabytes(pid) for name, pid in pids.items()}
         answers = load.send(bench.port, _requests(bench, count), connections=_CONNECTIONS)

@@ -23,11 +23,10 @@ from dhos_connector_api.workers.lease import Lease
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at an empty outbox, and between two tries of a standby for the lease.
+#: Seconds in which the next batch gathers, unless rows were left behind (what a batch costs, here, in
+#: PostgreSQL and in RabbitMQ, it costs once, however many rows it has); and between two tries of a
+#: standby for the lease.
 POLL, STANDBY_POLL = 0.1, 1.0
-#: Seconds in which the next batch gathers when nothing is left behind: what a batch costs, here and in
-#: PostgreSQL, it costs once, however many rows it has.
-GATHER = 0.025
 #: Seconds a batch under way may still take for its confirms once the process is told to stop.
 GRACE = 3.0
 
@@ -78,9 +77,7 @@ class RelayWorker:
         """Seconds to wait after a step, which published something or did not."""
         if self._relay is None:
             return STANDBY_POLL
-        if worked:
-            return 0.0 if self._relay.behind else GATHER
-        return POLL
+        return 0.0 if worked and self._relay.behind else POLL
 
     def close(self) -> None:
         """Leave in good order: RabbitMQ first, then the lease."""
