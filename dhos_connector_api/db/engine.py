@@ -59,7 +59,7 @@ def engine_options(*, pool_size: int, statement_timeout: float = STATEMENT_TIMEO
         "connect_args": {
             "connect_timeout": CONNECT_TIMEOUT,
             "application_name": "dhos-connector-api",
-            "options": f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC",
+            "options": f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC -c jit=off",
             "keepalives_idle": 2,
             "keepalives_interval": 1,
             "keepalives_count": 3,
