@@ -37,12 +37,24 @@ def acknowledge(message: Message, verdict: Verdict, *, control_id: str, now: dat
     UTF-16 with a byte order mark. What is echoed cannot become a segment: control characters are
     escaped. Never raises for any message.
     """
-    marks = STANDARD if Defect.DELIMITERS in message.defects else message.delimiters.completed()
+    marks = _marks(message)
     version = _version(message.version)
     lines = [_msh(message, marks, version, control_id, now), _msa(message, marks, version, verdict)]
     if verdict.error:
         lines.append(_err(verdict, verdict.error, marks, version))
     return "".join([line + "\r" for line in lines]).encode(message.charset, "replace")
+
+
+def _marks(message: Message) -> Delimiters:
+    """The sender's delimiters, made up to five; the standard ones where its own cannot be trusted.
+
+    Where bytes did not fit the character set, a delimiter above 7F is another one to the sender.
+    """
+    marks = message.delimiters
+    foreign = not (marks.field + marks.encoding).isascii()
+    if Defect.DELIMITERS in message.defects or (foreign and Defect.INVALID_CHARACTERS in message.defects):
+        return STANDARD
+    return marks.completed()
 
 
 def _msh(message: Message, marks: Delimiters, version: Version, control_id: str, now: datetime) -> str:

@@ -161,3 +161,10 @@ def test_megabytes_in_the_header_are_answered_in_one_go(field: int) -> None:
     for text in ("^&~" * 300_000, "\\X0D\\" * 200_000, "\x01" * 500_000, "\\" * 900_001):
         raw = adt(**{f"MSH_{field}": text})
         assert read(ack(raw)).all("MSA")[0].text(2) == read(raw).msh.text(10)
+
+
+def test_delimiters_in_doubtful_characters_are_not_echoed() -> None:
+    refused = read(b"MSH|^~\xd7\xa7|PAS|RTH|TIE|DHOS|2\xef")
+    ack = read(acknowledge(refused, judge(refused, Site()), control_id="1", now=NOW))
+    assert ack.delimiters.encoding == "^~\\&"
+    assert not ack.defects - refused.defects
