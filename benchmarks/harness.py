@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ import psycopg
 
 from benchmarks import machine
 from benchmarks.broker import Broker
-from dhos_connector_api.db.embedded import EmbeddedPostgres
+from dhos_connector_api.db.embedded import EmbeddedPostgres, free_port
 from dhos_connector_api.db.engine import DatabaseAddress
 
 _ROOT = Path(__file__).parents[1]
@@ -41,7 +40,7 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.port = _free_port()
+        self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
         self._keys = {"HS_KEY": secrets.token_hex(64), "EPR_SERVICE_ADAPTER_HS_KEY": secrets.token_hex(64)}
         self._stack = ExitStack()
@@ -61,7 +60,6 @@ class Bench:
     @property
     def environment(self) -> dict[str, str]:
         """What the Connector's processes are started with; everything not named here is at its default."""
-        address = self.database
         return {
             **{name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")},
             **self._keys,
@@ -70,11 +68,7 @@ class Bench:
             "ENVIRONMENT": "DEVELOPMENT",
             "PROXY_URL": "http://benchmark.invalid/",
             "EPR_SERVICE_ADAPTER_ISSUER": "http://epr.invalid/",
-            "DATABASE_HOST": address.host,
-            "DATABASE_PORT": str(address.port),
-            "DATABASE_NAME": address.name,
-            "DATABASE_USER": address.user,
-            "DATABASE_PASSWORD": address.password or "",
+            **self.database.environment(),
             "SERVER_HOST": "127.0.0.1",
             "SERVER_PORT": str(self.port),
             "WEB_PROCESSES": str(self.options.web_processes),
@@ -208,12 +202,6 @@ def connect(address: DatabaseAddress) -> "psycopg.Connection[tuple[object, ...]]
 
 def _is_here(host: str) -> bool:
     return host.startswith("/") or host in ("127.0.0.1", "::1", "localhost")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -22,7 +22,9 @@ def _stat(pid: int) -> list[str]:
 
 def tree(pid: int) -> set[int]:
     """`pid` and every living process below it."""
-    parents = {int(each): _stat(int(each)) for each in os.listdir("/proc") if each.isdigit()}  # noqa: PTH208
+    parents = {
+        int(each.name): _stat(int(each.name)) for each in Path("/proc").iterdir() if each.name.isdigit()
+    }
     found, edge = {pid}, {pid}
     while edge:
         edge = {child for child, stat in parents.items() if stat and int(stat[_PARENT]) in edge} - found

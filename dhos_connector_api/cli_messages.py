@@ -13,6 +13,7 @@ import requests
 
 from dhos_connector_api import app, site_source
 from dhos_connector_api.config import Settings
+from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import ConnectorError
 from dhos_connector_api.hl7v2.files import split_messages
 from dhos_connector_api.hl7v2.read import read
@@ -197,7 +198,7 @@ def replay(settings: Settings, uuids: Sequence[UUID], state: str | None, since: 
             click.echo(f"{uuid}  {_replayed(done)}")
 
 
-def _in_state(database: Any, state: str, since: datetime | None) -> Iterator[UUID]:
+def _in_state(database: Database, state: str, since: datetime | None) -> Iterator[UUID]:
     """The uuids of all messages in that state, newest first."""
     before = None
     while True:

@@ -29,10 +29,6 @@ _KEYS = (
 _SHORTEST_KEY = 32
 
 
-def _text(value: str) -> str:
-    return value
-
-
 def _integer(low: int, high: int) -> Callable[[str], int]:
     def parse(value: str) -> int:
         if not re.fullmatch(r"\d{1,12}", value) or not low <= int(value) <= high:
@@ -76,10 +72,6 @@ def _zone(value: str) -> ZoneInfo:
         raise ValueError("must be an IANA time zone such as Europe/London") from None
 
 
-def _path(value: str) -> Path:
-    return Path(value)
-
-
 def _setting(
     name: str,
     parse: Callable[[str], Any],
@@ -103,7 +95,7 @@ class Settings:
     )  # fmt: skip
     server_host: str = _setting(
         "SERVER_HOST",
-        _text,
+        str,
         "Address the web processes listen on",
         default="0.0.0.0",  # noqa: S104
     )
@@ -136,53 +128,53 @@ class Settings:
     log_format: str = _setting(
         "LOG_FORMAT", _choice("colour", "plain", "json"), "How a log line looks", default="json"
     )
-    build_number: str = _setting("BUILD_NUMBER", _text, "Shown by `/version` as `circle`", default="unknown")
-    git_hash: str = _setting("GIT_HASH", _text, "Shown by `/version` as `hash`", default="unknown")
+    build_number: str = _setting("BUILD_NUMBER", str, "Shown by `/version` as `circle`", default="unknown")
+    git_hash: str = _setting("GIT_HASH", str, "Shown by `/version` as `hash`", default="unknown")
     local_state: Path = _setting(
         "LOCAL_STATE",
-        _path,
+        Path,
         "Folder of the embedded database and of development keys",
         default=Path(".local"),
     )
 
     database_host: str | None = _setting(
-        "DATABASE_HOST", _text,
+        "DATABASE_HOST", str,
         "PostgreSQL server; unset: the embedded one (not in PRODUCTION)", default=None,
     )  # fmt: skip
     database_port: int = _setting("DATABASE_PORT", _integer(1, 65535), "Its port", default=5432)
-    database_name: str = _setting("DATABASE_NAME", _text, "Its database", default="dhos-connector-api")
-    database_user: str = _setting("DATABASE_USER", _text, "Its user", default="dhos-connector-api")
+    database_name: str = _setting("DATABASE_NAME", str, "Its database", default="dhos-connector-api")
+    database_user: str = _setting("DATABASE_USER", str, "Its user", default="dhos-connector-api")
     database_password: str | None = _setting(
-        "DATABASE_PASSWORD", _text, "That user's password", default=None, secret=True
+        "DATABASE_PASSWORD", str, "That user's password", default=None, secret=True
     )
 
     rabbitmq_host: str | None = _setting(
         "RABBITMQ_HOST",
-        _text,
+        str,
         "RabbitMQ server; unset: envelopes wait for in-process consumers",
         default=None,
     )
     rabbitmq_port: int = _setting("RABBITMQ_PORT", _integer(1, 65535), "Its port", default=5672)
-    rabbitmq_vhost: str = _setting("RABBITMQ_VHOST", _text, "Its virtual host", default="/")
-    rabbitmq_username: str = _setting("RABBITMQ_USERNAME", _text, "Its user", default="guest")
+    rabbitmq_vhost: str = _setting("RABBITMQ_VHOST", str, "Its virtual host", default="/")
+    rabbitmq_username: str = _setting("RABBITMQ_USERNAME", str, "Its user", default="guest")
     rabbitmq_password: str = _setting(
-        "RABBITMQ_PASSWORD", _text, "That user's password", default="guest", secret=True
+        "RABBITMQ_PASSWORD", str, "That user's password", default="guest", secret=True
     )
     rabbitmq_disabled: bool = _setting(
         "RABBITMQ_DISABLED", _boolean, "As if RABBITMQ_HOST were unset", default=False
     )
 
     proxy_url: str | None = _setting(
-        "PROXY_URL", _text, "Public address of the platform; makes HS_ISSUER", default=None
+        "PROXY_URL", str, "Public address of the platform; makes HS_ISSUER", default=None
     )
     hs_issuer: str = _setting(
-        "HS_ISSUER", _text,
+        "HS_ISSUER", str,
         "Issuer and audience of internal tokens; unset: PROXY_URL with one `/` at the end", default=None,
     )  # fmt: skip
-    hs_key: str = _setting("HS_KEY", _text, "Key of internal tokens (HS512)", secret=True)
+    hs_key: str = _setting("HS_KEY", str, "Key of internal tokens (HS512)", secret=True)
     hs_key_previous: str | None = _setting(
         "HS_KEY_PREVIOUS",
-        _text,
+        str,
         "Second key that is still taken while keys rotate",
         default=None,
         secret=True,
@@ -191,50 +183,50 @@ class Settings:
         "JWT_EXPIRY_IN_SECONDS", _integer(1, 86400), "Life of tokens we issue", default=600
     )
     epr_service_adapter_url_base: str | None = _setting(
-        "EPR_SERVICE_ADAPTER_URL_BASE", _text, "EPR service adapter that takes our ORU messages", default=None
+        "EPR_SERVICE_ADAPTER_URL_BASE", str, "EPR service adapter that takes our ORU messages", default=None
     )
     epr_service_adapter_issuer: str | None = _setting(
-        "EPR_SERVICE_ADAPTER_ISSUER", _text, "Issuer of the EPR service adapter's tokens", default=None
+        "EPR_SERVICE_ADAPTER_ISSUER", str, "Issuer of the EPR service adapter's tokens", default=None
     )
     epr_service_adapter_hs_key: str | None = _setting(
-        "EPR_SERVICE_ADAPTER_HS_KEY", _text, "Key of the EPR service adapter's tokens (HS512)",
+        "EPR_SERVICE_ADAPTER_HS_KEY", str, "Key of the EPR service adapter's tokens (HS512)",
         default=None, secret=True,
     )  # fmt: skip
     epr_service_adapter_hs_key_previous: str | None = _setting(
-        "EPR_SERVICE_ADAPTER_HS_KEY_PREVIOUS", _text, "Second key that is still taken while keys rotate",
+        "EPR_SERVICE_ADAPTER_HS_KEY_PREVIOUS", str, "Second key that is still taken while keys rotate",
         default=None, secret=True,
     )  # fmt: skip
     epr_service_adapter_scope: str = _setting(
         "EPR_SERVICE_ADAPTER_SCOPE",
-        _text,
+        str,
         "Scopes of tokens we send to the adapter",
         default="write:hl7_message",
     )
     mirth_host_url_base: str | None = _setting(
-        "MIRTH_HOST_URL_BASE", _text, "Mirth server that takes CDA documents; unset: 501", default=None
+        "MIRTH_HOST_URL_BASE", str, "Mirth server that takes CDA documents; unset: 501", default=None
     )
-    mirth_username: str | None = _setting("MIRTH_USERNAME", _text, "Its user", default=None)
+    mirth_username: str | None = _setting("MIRTH_USERNAME", str, "Its user", default=None)
     mirth_password: str | None = _setting(
-        "MIRTH_PASSWORD", _text, "That user's password", default=None, secret=True
+        "MIRTH_PASSWORD", str, "That user's password", default=None, secret=True
     )
 
     site_config: Path | None = _setting(
-        "SITE_CONFIG", _path, "TOML or JSON file with this hospital's configuration", default=None
+        "SITE_CONFIG", Path, "TOML or JSON file with this hospital's configuration", default=None
     )
     dhos_trustomer_api_host: str | None = _setting(
-        "DHOS_TRUSTOMER_API_HOST", _text, "Trustomer service to fetch that configuration from", default=None
+        "DHOS_TRUSTOMER_API_HOST", str, "Trustomer service to fetch that configuration from", default=None
     )
     customer_code: str | None = _setting(
-        "CUSTOMER_CODE", _text, "This hospital's code at the trustomer service", default=None
+        "CUSTOMER_CODE", str, "This hospital's code at the trustomer service", default=None
     )
     polaris_api_key: str | None = _setting(
-        "POLARIS_API_KEY", _text, "Key for the trustomer service", default=None, secret=True
+        "POLARIS_API_KEY", str, "Key for the trustomer service", default=None, secret=True
     )
     trustomer_config_cache_ttl_sec: int = _setting(
         "TRUSTOMER_CONFIG_CACHE_TTL_SEC", _seconds, "How long a fetched configuration is fresh", default=3600
     )
     hl7_transformer_module: str | None = _setting(
-        "HL7_TRANSFORMER_MODULE", _text,
+        "HL7_TRANSFORMER_MODULE", str,
         "Python module with `transform_incoming(text)` and `transform_outgoing(text)`", default=None,
     )  # fmt: skip
     hl7_duplicate_policy: str = _setting(

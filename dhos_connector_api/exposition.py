@@ -25,19 +25,12 @@ class Exposition:
         if shared is not None:
             MultiProcessCollector(self.registry, path=str(shared))  # type: ignore[no-untyped-call]
         else:
-            self.registry.register(_Own())
+            self.registry.register(REGISTRY)  # type: ignore[arg-type]
         self.registry.register(DatabaseGauges(settings, database))
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
-
-
-class _Own(Collector):
-    """The metrics of this process alone."""
-
-    def collect(self) -> Iterator[Metric]:
-        yield from REGISTRY.collect()
 
 
 class DatabaseGauges(Collector):

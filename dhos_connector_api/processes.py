@@ -3,7 +3,6 @@
 import socket
 import sys
 import threading
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from dhos_connector_api import app, config
 from dhos_connector_api.config import Settings
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.embedded import EmbeddedPostgres
-from dhos_connector_api.db.engine import DatabaseAddress
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.exposition import Exposition
 from dhos_connector_api.supervisor import Child, Supervisor
@@ -112,19 +110,9 @@ def run_all(settings: Settings) -> int:
     """Everything on one machine: database if none is set, migrations, web processes, relay."""
     _check_port_is_free(settings)
     server = EmbeddedPostgres(settings.local_state) if settings.database_host is None else None
-    extra = {}
     try:
-        if server is not None:
-            address = server.start()
-            extra = _variables(address)
-            settings = replace(
-                settings,
-                database_host=address.host,
-                database_port=address.port,
-                database_name=address.name,
-                database_user=address.user,
-                database_password=address.password,
-            )
+        extra = server.start().environment() if server is not None else {}
+        settings = config.load(config.child_environment(extra))
         run_migrations(settings)
         click.echo(_greeting(settings))
         folder = settings.local_state / "metrics" if server is not None else None
@@ -157,17 +145,6 @@ def _web_children(settings: Settings) -> list[Child]:
 def _supervise(children: list[Child], extra: dict[str, str], metrics_folder: Path | None) -> int:
     environment = config.child_environment(extra)
     return Supervisor(children, environment, grace=_GRACE + 5, metrics_folder=metrics_folder).run()
-
-
-def _variables(address: DatabaseAddress) -> dict[str, str]:
-    """The environment that leads a child to that database."""
-    return {
-        "DATABASE_HOST": address.host,
-        "DATABASE_PORT": str(address.port),
-        "DATABASE_NAME": address.name,
-        "DATABASE_USER": address.user,
-        "DATABASE_PASSWORD": address.password or "",
-    }
 
 
 def _greeting(settings: Settings) -> str:

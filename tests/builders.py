@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid5
 
 from dhos_connector_api import clock
-from dhos_connector_api.actions.envelope import LEGACY_ROUTING_KEY
+from dhos_connector_api.actions.envelope import LEGACY_ROUTING_KEY, Envelope
 from dhos_connector_api.config import Settings, load
 from dhos_connector_api.messages.store import Effects, NewMessage
 
@@ -73,6 +73,6 @@ def effects(message: NewMessage, **changes: Any) -> Effects:
         "content_hash": b"content",
         "sender": "EPR|RBH",
         "identifiers": [("MRN", f"M{next(_number)}")],
-        "envelopes": [(uuid5(message.uuid, "0"), LEGACY_ROUTING_KEY, b"{}")],
+        "envelopes": [Envelope(uuid5(message.uuid, "0"), LEGACY_ROUTING_KEY, b"{}", message.correlation_id)],
     }
     return Effects(**(values | changes))

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -52,31 +54,19 @@ def empty_database(postgres: DatabaseAddress) -> Iterator[DatabaseAddress]:
         yield address
 
 
-def temporary_database(server: DatabaseAddress) -> "TemporaryDatabase":
+@contextmanager
+def temporary_database(server: DatabaseAddress) -> Iterator[DatabaseAddress]:
     """A new database on that server, dropped at the end."""
-    return TemporaryDatabase(server)
-
-
-class TemporaryDatabase:
-    """A context manager around CREATE DATABASE and DROP DATABASE."""
-
-    def __init__(self, server: DatabaseAddress) -> None:
-        self._server = server
-        self._name = f"connector_test_{uuid4().hex[:12]}"
-
-    def _run(self, statement: str) -> None:
-        engine = create_engine(self._server.url(), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(statement))
-        engine.dispose()
-
-    def __enter__(self) -> DatabaseAddress:
-        self._run(f'CREATE DATABASE "{self._name}"')
-        server = self._server
-        return DatabaseAddress(server.host, server.port, self._name, server.user, server.password)
-
-    def __exit__(self, *_: object) -> None:
-        self._run(f'DROP DATABASE IF EXISTS "{self._name}" WITH (FORCE)')
+    name = f"connector_test_{uuid4().hex[:12]}"
+    administration = create_engine(server.url(), isolation_level="AUTOCOMMIT")
+    with administration.connect() as connection:
+        connection.execute(text(f'CREATE DATABASE "{name}"'))
+    try:
+        yield replace(server, name=name)
+    finally:
+        with administration.connect() as connection:
+            connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
+        administration.dispose()
 
 
 @pytest.fixture(scope="session")

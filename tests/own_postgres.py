@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
-from dhos_connector_api.db.embedded import EmbeddedPostgres
+from dhos_connector_api.db.embedded import EmbeddedPostgres, free_port
 from dhos_connector_api.db.embedded_account import Programs
 from dhos_connector_api.db.engine import DatabaseAddress
-from tests.processes import free_port
 from tests.waiting import eventually
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,19 +9,12 @@ from types import TracebackType
 
 import requests
 
+from dhos_connector_api.db.embedded import free_port
 from dhos_connector_api.db.engine import DatabaseAddress
 from tests.builders import INTERNAL_KEY, ISSUER
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[1]
-
-
-def free_port() -> int:
-    """A TCP port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def environment(database: DatabaseAddress, **more: str) -> dict[str, str]:
@@ -32,11 +24,7 @@ def environment(database: DatabaseAddress, **more: str) -> dict[str, str]:
         "ENVIRONMENT": "DEVELOPMENT",
         "PROXY_URL": ISSUER,
         "HS_KEY": INTERNAL_KEY,
-        "DATABASE_HOST": database.host,
-        "DATABASE_PORT": str(database.port),
-        "DATABASE_NAME": database.name,
-        "DATABASE_USER": database.user,
-        "DATABASE_PASSWORD": database.password or "",
+        **database.environment(),
         "LOG_FORMAT": "json",
         "WEB_PROCESSES": "1",
         "SERVER_HOST": "127.0.0.1",

@@ -41,11 +41,6 @@ class Facts:
     processing_id: str = ""
     identifiers: tuple[tuple[str, str], ...] = ()
 
-    @classmethod
-    def nothing(cls) -> "Facts":
-        """The facts of a message that could not be read."""
-        return cls()
-
 
 def facts(message: Message, site: Site, zone: tzinfo, header: Facts | None = None) -> Facts:
     """The facts of any readable message, accepted or not; an MSH-7 without offset is read in `zone`."""

@@ -8,7 +8,7 @@ from contextvars import Context, copy_context
 from io import BytesIO
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from wsgiref.types import StartResponse, WSGIApplication
 
 from starlette.types import Receive, Scope, Send
@@ -79,7 +79,7 @@ class OneHop:
         def start_response(status: str, headers: list[tuple[str, str]], _: Any = None, /) -> Any:
             started[:] = status, headers
 
-        chunks = self._application(environ, _typed(start_response))
+        chunks = self._application(environ, cast(StartResponse, start_response))
         try:
             body = b"".join(chunks)
         finally:
@@ -99,11 +99,6 @@ def _give(future: "Future[_Answer]", answer: _Answer) -> None:
 def _fail(future: "Future[_Answer]", error: Exception) -> None:
     if not future.done():
         future.set_exception(error)
-
-
-def _typed(function: Any) -> StartResponse:
-    checked: StartResponse = function
-    return checked
 
 
 def _environ(scope: Scope, body: bytes) -> dict[str, Any]:

@@ -81,7 +81,7 @@ class EmbeddedPostgres:
             self._create(programs)
         _end_leftovers(self._data)
         for _ in range(3):  # somebody may take the free port first
-            address = DatabaseAddress("127.0.0.1", _free_port(), NAME, NAME, self._password())
+            address = DatabaseAddress("127.0.0.1", free_port(), NAME, NAME, self._password())
             options = {**_SETTINGS, "port": str(address.port), "cluster_name": _mark(self._data)}
             with self._log() as log:
                 self._process = programs.start(
@@ -216,7 +216,8 @@ def _locked(path: Path) -> IO[str]:
         time.sleep(0.02)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -35,6 +35,16 @@ class DatabaseAddress:
     user: str
     password: str | None
 
+    def environment(self) -> dict[str, str]:
+        """The settings that lead a process to this database."""
+        return {
+            "DATABASE_HOST": self.host,
+            "DATABASE_PORT": str(self.port),
+            "DATABASE_NAME": self.name,
+            "DATABASE_USER": self.user,
+            "DATABASE_PASSWORD": self.password or "",
+        }
+
     def url(self) -> URL:
         """The SQLAlchemy URL, for psycopg 3."""
         return make_url("postgresql+psycopg://").set(

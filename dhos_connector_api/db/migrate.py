@@ -1,5 +1,6 @@
 """Bringing the database to the newest migration, and asking whether it is there."""
 
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -23,19 +24,23 @@ def _config() -> Config:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Run the migrations up to `revision`, alone: whoever comes second finds the work done."""
-    with storage_errors(), _locked(engine) as connection:
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    """Run the migrations up to `revision`, alone: whoever comes second finds the work done.
+
+    Raises StorageUnavailable.
+    """
+    _run(command.upgrade, engine, revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
-    """Undo migrations down to `revision` (`base`: all of them)."""
-    with _locked(engine) as connection:
+    """Undo migrations down to `revision` (`base`: all of them). Raises StorageUnavailable."""
+    _run(command.downgrade, engine, revision)
+
+
+def _run(migrate: Callable[[Config, str], None], engine: Engine, revision: str) -> None:
+    with storage_errors(), _locked(engine) as connection:
         config = _config()
         config.attributes["connection"] = connection
-        command.downgrade(config, revision)
+        migrate(config, revision)
 
 
 def _locked(engine: Engine) -> Connection:

@@ -67,14 +67,6 @@ def _read(repetitions: list[Repetition], table: IdentifierTable, on: date | None
     return Identifiers(_first(every, MRN), _first(every, NHS_NUMBER), every)
 
 
-def visit_identifier(pv1: Segment) -> Identifier | None:
-    """The visit number, PV1-19; None when absent or deleted."""
-    for repetition in pv1.repeated(19):
-        value = _usable(repetition.value())
-        return Identifier(VISIT_ID, value, repetition.value(4)) if value else None
-    return None
-
-
 def _ranked(repetition: Repetition, table: IdentifierTable, on: date | None) -> _Ranked | None:
     """One repetition, told apart by the table; None when it holds no usable value."""
     value = _usable(repetition.value())

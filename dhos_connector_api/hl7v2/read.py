@@ -41,7 +41,7 @@ class Message:
     """
 
     __slots__ = (
-        *("_by_name", "_in_order", "_made", "_sent_on"),
+        *("_by_name", "_in_order", "_made"),
         *("charset", "defects", "delimiters", "lines", "msh", "text"),
     )
 
@@ -54,7 +54,6 @@ class Message:
         self._by_name = _by_name(lines, self.delimiters.field)
         self._made: dict[str, tuple[Segment, ...]] = {}
         self._in_order: tuple[Segment, ...] | None = None
-        self._sent_on: tuple[date | None] | None = None
         self.defects = defects | _defects(self.text, header, self._by_name)
         self.msh: Segment = self.all("MSH")[0]
 
@@ -107,11 +106,7 @@ class Message:
     @property
     def sent_on(self) -> date | None:
         """The day of MSH-7 as the sender wrote it; None when it is missing, unreadable or only a month."""
-        if self._sent_on is None:
-            stamp = parse(self.msh.value(7), UTC)
-            known = stamp is not None and stamp.precision >= Precision.DAY
-            self._sent_on = (stamp.value.date() if stamp and known else None,)
-        return self._sent_on[0]
+        return self.msh.once("sent on", lambda: _day(self.msh.value(7)))
 
     @property
     def version(self) -> str:
@@ -221,6 +216,12 @@ def _defects(text: str, header: str, by_name: dict[str, list[str]]) -> set[Defec
     if not usable(*_marks(header)):
         found.add(Defect.DELIMITERS)
     return found
+
+
+def _day(text: str) -> date | None:
+    """The day of a time stamp as it is written; None for none, or a month or year alone."""
+    stamp = parse(text, UTC)
+    return stamp.value.date() if stamp is not None and stamp.precision >= Precision.DAY else None
 
 
 def _present(value: str) -> str:

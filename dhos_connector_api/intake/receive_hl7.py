@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta, tzinfo
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -57,7 +58,6 @@ class Received:
     row: NewMessage
     effects: Effects
     intake: Intake
-    key: bytes | None  # what the message would claim, were it accepted; None without a MSH-10
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,38 +103,37 @@ def receive(
     try:
         message = read(raw, default_charset=intake.site.inbound.default_charset)
     except UnreadableMessage:
-        return Received(None, None, row, Effects(), intake, None)
+        return Received(None, None, row, Effects(), intake)
     return _judged(message, row, intake)
 
 
 def _judged(message: Message, row: NewMessage, intake: Intake) -> Received:
-    key = duplicate_key(message)
-    row = replace(row, content=message.text, charset=message.charset)
-    known = Facts.nothing()
-    effects = Effects()
+    known = Facts()
     try:
         known = header_facts(message, intake.zone)
         understood = transformed(message, intake)
         header = known if understood is message else None
         known = facts(understood, intake.site, intake.zone, header)
         verdict = rules.judge(understood, intake.site)
+        effects = Effects(identifiers=known.identifiers)
         if verdict.code is Code.AA:
             effects = effects_of(message, understood, known, row, intake)
     except Exception as error:  # noqa: BLE001  a failure of ours is stored with its AE, to be replayed
         _log.error("message could not be read", extra={"message_uuid": str(row.uuid), "cause": where(error)})
-        verdict = rules.OWN_FAILURE
+        verdict, effects = rules.OWN_FAILURE, Effects(identifiers=known.identifiers)
     row = replace(
         row,
+        content=message.text,
+        charset=message.charset,
         message_type=known.message_type or None,
         event_code=known.event_code or None,
         sending_application=known.sending_application or None,
         sending_facility=known.sending_facility or None,
         message_control_id=known.control_id or None,
         sent_at=known.sent_at,
+        **_answer(message, verdict, row),
     )
-    if verdict.code is not Code.AA:
-        effects = Effects(identifiers=known.identifiers)
-    return _answered(Received(message, verdict, row, effects, intake, key), verdict)
+    return Received(message, verdict, row, effects, intake)
 
 
 def transformed(message: Message, intake: Intake) -> Message:
@@ -145,26 +144,21 @@ def transformed(message: Message, intake: Intake) -> Message:
     return read_text(intake.transform(message.text), charset=message.charset, defects=about_bytes)
 
 
-def _answered(received: Received, verdict: Verdict, duplicate_of: UUID | None = None) -> Received:
-    """The message with that verdict: its acknowledgement, its state, and its effects if it is AA."""
-    if received.message is None:
-        return received
-    row = replace(
-        received.row,
-        ack=acknowledge(
-            received.message, verdict, control_id=received.row.uuid.hex[12:], now=received.row.at
-        ),
-        state="accepted" if verdict.code is Code.AA else "refused",
-        ack_status=verdict.code.value,
-        error_code=verdict.error,
-        error_location=verdict.location,
-        error_text=verdict.text,
-        duplicate_of=duplicate_of,
-    )
-    effects = received.effects
-    if verdict.code is not Code.AA:
-        effects = Effects(identifiers=effects.identifiers)
-    return replace(received, verdict=verdict, row=row, effects=effects)
+def _answer(message: Message, verdict: Verdict, row: NewMessage) -> dict[str, Any]:
+    """What a verdict puts into the message's row: the acknowledgement, the state, and why."""
+    return {
+        "ack": acknowledge(message, verdict, control_id=_control_id(row.uuid), now=row.at),
+        "state": "accepted" if verdict.code is Code.AA else "refused",
+        "ack_status": verdict.code.value,
+        "error_code": verdict.error,
+        "error_location": verdict.location,
+        "error_text": verdict.text,
+    }
+
+
+def _control_id(uuid: UUID) -> str:
+    """MSH-10 of our acknowledgement: 20 characters, as v2.2 has room for, of them 74 random bits."""
+    return uuid.hex[12:]
 
 
 def effects_of(
@@ -187,8 +181,8 @@ def effects_of(
         content_hash=content_hash(message),
         sender=f"{known.sending_application}|{known.sending_facility}"[:_SENDER_LENGTH],
         identifiers=known.identifiers,
-        merges=[(each.identifier_type, each.surviving, each.old) for each in merges(understood, intake.site)],
-        envelopes=[(each.id, each.routing_key, each.body) for each in envelopes],
+        merges=merges(understood, intake.site),
+        envelopes=envelopes,
     )
 
 
@@ -229,40 +223,54 @@ def keep(connection: Connection, received: Received) -> Receipt:
     if message is None or verdict is None:
         store.insert(connection, received.row, Effects(), window=window)
         return _receipt(received)
-    if verdict.code is Code.AA and store.insert(connection, received.row, received.effects, window=window):
+    accepted = verdict.code is Code.AA
+    if accepted and store.insert(connection, received.row, received.effects, window=window):
         return _receipt(received)
-    holder = None
-    if received.key is not None:
-        holder = store.key_holder(connection, received.key, at=received.row.at, window=window)
-    if verdict.code is not Code.AA and (holder is None or holder.content_hash != content_hash(message)):
-        # Judged by today's rules; but what was accepted once stays acknowledged, as below.
-        return _refused(connection, received)
+    key = duplicate_key(message)
+    holder = None if key is None else store.key_holder(connection, key, at=received.row.at, window=window)
+    repeats = holder is not None and holder.content_hash == content_hash(message)
+    if not accepted and not repeats:
+        store.insert(connection, received.row, received.effects, window=window)
+        return _receipt(received)
     if holder is None:
         raise StorageUnavailable("the control id was taken and released in the same moment")
-    return _duplicate(connection, received, message, holder)
-
-
-def _refused(connection: Connection, received: Received, repeat: str | None = None) -> Receipt:
-    """Store a message that claims no key: it is kept whatever else there is."""
-    store.insert(connection, received.row, received.effects, window=received.intake.duplicate_window)
-    return replace(_receipt(received), repeat=repeat)
-
-
-def _duplicate(connection: Connection, received: Received, message: Message, holder: KeyHolder) -> Receipt:
-    """Answer a message whose control id is taken: by itself, or by another content."""
-    if holder.content_hash != content_hash(message):
-        return _refused(connection, _answered(received, rules.DUPLICATE, holder.message_uuid), "conflict")
+    if not repeats:
+        return _refused(connection, received, message, holder, rules.DUPLICATE, "conflict")
+    # What was accepted once stays acknowledged, even where today's rules would refuse it.
     if received.intake.duplicate_policy == "reject":
-        return _refused(connection, _answered(received, rules.REPEATED, holder.message_uuid), "reject")
+        return _refused(connection, received, message, holder, rules.REPEATED, "reject")
+    return _acknowledged_again(connection, received, message, holder)
+
+
+def _refused(
+    connection: Connection,
+    received: Received,
+    message: Message,
+    holder: KeyHolder,
+    verdict: Verdict,
+    repeat: str,
+) -> Receipt:
+    """Store a message whose control id is taken; it claims no key and is kept in any case."""
+    answer = _answer(message, verdict, received.row)
+    row = replace(received.row, duplicate_of=holder.message_uuid, **answer)
+    effects = Effects(identifiers=received.effects.identifiers)
+    store.insert(connection, row, effects, window=received.intake.duplicate_window)
+    return Receipt(row.uuid, row.ack, verdict.code, row.charset, repeat)
+
+
+def _acknowledged_again(
+    connection: Connection, received: Received, message: Message, holder: KeyHolder
+) -> Receipt:
+    """Count a repeat on the message that holds the key, and answer as that one was answered."""
     store.count_repeat(connection, holder.key, at=received.row.at)
     ack, charset = holder.ack, holder.charset
     if ack is None or holder.ack_status != Code.AA:
         # The first answer is gone (its month was dropped), or a replay accepted what was refused
         # then: the sender asks whether we have it, and we do.
-        uuid, now = holder.message_uuid, received.row.at
-        ack = acknowledge(message, rules.ACCEPTED, control_id=uuid.hex[12:], now=now)
+        control_id, now = _control_id(holder.message_uuid), received.row.at
+        ack = acknowledge(message, rules.ACCEPTED, control_id=control_id, now=now)
         charset = message.charset
-    return Receipt(holder.message_uuid, ack, Code.AA, charset, repeat="replay")
+    return Receipt(holder.message_uuid, ack, Code.AA, charset, "replay")
 
 
 def _receipt(received: Received) -> Receipt:

@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from dhos_connector_api import clock
-from dhos_connector_api.actions.envelope import Envelope
 from dhos_connector_api.errors import Conflict, NotFound
 from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.intake.receive_hl7 import Intake, Received, receive
@@ -105,12 +104,6 @@ def replay(connection: Connection, stored: Stored, judged: Received, *, by: str)
 def _queue_missing(connection: Connection, stored: Stored, effects: Effects) -> int:
     """Put envelopes that are no longer in the outbox there again."""
     return sum(
-        outbox.add(
-            connection,
-            Envelope(envelope_id, routing_key, body, stored.correlation_id),
-            message_uuid=stored.uuid,
-            sender=effects.sender,
-            at=clock.now(),
-        )
-        for envelope_id, routing_key, body in effects.envelopes
+        outbox.add(connection, envelope, message_uuid=stored.uuid, sender=effects.sender, at=clock.now())
+        for envelope in effects.envelopes
     )

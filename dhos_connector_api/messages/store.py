@@ -14,6 +14,8 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api import clock
+from dhos_connector_api.actions.envelope import Envelope
+from dhos_connector_api.actions.merges import Merge
 from dhos_connector_api.messages import statements
 from dhos_connector_api.messages.views import MESSAGE_COLUMNS, MESSAGE_JOINS
 
@@ -23,16 +25,15 @@ class Effects:
     """What an accepted message brings with it.
 
     `key` is None for a message that does not claim its control id (everything but AA).
-    `identifiers` are (type, value) pairs, `merges` (type, surviving, old) triples, and `envelopes`
-    (id, routing key, body) triples that go to the outbox under `sender`.
+    `identifiers` are (type, value) pairs; `envelopes` go to the outbox under `sender`.
     """
 
     key: bytes | None = None
     content_hash: bytes = b""
     sender: str = ""
     identifiers: Sequence[tuple[str, str]] = ()
-    merges: Sequence[tuple[str, str, str]] = ()
-    envelopes: Sequence[tuple[UUID, str, bytes]] = ()
+    merges: Sequence[Merge] = ()
+    envelopes: Sequence[Envelope] = ()
 
     def parameters(self, at: datetime, window: timedelta) -> dict[str, Any]:
         """The statement parameters; `window` is how long a key belongs to one message."""
@@ -44,12 +45,12 @@ class Effects:
             "sender": self.sender,
             "identifier_types": [each[0] for each in self.identifiers],
             "identifier_values": [each[1] for each in self.identifiers],
-            "merge_types": [each[0] for each in self.merges],
-            "merge_surviving": [each[1] for each in self.merges],
-            "merge_old": [each[2] for each in self.merges],
-            "envelope_ids": [each[0] for each in self.envelopes],
-            "envelope_keys": [each[1] for each in self.envelopes],
-            "envelope_bodies": [each[2] for each in self.envelopes],
+            "merge_types": [each.identifier_type for each in self.merges],
+            "merge_surviving": [each.surviving for each in self.merges],
+            "merge_old": [each.old for each in self.merges],
+            "envelope_ids": [each.id for each in self.envelopes],
+            "envelope_keys": [each.routing_key for each in self.envelopes],
+            "envelope_bodies": [each.body for each in self.envelopes],
         }
 
 

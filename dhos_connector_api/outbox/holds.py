@@ -8,7 +8,7 @@ again.
 
 from dataclasses import dataclass
 
-from dhos_connector_api.outbox.store import Stream
+from dhos_connector_api.outbox.store import Stream, whole_sender
 
 FIRST, LONGEST = 1.0, 30.0
 
@@ -56,8 +56,14 @@ class Holds:
         self._holds.pop(stream, None)
 
     def due(self, now: float) -> Stream | None:
-        """A stream to try with one row, the one that has waited longest; None: none is due."""
-        until, stream = min(
-            ((hold.until, stream) for stream, hold in self._holds.items()), default=(now, None)
+        """What to try with one row: what has waited longest; None: nothing is due.
+
+        A stream whose whole sender is held is not tried by itself.
+        """
+        candidates = (
+            (hold.until, stream)
+            for stream, hold in self._holds.items()
+            if not stream[1] or whole_sender(stream) not in self._holds
         )
+        until, stream = min(candidates, default=(now, None))
         return stream if stream is not None and until <= now else None

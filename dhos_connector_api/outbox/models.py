@@ -1,7 +1,8 @@
 """The table of envelopes. Rows are written by `messages.store.insert`, with their message.
 
-`position` is the order in which rows were inserted. (sender, routing_key) is a stream: within it
-order holds, and one stream never waits for another. A row is waiting, published or dead.
+`position` is the order in which rows were inserted, and a sender's are published in it. While a
+routing key is unroutable, only the stream (sender, routing_key) stays behind. A row is waiting,
+published or dead.
 """
 
 from datetime import datetime

@@ -17,7 +17,7 @@ from dhos_connector_api.actions.envelope import Envelope, Outcome
 from dhos_connector_api.metrics import COMMIT_TO_CONFIRM_SECONDS, PUBLISH_SECONDS, PUBLISHED
 from dhos_connector_api.outbox import store
 from dhos_connector_api.outbox.holds import Holds
-from dhos_connector_api.outbox.store import Stream, WaitingRow
+from dhos_connector_api.outbox.store import Stream, WaitingRow, whole_sender
 
 Publish = Callable[[Sequence[Envelope]], Sequence[Outcome]]
 
@@ -64,11 +64,6 @@ def settlement(rows: Sequence[WaitingRow], outcomes: Sequence[Outcome]) -> Settl
         elif row.stream not in result.stopped and whole not in result.stopped:
             result.confirmed.append(row)
     return result
-
-
-def whole_sender(stream: Stream) -> Stream:
-    """All streams of that one's sender."""
-    return (stream[0], "")
 
 
 class Relay:
@@ -126,8 +121,6 @@ class Relay:
         """The next row of a stream that is due, or of a whole sender but for its unroutable streams."""
         sender, routing_key = due
         if routing_key:
-            if whole_sender(due) in self._holds.all():
-                return None  # its sender is tried first; the stream is found out about again
             return store.first_waiting(self._connection, due)
         held = [stream for stream in self._holds.all() if stream[1]]
         rows = store.waiting(self._connection, rows=1, held=held, sender=sender)

@@ -17,6 +17,12 @@ from dhos_connector_api.actions.envelope import Envelope
 #: routing key is unroutable, its stream alone stays behind. An empty routing key: the whole sender.
 Stream = tuple[str, str]
 
+
+def whole_sender(stream: Stream) -> Stream:
+    """All streams of that one's sender."""
+    return (stream[0], "")
+
+
 _WAITING = "published_at IS NULL AND dead_at IS NULL"
 
 # One index probe a stream (a loose index scan), then the first rows of each sender over all its

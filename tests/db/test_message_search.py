@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from dhos_connector_api.actions.merges import Merge
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import search, store
 from dhos_connector_api.messages.search import Page
@@ -67,7 +68,7 @@ def _all_pages(database: Database, query: Callable[[Connection, UUID | None], Pa
 
 def test_a_merge_brings_the_messages_of_the_old_identifier(database: Database) -> None:
     old = _keep(database, ("MRN", "old"))
-    merge = _keep(database, ("MRN", "new"), ("MRN", "old"), merges=[("MRN", "new", "old")])
+    merge = _keep(database, ("MRN", "new"), ("MRN", "old"), merges=[Merge("MRN", old="old", surviving="new")])
     new = _keep(database, ("MRN", "new"))
     with database.statements() as connection:
         rows = search.by_identifier(connection, "MRN", "new", limit=10, before=None).rows
@@ -81,9 +82,9 @@ def test_a_merge_brings_the_messages_of_the_old_identifier(database: Database) -
 
 def test_merges_chain_and_a_circle_ends(database: Database) -> None:
     first = _keep(database, ("MRN", "a"))
-    _keep(database, merges=[("MRN", "b", "a")])
-    _keep(database, merges=[("MRN", "c", "b")])
-    _keep(database, merges=[("MRN", "a", "c")])
+    _keep(database, merges=[Merge("MRN", old="a", surviving="b")])
+    _keep(database, merges=[Merge("MRN", old="b", surviving="c")])
+    _keep(database, merges=[Merge("MRN", old="c", surviving="a")])
     assert _found(database, "c") == _found(database, "b") == _found(database, "a") == [first]
 
 

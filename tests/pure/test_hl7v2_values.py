@@ -12,10 +12,7 @@ from dhos_connector_api.hl7v2.groups import patient_groups
 from dhos_connector_api.hl7v2.identifiers import (
     MRN,
     NHS_NUMBER,
-    VISIT_ID,
-    Identifier,
     patient_identifiers,
-    visit_identifier,
 )
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.segment import MOST_REPETITIONS
@@ -136,17 +133,10 @@ def test_from_position_only_where_the_site_says_so() -> None:
     assert identifiers("", mrn_first_repetition=True) == []
 
 
-def test_identifiers_given_up_and_visits() -> None:
+def test_identifiers_given_up() -> None:
     mrg = read(merge(old_mrn="OLD7")).first("MRG")
     assert mrg is not None
     assert patient_identifiers(mrg, IdentifierTable()).mrn == "OLD7"
-    pv1 = adt_message(visit="V1^^^HOSP^VN").first("PV1")
-    assert pv1 is not None
-    assert visit_identifier(pv1) == Identifier(VISIT_ID, "V1", "HOSP")
-    for none in ("", '""'):
-        pv1 = adt_message(visit=none).first("PV1")
-        assert pv1 is not None
-        assert visit_identifier(pv1) is None
 
 
 @pytest.mark.parametrize(

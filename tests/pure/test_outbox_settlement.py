@@ -88,3 +88,13 @@ def test_the_stream_that_has_waited_longest_is_tried_first() -> None:
     assert holds.due(5) == ("B", "key")
     holds.forget(("B", "key"))
     assert holds.due(5) == ("A", "key")
+
+
+def test_a_stream_is_not_tried_while_its_whole_sender_is_held() -> None:
+    holds = Holds()
+    holds.failed(STREAM, now=0, doubtful=1)
+    holds.failed(("EPR", ""), now=1, doubtful=1)
+    assert holds.due(1.5) is None
+    assert holds.due(2) == ("EPR", "")
+    holds.passed(("EPR", ""))
+    assert holds.due(2) == STREAM
