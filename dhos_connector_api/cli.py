@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from dhos_connector_api import __version__, app, cli_messages, config, log, processes
+from dhos_connector_api import __version__, app, cli_messages, config, processes
+from dhos_connector_api.cli_settings import with_settings
 from dhos_connector_api.errors import ConnectorError
 
 
@@ -30,8 +31,7 @@ class _Commands(click.Group):
     cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="connector")
-@click.pass_context
-def main(context: click.Context) -> None:
+def main() -> None:
     """The Connector: takes a hospital's HL7, keeps it, acknowledges it, hands it to RabbitMQ.
 
     \b
@@ -42,43 +42,38 @@ def main(context: click.Context) -> None:
 
     Settings come from the environment; the README lists them.
     """
-    if "--help" in sys.argv or "-h" in sys.argv:
-        return
-    settings = config.from_environment()
-    log.set_up(settings.log_level, settings.log_format)
-    context.obj = settings
 
 
 @main.command("all")
-@click.pass_obj
+@with_settings
 def run_all(settings: config.Settings) -> None:
     """Run everything here: database if none is set, migrations, web processes, relay."""
     sys.exit(processes.run_all(settings))
 
 
 @main.command()
-@click.pass_obj
+@with_settings
 def serve(settings: config.Settings) -> None:
     """Run the web processes."""
     sys.exit(processes.run_service(settings))
 
 
 @main.command(hidden=True)
-@click.pass_obj
+@with_settings
 def web(settings: config.Settings) -> None:
     """Run one web process; `serve` and `all` start several."""
     processes.run_web(settings)
 
 
 @main.command(hidden=True)
-@click.pass_obj
+@with_settings
 def metrics(settings: config.Settings) -> None:
     """Serve /metrics on METRICS_PORT; `serve` and `all` start it."""
     processes.run_metrics(settings)
 
 
 @main.command()
-@click.pass_obj
+@with_settings
 def relay(settings: config.Settings) -> None:
     """Run the relay: publish what waits in the outbox. One is active, others stand by."""
     processes.run_relay(settings)
@@ -86,7 +81,7 @@ def relay(settings: config.Settings) -> None:
 
 @main.command()
 @click.option("--revision", default="head", show_default=True, help="Up to this migration.")
-@click.pass_obj
+@with_settings
 def migrate(settings: config.Settings, revision: str) -> None:
     """Bring the database to the newest migration."""
     processes.run_migrations(settings, revision)
@@ -102,7 +97,7 @@ def migrate(settings: config.Settings, revision: str) -> None:
 @click.option(
     "--seconds", type=click.IntRange(1, 86400), help="How long it is valid.  [default: JWT_EXPIRY_IN_SECONDS]"
 )
-@click.pass_obj
+@with_settings
 def token(settings: config.Settings, issuer: str, scope: str, system_id: str, seconds: int | None) -> None:
     """Print a token, made with this environment's keys."""
     click.echo(app.token(settings, issuer=issuer, scope=scope, system_id=system_id, seconds=seconds))

@@ -12,6 +12,7 @@ import click
 import requests
 
 from dhos_connector_api import app, site_source
+from dhos_connector_api.cli_settings import with_settings
 from dhos_connector_api.config import Settings
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import ConnectorError
@@ -33,7 +34,7 @@ _MANY = 20
 @click.option("--url", help="Where the Connector is.  [default: http://127.0.0.1:SERVER_PORT]")
 @click.option("--token", help="Bearer token.  [default: one made with HS_KEY]")
 @click.option("--raw", is_flag=True, help="Post as application/hl7-v2 instead of JSON.")
-@click.pass_obj
+@with_settings
 def send(settings: Settings, files: Sequence[Path], url: str | None, token: str | None, raw: bool) -> None:
     """Post every HL7 v2 message in FILES and show each acknowledgement.
 
@@ -91,7 +92,7 @@ def messages() -> None:
 @click.option("--control-id", help="Only those with this MSH-10.")
 @click.option("--mrn", help="Only those under this MRN, and under MRNs merged into it.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
-@click.pass_obj
+@with_settings
 def list_messages(
     settings: Settings,
     state: str | None,
@@ -115,7 +116,7 @@ def list_messages(
 @messages.command("show")
 @click.argument("uuid", type=click.UUID)
 @click.option("--content", is_flag=True, help="Also show the message itself: patient data.")
-@click.pass_obj
+@with_settings
 def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
     """Show what is known of one message, and what became of its envelopes."""
     with app.open_database(settings).statements() as connection:
@@ -141,7 +142,7 @@ def outbox() -> None:
 @outbox.command("list")
 @click.option("--dead", is_flag=True, help="Only those that can never be published.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
-@click.pass_obj
+@with_settings
 def list_outbox(settings: Settings, dead: bool, limit: int) -> None:
     """List envelopes that are not published, oldest first, and how many there are."""
     with app.open_database(settings).statements() as connection:
@@ -157,7 +158,7 @@ def list_outbox(settings: Settings, dead: bool, limit: int) -> None:
 @outbox.command("retry")
 @click.argument("ids", nargs=-1, type=click.UUID)
 @click.option("--all-dead", is_flag=True, help="Every envelope that is marked dead.")
-@click.pass_obj
+@with_settings
 def retry_outbox(settings: Settings, ids: Sequence[UUID], all_dead: bool) -> None:
     """Let dead envelopes wait for the relay again."""
     if bool(ids) == all_dead:
@@ -171,7 +172,7 @@ def retry_outbox(settings: Settings, ids: Sequence[UUID], all_dead: bool) -> Non
 @click.argument("uuids", nargs=-1, type=click.UUID)
 @click.option("--state", type=click.Choice(["refused"]), help="Every message in that state instead.")
 @click.option("--since", type=click.DateTime(), help="Only those that came at or after this time (UTC).")
-@click.pass_obj
+@with_settings
 def replay(settings: Settings, uuids: Sequence[UUID], state: str | None, since: datetime | None) -> None:
     """Publish stored messages again, or accept now what was refused when it came.
 

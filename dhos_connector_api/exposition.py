@@ -25,7 +25,7 @@ class Exposition:
         if shared is not None:
             MultiProcessCollector(self.registry, path=str(shared))  # type: ignore[no-untyped-call]
         else:
-            self.registry.register(REGISTRY)  # type: ignore[arg-type]
+            self.registry.register(REGISTRY)
         self.registry.register(DatabaseGauges(settings, database))
 
     def text(self) -> bytes:
