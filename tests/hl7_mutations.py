@@ -76,6 +76,7 @@ def check(case: bytes) -> str:
         merged = {(each.identifier_type, each.old) for each in merges(message, _SITE)}
         assert merged <= set(known.identifiers), "an identifier that is given up is not indexed"
     answer = acknowledge(message, verdict, control_id="ANSWER1", now=NOW)
+    assert message.charset == "utf-16" or not any(byte in answer for byte in b"\x0b\x1c"), "MLLP framing"
     ack = read(answer)
     assert not ack.defects - message.defects, "the answer has defects of its own"
     names = [segment.name for segment in ack.segments()]

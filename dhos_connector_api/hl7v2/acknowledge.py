@@ -7,7 +7,7 @@ from dhos_connector_api.hl7v2.charsets import table_name
 from dhos_connector_api.hl7v2.delimiters import STANDARD, Delimiters
 from dhos_connector_api.hl7v2.escapes import unescape
 from dhos_connector_api.hl7v2.read import Defect, Message
-from dhos_connector_api.hl7v2.rules import Verdict
+from dhos_connector_api.hl7v2.rules import Code, Verdict
 
 #: Table 0357, message error condition codes.
 ERROR_NAMES = {
@@ -43,6 +43,16 @@ def acknowledge(message: Message, verdict: Verdict, *, control_id: str, now: dat
     if verdict.error:
         lines.append(_err(verdict, verdict.error, marks, version))
     return "".join([line + "\r" for line in lines]).encode(message.charset, "replace")
+
+
+def refuse_unreadable(code: Code, *, control_id: str, now: datetime) -> bytes:
+    """The answer to bytes that hold no MSH, where silence would block a feed: MSA-2 is empty.
+
+    In ASCII, in the layout of v2.3, whose MSA-3 has room for the reason.
+    """
+    msh = header(*("",) * 4, timestamp(now), "", "ACK", control_id, "P", "2.3")
+    msa = segment("MSA", code, "", "No MSH segment can be read.")
+    return f"{msh}\r{msa}\r".encode("ascii")
 
 
 def _marks(message: Message) -> Delimiters:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
 from enum import IntEnum
+from functools import lru_cache
 
 _LONGEST = 40  # no time stamp is longer; anything beyond is not read at all
 _STAMP = re.compile(r"([0-9]{4,14})(?:\.([0-9]{1,9}))?([+-][0-9]{4})?")
@@ -54,7 +55,11 @@ def parse(text: str, zone: tzinfo) -> Timestamp | None:
     clock change skips keeps the offset from before it (01:30 becomes 02:30 summer time); one that
     occurs twice is the first. Never raises.
     """
-    text = text.strip() if len(text) <= _LONGEST else ""
+    return _parse(text.strip(), zone) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=1024)  # a message says the same time in several places
+def _parse(text: str, zone: tzinfo) -> Timestamp | None:
     found = _STAMP.fullmatch(text)
     if not found:
         return None

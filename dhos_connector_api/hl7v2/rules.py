@@ -29,11 +29,14 @@ _LONGEST = {3: 227, 4: 227, 10: 199}  # characters of MSH-3, MSH-4 and MSH-10 (v
 
 
 class Code(StrEnum):
-    """Acknowledgement codes (table 0008), original mode."""
+    """Acknowledgement codes (table 0008): the application's; and C., of enhanced mode's accept level."""
 
     AA = "AA"
     AE = "AE"
     AR = "AR"
+    CA = "CA"
+    CE = "CE"
+    CR = "CR"
 
 
 @dataclass(frozen=True, slots=True)

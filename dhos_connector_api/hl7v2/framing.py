@@ -1,0 +1,159 @@
+"""MLLP framing: from a stream of bytes to frames, and back (HL7 v2 transport specification, MLLP release 1).
+
+A frame is 0B, the message, 1C 0D. Pure: bytes go in piece by piece as they arrive, frames and
+everything that is no frame come out as values, and never more is held than one frame may have.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+START, END = b"\x0b", b"\x1c\r"
+#: Bytes kept of a frame that is too long: enough to read its MSH and to say what it was.
+HEAD = 65_536
+_LINE_ENDS = b"\r\n"
+
+
+class Oddity(StrEnum):
+    """Why bytes were dropped."""
+
+    OUTSIDE = "bytes outside a frame"
+    RESTARTED = "a new frame began inside a frame"
+    UNENDED = "1C without 0D, and then a new frame"
+    PARTIAL = "the stream ended inside a frame"
+    NO_CARRIAGE_RETURN = "the stream ended after 1C without 0D"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A complete frame. `size` is its length; where it was too long, `content` is its head alone."""
+
+    content: bytes
+    size: int
+
+    @property
+    def whole(self) -> bool:
+        """False where the frame was longer than allowed."""
+        return len(self.content) == self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Bytes that belong to no complete frame: how many, and why."""
+
+    why: Oddity
+    size: int
+
+
+class Deframer:
+    """Takes a stream in pieces (`feed`) and gives what is in it one by one (`take`).
+
+    0B always begins a frame, also inside one: what came before it was cut off, and a part of a
+    message must never pass for a message. 1C ends a frame only together with 0D; alone it is content
+    (and `hl7v2.rules` refuses the message). Line ends between frames are no oddity.
+    """
+
+    __slots__ = ("_buffer", "_head", "_head_size", "_inside", "_largest", "_scanned", "_skipped", "_stray")
+
+    def __init__(self, largest: int) -> None:
+        self._largest = largest
+        self._head_size = min(HEAD, largest)
+        self._buffer = bytearray()
+        self._scanned = 0  # of the buffer, searched for END without success
+        self._inside = False
+        self._head = b""  # of a frame that is too long
+        self._skipped = 0  # bytes of that frame that are no longer in the buffer
+        self._stray = 0
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory."""
+        return len(self._buffer) + len(self._head)
+
+    @property
+    def stray(self) -> int:
+        """Bytes that came outside a frame since the last frame."""
+        return self._stray
+
+    @property
+    def clean(self) -> bool:
+        """Whether the stream stands between two frames, with nothing but line ends since the last."""
+        return not (self._inside or self._stray or self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Add what has arrived."""
+        self._buffer += data
+
+    def take(self) -> Frame | Dropped | None:
+        """The next frame or oddity; None: more has to arrive first."""
+        while True:
+            if not self._inside and not self._begin():
+                return None
+            if self._stray:
+                return self._dropped(Oddity.OUTSIDE)
+            end = self._buffer.find(END, max(0, self._scanned - 1))
+            restart = self._buffer.find(START, self._scanned, end if end >= 0 else len(self._buffer))
+            if restart >= 0:
+                return self._restarted(restart)
+            if end >= 0:
+                return self._frame(end)
+            self._scanned = len(self._buffer)
+            if self._skipped or self._scanned > self._largest + 1:  # its last byte may be half of END
+                self._skip()
+            return None
+
+    def finish(self) -> Dropped | None:
+        """What the stream ended in, once `take` has given None; None: it ended well."""
+        if not self._inside:
+            return self._dropped(Oddity.OUTSIDE) if self._stray else None
+        why = Oddity.NO_CARRIAGE_RETURN if self._buffer.endswith(b"\x1c") else Oddity.PARTIAL
+        dropped = Dropped(why, self._skipped + len(self._buffer))
+        self._outside(len(self._buffer))
+        return dropped
+
+    def _begin(self) -> bool:
+        """Go to the next frame's first byte; False where none has begun."""
+        start = self._buffer.find(START)
+        before = self._buffer if start < 0 else self._buffer[:start]
+        self._stray += len(before.translate(None, _LINE_ENDS)) if before else 0
+        if start < 0:
+            self._buffer.clear()
+            return False
+        del self._buffer[: start + 1]
+        self._inside, self._scanned = True, 0
+        return True
+
+    def _dropped(self, why: Oddity) -> Dropped:
+        dropped = Dropped(why, self._stray)
+        self._stray = 0
+        return dropped
+
+    def _restarted(self, at: int) -> Dropped:
+        ended = self._buffer[:at].endswith(b"\x1c")
+        dropped = Dropped(Oddity.UNENDED if ended else Oddity.RESTARTED, self._skipped + at)
+        self._outside(at + 1)
+        self._inside = True
+        return dropped
+
+    def _frame(self, end: int) -> Frame:
+        size = self._skipped + end
+        head = self._head or bytes(self._buffer[: end if size <= self._largest else self._head_size])
+        self._outside(end + len(END))
+        return Frame(head, size)
+
+    def _skip(self) -> None:
+        """Let go of a frame that is too long; of its last bytes one may be half of END."""
+        if not self._skipped:
+            self._head = bytes(self._buffer[: self._head_size])
+        left = 1 if self._buffer.endswith(b"\x1c") else 0
+        self._skipped += len(self._buffer) - left
+        del self._buffer[: len(self._buffer) - left]
+        self._scanned = left
+
+    def _outside(self, taken: int) -> None:
+        del self._buffer[:taken]
+        self._inside, self._scanned, self._skipped, self._head = False, 0, 0, b""
+
+
+def framed(content: bytes) -> bytes:
+    """The content as one frame."""
+    return START + content + END
