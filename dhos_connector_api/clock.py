@@ -1,9 +1,16 @@
 """The only clock and the only source of identifiers; pure code gets their values as arguments."""
 
+import os
 import secrets
 import time
 from datetime import UTC, datetime
+from random import Random
 from uuid import UUID
+
+#: Seeded by the system once in every process: asking the system for every message is expensive, and
+#: these bits have to be different, not secret.
+_random = Random()  # noqa: S311
+os.register_at_fork(after_in_child=_random.seed)
 
 
 def now() -> datetime:
@@ -23,7 +30,7 @@ def new_uuid(at: datetime) -> UUID:
     in a table of millions.
     """
     milliseconds = int(at.timestamp() * 1000) & 0xFFFF_FFFF_FFFF
-    random = secrets.randbits(74)
+    random = _random.getrandbits(74)
     return UUID(
         int=milliseconds << 80 | 0x7 << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (1 << 62) - 1
     )
@@ -32,3 +39,8 @@ def new_uuid(at: datetime) -> UUID:
 def first_uuid(at: datetime) -> UUID:
     """The least version 7 UUID of that millisecond: what came before sorts before it."""
     return UUID(int=(int(at.timestamp() * 1000) & 0xFFFF_FFFF_FFFF) << 80)
+
+
+def random_bytes(count: int) -> bytes:
+    """That many bytes nobody can foretell."""
+    return secrets.token_bytes(count)

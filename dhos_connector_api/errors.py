@@ -1,5 +1,7 @@
 """Every failure the Connector names, one type per cause; `api/problems.py` turns them into HTTP."""
 
+from collections.abc import Mapping, Sequence
+
 
 class ConnectorError(Exception):
     """A named failure. Its text is safe to log and to send out: it never quotes input."""
@@ -22,7 +24,14 @@ class SiteUnavailable(ConnectorError):
 
 
 class BadInput(ConnectorError):
-    """The caller sent something that cannot be taken (HTTP 400)."""
+    """The caller sent something that cannot be taken (HTTP 400).
+
+    `details` may say which fields do not fit and why; like the text it never quotes input.
+    """
+
+    def __init__(self, text: str, details: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(text)
+        self.details = details or {}
 
 
 class BodyTooLarge(ConnectorError):
@@ -35,6 +44,14 @@ class NotFound(ConnectorError):
 
 class Conflict(ConnectorError):
     """The request is understood, but what it asks no longer fits what is stored (HTTP 409)."""
+
+
+class KeyReused(ConnectorError):
+    """An Idempotency-Key came again with another request (HTTP 422)."""
+
+
+class SourceNotAllowed(ConnectorError):
+    """The API key is valid, but belongs to another source than the request speaks for (HTTP 403)."""
 
 
 class NotAvailableHere(ConnectorError):
@@ -51,6 +68,10 @@ class BrokerUnavailable(ConnectorError):
 
 class TokenRejected(ConnectorError):
     """The token is missing, unreadable, expired or not from an issuer we know (HTTP 401)."""
+
+
+class SignatureRejected(ConnectorError):
+    """The request is not signed by anybody who knows the endpoint's secret (HTTP 401)."""
 
 
 class IssuerNotAllowed(ConnectorError):

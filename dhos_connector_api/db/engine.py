@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from dhos_connector_api.errors import StorageUnavailable
@@ -23,6 +24,10 @@ STATEMENT_TIMEOUT = 5
 #: PostgreSQL error classes that pass by themselves: connection, resources, operator intervention,
 #: rolled-back transaction (deadlock, serialisation), and a lock not available in time.
 _PASSING = ("08", "53", "57", "40", "55")
+#: What psycopg itself raises for these; SQLAlchemy wraps it but in `Database.pipeline`.
+_DRIVER_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
+#: Everything that writing may raise: the database is away, or will not have what it was given.
+FAILURES = (StorageUnavailable, SQLAlchemyError, psycopg.Error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +104,29 @@ class Database:
         with storage_errors(), self.engine.connect() as connection:
             yield connection
 
+    @contextmanager
+    def pipeline(self) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
+        """A transaction of psycopg's whose statements travel together; committed when the block ends.
+
+        Results can be read after the block. Where a statement fails, nothing is kept.
+        """
+        with storage_errors(), self.engine.connect() as connection:
+            wire: psycopg.Connection[tuple[Any, ...]] = connection.connection.driver_connection  # type: ignore[assignment]
+            try:
+                with wire.pipeline(), wire.transaction():
+                    yield wire
+            except psycopg.Error:
+                if wire.closed:
+                    connection.invalidate()  # SQLAlchemy has not seen it break
+                raise
+
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
     """Turn what passes by itself into StorageUnavailable; leave every other error as it is."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except (OperationalError, InterfaceError, PoolTimeout, *_DRIVER_AWAY) as error:
         raise StorageUnavailable("the database did not answer") from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
