@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import StorageUnavailable
+from dhos_connector_api.events import idempotency
 from dhos_connector_api.outbox import store
 from dhos_connector_api.workers import loop
 
@@ -59,7 +60,9 @@ class Housekeeping:
             if not _ours(connection):
                 return False
             before = self._now() - self._retention
-            return store.prune(connection, published_before=before, limit=PRUNED_AT_ONCE) == PRUNED_AT_ONCE
+            published = store.prune(connection, published_before=before, limit=PRUNED_AT_ONCE)
+            forgotten = idempotency.prune(connection, at=self._now(), limit=PRUNED_AT_ONCE)
+            return PRUNED_AT_ONCE in (published, forgotten)
 
     def _make_partition(self, first: datetime) -> None:
         """Make the partition of that month; a month that cannot have one now is tried again later."""

@@ -72,3 +72,11 @@ def guarded(consume: Callable[[Envelope], None]) -> Callable[[Envelope], bool]:
         return True
 
     return attempt
+
+
+def logged(action: Callable[[], None], text: str) -> None:
+    """Call `action`, which nobody waits for; when it raises, log `text` and go on."""
+    try:
+        action()
+    except Exception as error:  # noqa: BLE001  the last resort of a thread
+        log.error(text, extra={"error": where(error)})

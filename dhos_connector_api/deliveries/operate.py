@@ -1,0 +1,106 @@
+"""What people do with deliveries: retry and cancel. Nothing here commits."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from dhos_connector_api.deliveries.destinations import release
+from dhos_connector_api.errors import Conflict, NotFound
+
+# A delivery at its end is not sent again when a newer one of its series is on its way, or has arrived,
+# or may have: what is late must not overwrite what corrected it.
+_RETRY = """
+WITH chosen AS (
+    SELECT uuid, position FROM delivery AS one
+    WHERE {which} AND NOT EXISTS (
+        SELECT FROM delivery AS newer
+        WHERE newer.destination = one.destination AND newer.series = one.series
+            AND newer.position > one.position
+            AND (newer.state IN ('waiting', 'sending', 'delivered') OR newer.ambiguous > 0))
+    FOR UPDATE SKIP LOCKED
+), spread AS (
+    SELECT uuid, row_number() OVER (ORDER BY position) - 1 AS place FROM chosen
+), retried AS (
+    UPDATE delivery SET state = 'waiting', failures = 0, settled_at = NULL, superseded_by = NULL,
+        due_at = CASE WHEN :apart > 0
+            THEN CAST(:now AS timestamptz) + spread.place * make_interval(secs => :apart)
+            ELSE least(due_at, CAST(:now AS timestamptz)) END
+    FROM spread WHERE delivery.uuid = spread.uuid
+    RETURNING message_uuid
+), told AS (
+    UPDATE message SET state = 'queued', error_text = NULL, ack_status = NULL, modified = :now,
+        modified_by = :by
+    FROM retried WHERE message.uuid = retried.message_uuid
+)
+SELECT count(*) FROM retried
+"""
+
+
+def retry(connection: Connection, uuid: UUID, *, by: str | None, now: datetime) -> None:
+    """Let one delivery be attempted next, its schedule begun anew.
+
+    Raises NotFound; Conflict for one that is delivered, under way, or overtaken by a newer one.
+    """
+    state, destination = _state(connection, uuid)
+    if state in ("delivered", "sending"):
+        raise Conflict("the delivery is under way" if state == "sending" else "the delivery has arrived")
+    release(connection, destination)
+    query = _RETRY.format(which="uuid = :uuid AND state NOT IN ('delivered', 'sending')")
+    values = {"uuid": uuid, "now": now, "by": by, "apart": 0.0}
+    if not connection.execute(text(query), values).scalar_one():
+        raise Conflict("a newer delivery of the same series has taken its place, or it is under way")
+
+
+def retry_dead(
+    connection: Connection,
+    *,
+    destination: str | None,
+    since: datetime | None,
+    seconds_apart: float,
+    by: str | None,
+    now: datetime,
+) -> int:
+    """Let dead deliveries be attempted again, so many seconds apart; how many there were.
+
+    Those to one destination (None: to all) that died at or after `since` (None: ever), oldest first.
+    """
+    release(connection, destination)
+    which = (
+        "state = 'dead' AND (CAST(:destination AS text) IS NULL OR destination = :destination)"
+        " AND (CAST(:since AS timestamptz) IS NULL OR settled_at >= :since)"
+    )
+    values = {"destination": destination, "since": since, "now": now, "by": by, "apart": seconds_apart}
+    count: int = connection.execute(text(_RETRY.format(which=which)), values).scalar_one()
+    return count
+
+
+def cancel(connection: Connection, uuid: UUID, *, by: str | None, now: datetime) -> None:
+    """Give a delivery up that waits or is dead; a second time changes nothing.
+
+    Raises NotFound; Conflict for one that is under way, delivered or superseded.
+    """
+    state, _ = _state(connection, uuid)
+    if state == "cancelled":
+        return
+    cancelled = connection.execute(
+        text(
+            "WITH cancelled AS (UPDATE delivery SET state = 'cancelled', settled_at = :now"
+            " WHERE uuid = :uuid AND state IN ('waiting', 'dead') RETURNING message_uuid), told AS ("
+            " UPDATE message SET state = 'cancelled', modified = :now, modified_by = :by"
+            " FROM cancelled WHERE message.uuid = cancelled.message_uuid) SELECT count(*) FROM cancelled"
+        ),
+        {"uuid": uuid, "now": now, "by": by},
+    ).scalar_one()
+    if not cancelled:
+        raise Conflict("the delivery is under way, delivered or superseded: it cannot be cancelled")
+
+
+def _state(connection: Connection, uuid: UUID) -> tuple[str, str]:
+    """State and destination. Raises NotFound."""
+    found = connection.execute(
+        text("SELECT state, destination FROM delivery WHERE uuid = :uuid"), {"uuid": uuid}
+    ).one_or_none()
+    if found is None:
+        raise NotFound("there is no delivery with that uuid")
+    return found.state, found.destination

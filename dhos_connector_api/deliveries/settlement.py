@@ -1,0 +1,144 @@
+"""Settling an attempt: on the delivery, then on the attempt and on the message. Nothing here commits.
+
+The delivery comes first wherever these three are written: nobody waits in a circle.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind
+from dhos_connector_api.deliveries.store import Claim
+
+
+def settle_delivered(
+    connection: Connection, claimed: Claim, accepted: Accepted, *, now: datetime, seconds: float
+) -> None:
+    """Note that it was taken, on the delivery, the attempt and the message.
+
+    Holds too when the lease has run out meanwhile, whatever was decided since, unless another attempt
+    is under way already.
+    """
+    settled = connection.execute(
+        text(
+            "UPDATE delivery SET state = 'delivered', settled_at = :now, lease = NULL, leased_until = NULL,"
+            " last_error = NULL, superseded_by = NULL"
+            " WHERE uuid = :uuid AND (lease = :lease OR state <> 'sending')"
+        ),
+        {"uuid": claimed.uuid, "lease": claimed.lease, "now": now},
+    )
+    _end_attempt(connection, claimed, "delivered", accepted, seconds=seconds)
+    if settled.rowcount:
+        _tell_message(connection, claimed, "delivered", accepted, error=None, now=now)
+
+
+def settle_failed(
+    connection: Connection,
+    claimed: Claim,
+    failed: DeliveryFailed,
+    *,
+    again: datetime | None,
+    now: datetime,
+    seconds: float,
+) -> None:
+    """Note that it failed, and when it is due `again`; None: it is dead.
+
+    Changes nothing but the attempt when the lease has run out meanwhile. Where an earlier attempt turned
+    out to have been taken while this one was under way, the delivery is delivered, whatever this one says.
+    """
+    taken = _taken_before(connection, claimed)
+    if taken is not None:
+        settle_delivered(connection, claimed, taken, now=now, seconds=seconds)
+        _end_attempt(connection, claimed, failed.kind, failed, seconds=seconds, failed=failed)
+        return
+    settled = connection.execute(
+        text(
+            "UPDATE delivery SET state = :state, due_at = coalesce(:again, due_at), settled_at = :settled_at,"
+            " lease = NULL, leased_until = NULL, last_error = :error, failures = failures + 1,"
+            " ambiguous = ambiguous + :ambiguous WHERE uuid = :uuid AND lease = :lease"
+        ),
+        {
+            "uuid": claimed.uuid,
+            "lease": claimed.lease,
+            "state": "waiting" if again else "dead",
+            "again": again,
+            "settled_at": None if again else now,
+            "error": failed.text,
+            "ambiguous": int(failed.kind is Kind.AMBIGUOUS),
+        },
+    )
+    _end_attempt(connection, claimed, failed.kind, failed, seconds=seconds, failed=failed)
+    if settled.rowcount and again is None:
+        _tell_message(connection, claimed, "dead", failed, error=failed.detail or failed.text, now=now)
+
+
+def _taken_before(connection: Connection, claimed: Claim) -> Accepted | None:
+    """What an earlier attempt was answered that was taken."""
+    found = connection.execute(
+        text(
+            "SELECT http_status, ack_code FROM delivery_attempt"
+            " WHERE delivery_uuid = :uuid AND outcome = 'delivered' LIMIT 1"
+        ),
+        {"uuid": claimed.uuid},
+    ).one_or_none()
+    return None if found is None else Accepted(*found)
+
+
+def _end_attempt(
+    connection: Connection,
+    claimed: Claim,
+    outcome: str,
+    answer: Accepted | DeliveryFailed,
+    *,
+    seconds: float,
+    failed: DeliveryFailed | None = None,
+) -> None:
+    connection.execute(
+        text(
+            "UPDATE delivery_attempt SET outcome = :outcome, seconds = :seconds, http_status = :http_status,"
+            " ack_code = :ack_code, error = :error, detail = :detail"
+            " WHERE delivery_uuid = :uuid AND number = :number"
+        ),
+        {
+            "uuid": claimed.uuid,
+            "number": claimed.number,
+            "outcome": outcome,
+            "seconds": seconds,
+            "http_status": answer.http_status,
+            "ack_code": answer.ack_code,
+            "error": failed.text if failed else None,
+            "detail": failed.detail if failed else None,
+        },
+    )
+
+
+def _tell_message(
+    connection: Connection,
+    claimed: Claim,
+    state: str,
+    answer: Accepted | DeliveryFailed,
+    *,
+    error: str | None,
+    now: datetime,
+) -> None:
+    """Let the message say what became of its delivery."""
+    connection.execute(
+        text(
+            "UPDATE message SET state = :state, ack_status = :ack_code, error_text = :error, modified = :now,"
+            " is_processed = :delivered, processed_at = CASE WHEN :delivered THEN :now END"
+            " WHERE uuid = :uuid"
+        ),
+        {
+            "uuid": claimed.message_uuid,
+            "state": state,
+            "ack_code": answer.ack_code,
+            "error": error,
+            "now": now,
+            "delivered": state == "delivered",
+        },
+    )
+    if answer.ack is not None:
+        connection.execute(
+            text("UPDATE message_body SET ack = :ack WHERE message_uuid = :uuid AND created = :created"),
+            {"ack": answer.ack, "uuid": claimed.message_uuid, "created": claimed.message_created},
+        )

@@ -1,0 +1,1 @@
+"""One module per destination: each sends one message and says what came of it."""

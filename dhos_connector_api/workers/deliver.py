@@ -1,0 +1,75 @@
+"""The delivery process: for each destination one who claims, and as many threads as it may have at once.
+
+Any number of these processes may run; they share each destination's room through its row.
+"""
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from dhos_connector_api.deliveries.deliver import Deliverer
+from dhos_connector_api.deliveries.store import Claim
+from dhos_connector_api.workers import loop
+
+#: Seconds between two looks for what is due, unless an attempt has just ended.
+POLL = 0.1
+#: Attempts of one process to one destination at once; the site sets how many of all processes.
+MOST_THREADS = 64
+
+
+class DeliveryWorker:
+    """The step for one destination."""
+
+    def __init__(self, deliverer: Deliverer) -> None:
+        self._deliverer = deliverer
+        self._free = MOST_THREADS
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._pool = ThreadPoolExecutor(MOST_THREADS, f"deliver-{deliverer.destination.name}")
+
+    def step(self) -> bool:
+        """Begin what is due, as far as there is room; False: nothing was. Raises StorageUnavailable."""
+        self._ended.clear()
+        with self._lock:
+            free = self._free
+        claims = self._deliverer.claim(free) if free else []
+        for claimed in claims:
+            with self._lock:
+                self._free -= 1
+            self._pool.submit(self._attempt, claimed)
+        return bool(claims)
+
+    def idle(self, seconds: float) -> None:
+        """Wait, but not when an attempt has ended: there is room for another."""
+        self._ended.wait(seconds)
+
+    def close(self) -> None:
+        """Let what is under way end."""
+        self._pool.shutdown()
+
+    def _attempt(self, claimed: Claim) -> None:
+        loop.logged(lambda: self._deliverer.attempt(claimed), "an attempt to deliver was not settled")
+        with self._lock:
+            self._free += 1
+        self._ended.set()
+
+
+def run(deliverers: Sequence[Deliverer], stop: threading.Event) -> None:
+    """Deliver to every destination until `stop` is set, and end what is under way then."""
+    threads = [
+        threading.Thread(target=_run_one, args=(each, stop), name=f"claim-{each.destination.name}")
+        for each in deliverers
+    ]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    for thread in threads:
+        thread.join()
+
+
+def _run_one(deliverer: Deliverer, stop: threading.Event) -> None:
+    worker = DeliveryWorker(deliverer)
+    try:
+        loop.run(worker.step, idle=worker.idle, rest=lambda _: POLL, stop=stop)
+    finally:
+        worker.close()
