@@ -1,0 +1,185 @@
+"""From frames to acknowledgements: read, keep together, and say what goes back. Runs off the event loop.
+
+Only what is committed gets an answer; a frame that could not be stored gets None, and its sender no
+acknowledgement.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from dhos_connector_api import clock, log
+from dhos_connector_api.db.engine import FAILURES, Database
+from dhos_connector_api.deliveries import send
+from dhos_connector_api.deliveries.send import Sending
+from dhos_connector_api.hl7v2 import batch, modes, rules
+from dhos_connector_api.hl7v2.acknowledge import acknowledge
+from dhos_connector_api.hl7v2.framing import Frame, framed
+from dhos_connector_api.hl7v2.modes import Due
+from dhos_connector_api.hl7v2.rules import Code, Verdict
+from dhos_connector_api.intake import keep_together as keeping
+from dhos_connector_api.intake import receive_hl7
+from dhos_connector_api.intake.receive_batch import ReceivedBatch, answer_batch, receive_batch
+from dhos_connector_api.intake.receive_hl7 import Door, Intake, Receipt, Received, ack_control_id
+from dhos_connector_api.mllp.admission import TOO_LONG, TOO_MANY
+from dhos_connector_api.mllp.listeners import Listener
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A frame that waits to be answered: from which listener, through which door, under which id."""
+
+    frame: Frame
+    listener: Listener
+    door: Door
+    correlation_id: str
+
+
+#: Queues an application acknowledgement in the transaction that keeps its message: the connection of
+#: that transaction, what it answers, and the receipt with the bytes to send (`ack`). What it gives is
+#: counted after the commit.
+SendLater = Callable[[Connection, Taken, Receipt], Sending | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back, framed and in order, and the code of each acknowledgement in it."""
+
+    content: bytes
+    codes: tuple[str, ...]
+
+
+class Desk:
+    """Answers groups of frames. `intake` says what messages are received with now."""
+
+    def __init__(
+        self, database: Database, intake: Callable[[], Intake], send_later: SendLater | None
+    ) -> None:
+        self._database = database
+        self._intake = intake
+        self._send_later = send_later
+
+    def answer(self, group: Sequence[Taken]) -> list[Answer | None]:
+        """Store these frames and give the answer to each; None where storing failed.
+
+        Raises SiteUnavailable while the site's configuration has never been fetched: none is stored.
+        """
+        intake = self._intake()
+        read = [_receive(taken, intake) for taken in group]
+        kept = self._keep(group, read)
+        return [_answer(taken, each, kept) for taken, each in zip(group, read, strict=True)]
+
+    def _keep(
+        self, group: Sequence[Taken], read: Sequence[Received | ReceivedBatch]
+    ) -> dict[int, Receipt | None]:
+        """The receipts by the `id` of what was received. Nobody's order but a batch's own is touched."""
+        kept: dict[int, Receipt | None] = {}
+        alone: list[Received] = []
+        in_batches: list[Received] = []
+        for taken, each in zip(group, read, strict=True):
+            if isinstance(each, ReceivedBatch):
+                in_batches += each.messages
+            elif _answers_later(taken, each):
+                kept[id(each)] = self._keep_to_deliver(taken, each)
+            else:
+                alone.append(each)
+        together = [*sorted(alone, key=keeping.order), *in_batches]
+        receipts = keeping.keep_together(self._database, together)
+        return kept | {id(each): receipt for each, receipt in zip(together, receipts, strict=True)}
+
+    def _keep_to_deliver(self, taken: Taken, received: Received) -> Receipt | None:
+        """Store one message and, in the same transaction, the delivery of its application acknowledgement."""
+        sending = None
+        try:
+            with self._database.transaction() as connection:
+                receipt = receive_hl7.keep(connection, received)
+                if self._send_later is not None and _due(taken, received, receipt).application:
+                    sending = self._send_later(connection, taken, receipt)
+        except FAILURES as error:
+            _log.error("a message was not stored", extra={"cause": log.where(error)})
+            return None
+        if sending is not None:
+            send.count(sending)
+        return receipt
+
+
+def _receive(taken: Taken, intake: Intake) -> Received | ReceivedBatch:
+    raw, name, correlation_id = taken.frame.content, taken.listener.name, taken.correlation_id
+    door = taken.door
+    if not taken.frame.whole:
+        door = _TOO_LONG
+    elif batch.is_batch(raw):
+        received = receive_batch(raw, intake, created_by=name, correlation_id=correlation_id, door=taken.door)
+        if received is not None:
+            return received
+        door = _TOO_MANY
+    return receive_hl7.receive(raw, intake, created_by=name, correlation_id=correlation_id, door=door)
+
+
+_TOO_LONG = Door(objects=lambda _message: TOO_LONG, answers_unreadable=True)
+_TOO_MANY = Door(objects=lambda _message: TOO_MANY, answers_unreadable=True)
+
+
+def _answers_later(taken: Taken, received: Received) -> bool:
+    """Whether the application acknowledgement travels by itself; original mode has no other to send."""
+    if taken.listener.application_ack != "delivery" or received.message is None:
+        return False
+    return modes.wanted(received.message, taken.listener.mode) != modes.ORIGINAL
+
+
+def _answer(
+    taken: Taken, received: Received | ReceivedBatch, kept: dict[int, Receipt | None]
+) -> Answer | None:
+    messages = received.messages if isinstance(received, ReceivedBatch) else (received,)
+    receipts = [receipt for one in messages if (receipt := kept[id(one)]) is not None]
+    log.correlation_id.set(taken.correlation_id)
+    for one in messages:
+        if receipt := kept[id(one)]:
+            receive_hl7.count(one, receipt)
+    if len(receipts) < len(messages):
+        return None
+    if isinstance(received, ReceivedBatch):
+        codes = tuple(str(receipt.code or Code.AR) for receipt in receipts)
+        return Answer(framed(answer_batch(received, receipts)), codes)
+    parts = _parts(taken, received, receipts[0])
+    return Answer(b"".join(framed(ack) for _, ack in parts), tuple(code for code, _ in parts))
+
+
+def _parts(taken: Taken, received: Received, receipt: Receipt) -> list[tuple[str, bytes]]:
+    """The acknowledgements for this connection, in order, each with its code."""
+    message = received.message
+    application = (str(receipt.code or Code.AR), _frameable(receipt))
+    if message is None:
+        return [application]
+    due = _due(taken, received, receipt)
+    parts: list[tuple[str, bytes]] = []
+    if due.accept is not None:
+        now = clock.now()
+        control_id = ack_control_id(clock.new_uuid(now))
+        accept = acknowledge(message, due.accept, control_id=control_id, now=now)
+        parts.append((due.accept.code, accept))
+    if due.application and not _answers_later(taken, received):
+        parts.append(application)
+    return parts
+
+
+def _due(taken: Taken, received: Received, receipt: Receipt) -> Due:
+    if received.message is None or received.verdict is None:
+        return Due(None, application=True)
+    return modes.due(modes.wanted(received.message, taken.listener.mode), _verdict(received.verdict, receipt))
+
+
+def _verdict(first: Verdict, receipt: Receipt) -> Verdict:
+    """The verdict a message was answered by in the end."""
+    repeats = {"replay": rules.ACCEPTED, "reject": rules.REPEATED, "conflict": rules.DUPLICATE}
+    return repeats.get(receipt.repeat or "", first)
+
+
+def _frameable(receipt: Receipt) -> bytes:
+    """The acknowledgement's bytes, in UTF-8 where they were UTF-16: any byte may be a part of that."""
+    ack = receipt.ack or b""
+    return ack.decode("utf-16").encode() if receipt.charset == "utf-16" else ack

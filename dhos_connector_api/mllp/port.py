@@ -1,0 +1,115 @@
+"""What the connections of one listener share: its terms, its figures, who is connected, the room left."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Protocol
+
+from prometheus_client import Histogram
+
+from dhos_connector_api.metrics import MLLP_ACK_SECONDS, MLLP_ACKS, MLLP_CLOSED, MLLP_CONNECTIONS, MLLP_FRAMES
+from dhos_connector_api.mllp.answering import Taken
+from dhos_connector_api.mllp.committer import Done
+from dhos_connector_api.mllp.listeners import Listener
+
+_log = logging.getLogger(__name__)
+
+
+class Peer(Protocol):
+    """A connection, as the server deals with it: see `connection.Connection`."""
+
+    deadline: float
+
+    def overdue(self) -> None: ...
+    def drain(self) -> None: ...
+    def abort(self, reason: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Room:
+    """Bytes that all connections of the process hold, and how many they may."""
+
+    most: int
+    held: int = 0
+
+
+@dataclass(slots=True)
+class Port:
+    """One listener at work. It belongs to the event loop's thread."""
+
+    listener: Listener
+    submit: Callable[[Taken, Done], None]
+    now: Callable[[], float]  # the event loop's clock, in seconds
+    room: Room
+    open: set[Peer] = field(default_factory=set)
+    peers: Counter[str] = field(default_factory=Counter)
+    admitted: int = 0
+    sent: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    seconds: Histogram = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seconds = MLLP_ACK_SECONDS.labels(self.listener.name)
+
+    def refusal(self, peer: str) -> str | None:
+        """Why a peer is turned away now; None: it is welcome."""
+        listener = self.listener
+        if listener.networks and not any(_address(peer) in network for network in listener.networks):
+            return "network not allowed"
+        if self.admitted >= listener.connections:
+            return "too many connections"
+        return (
+            "too many connections of one peer" if self.peers[peer] >= listener.connections_per_peer else None
+        )
+
+    def enter(self, peer: str) -> None:
+        """Count a connection, from before its TLS handshake."""
+        self.peers[peer] += 1
+        self.admitted += 1
+        MLLP_CONNECTIONS.labels(self.listener.name).inc()
+
+    def leave(self, peer: str, reason: str, *, expected: bool, **facts: object) -> None:
+        """Count its end. What was not to be expected is logged as a warning."""
+        self.peers[peer] -= 1
+        if not self.peers[peer]:
+            del self.peers[peer]
+        self.admitted -= 1
+        MLLP_CONNECTIONS.labels(self.listener.name).dec()
+        self.turn_away(peer, reason, expected=expected, **facts)
+
+    def turn_away(self, peer: str, reason: str, *, expected: bool = False, **facts: object) -> None:
+        """Note why a connection ended, or never came to be."""
+        MLLP_CLOSED.labels(self.listener.name, reason).inc()
+        level = logging.DEBUG if expected else logging.WARNING
+        extra = {"listener": self.listener.name, "peer": peer, "reason": reason, **facts}
+        _log.log(level, "connection closed", extra=extra)
+
+    def dropped(self, peer: str, why: str, size: int) -> None:
+        """Note bytes that were no frame."""
+        MLLP_FRAMES.labels(self.listener.name, why).inc()
+        extra = {"listener": self.listener.name, "peer": peer, "reason": why, "bytes": size}
+        _log.warning("bytes dropped", extra=extra)
+
+    def outcome(self, outcome: str) -> None:
+        """Count a whole frame."""
+        MLLP_FRAMES.labels(self.listener.name, outcome).inc()
+
+    def acknowledged(self, codes: tuple[str, ...], seconds: float) -> None:
+        """Count acknowledgements sent so long after the frame's last byte; `publish` shows them."""
+        self.sent[codes] += 1
+        self.seconds.observe(seconds)
+
+    def publish(self) -> None:
+        """Show what was sent since the last time. A metric that processes share costs much for each step."""
+        sent, self.sent = self.sent, Counter()
+        for codes, number in sent.items():
+            MLLP_FRAMES.labels(self.listener.name, "answered").inc(number)
+            for code in codes:
+                MLLP_ACKS.labels(self.listener.name, code).inc(number)
+
+
+def _address(peer: str) -> IPv4Address | IPv6Address:
+    """The address; of IPv4 mapped into IPv6, as a socket for both gives it, the former."""
+    address = ip_address(peer.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address

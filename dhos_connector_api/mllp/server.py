@@ -1,0 +1,202 @@
+"""The MLLP server: accepts connections on every listener, watches their deadlines, and drains at the end."""
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from dhos_connector_api.errors import BadSetting
+from dhos_connector_api.log import where
+from dhos_connector_api.mllp import tls
+from dhos_connector_api.mllp.answering import Answer, Taken
+from dhos_connector_api.mllp.committer import Committer, Done
+from dhos_connector_api.mllp.connection import Connection
+from dhos_connector_api.mllp.listeners import Listener
+from dhos_connector_api.mllp.port import Peer, Port, Room
+
+_log = logging.getLogger(__name__)
+
+#: Threads that store frames, and with them database connections. With one, what arrives while it works
+#: makes the next group; several processes use several cores. The other is for large frames alone,
+#: which hold nobody else up there.
+THREADS, LARGE_THREADS = 1, 1
+LARGE = 100_000
+#: Frames in a group.
+MOST_TOGETHER = 64
+#: Bytes all connections together may hold.
+MOST_HELD = 256_000_000
+#: Seconds the frames in hand have to be answered when the process is told to stop.
+GRACE = 15.0
+#: Connections the kernel keeps for us, and seconds to wait when there are no file descriptors left.
+_BACKLOG = 2048
+_EXHAUSTED = 0.5
+_SLOWEST_SWEEP = 1.0
+
+AnswerGroup = Callable[[Sequence[Taken]], Sequence[Answer | None]]
+
+
+class Server:
+    """Listeners at work. Make it, `start` it in an event loop, and `drain` it."""
+
+    def __init__(
+        self,
+        listeners: Sequence[Listener],
+        answer: AnswerGroup,
+        *,
+        shared: bool = False,
+        most_held: int = MOST_HELD,
+    ) -> None:
+        """Bind all sockets, `shared` with other processes, and load all certificates. Raises BadSetting."""
+        self._answer = answer
+        self._room = Room(most_held)
+        self._contexts = [tls.context(listener) for listener in listeners]
+        self._sockets = [_bound(listener, shared=shared) for listener in listeners]
+        self._listeners = tuple(listeners)
+        self._ports: list[Port] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._committers: list[Committer] = []
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Host and port of each listener."""
+        return [each.getsockname()[:2] for each in self._sockets]
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory for all connections."""
+        return self._room.held
+
+    def start(self) -> None:
+        """Begin to accept. Call it in the event loop."""
+        loop = asyncio.get_running_loop()
+        usual = Committer(self._answer, loop, name="mllp", threads=THREADS, most=MOST_TOGETHER)
+        large = Committer(self._answer, loop, name="mllp-large", threads=LARGE_THREADS, most=1)
+        self._committers = [usual, large]
+
+        def submit(taken: Taken, done: Done) -> None:
+            (large if taken.frame.size > LARGE else usual).submit(taken, done)
+
+        for listener, bound, context in zip(self._listeners, self._sockets, self._contexts, strict=True):
+            bound.listen(_BACKLOG)
+            port = Port(listener, submit, loop.time, self._room)
+            self._ports.append(port)
+            self._spawn(self._accept(port, bound, context))
+            host, number = bound.getsockname()[:2]
+            _log.info("listening", extra={"listener": listener.name, "host": host, "port": number})
+        self._spawn(self._sweep())
+
+    async def drain(self, grace: float = GRACE) -> None:
+        """Stop accepting, answer what is in hand, and leave; what is not answered in time is cut off."""
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.close()
+        for connection in self._connections():
+            connection.drain()
+        await self._until_gone(grace)
+        for port in self._ports:
+            port.publish()
+        for committer in self._committers:
+            committer.close(seconds=1)
+
+    def close(self) -> None:
+        """Let go of the sockets that listen."""
+        for each in self._sockets:
+            each.close()
+
+    async def _until_gone(self, grace: float) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + grace
+        while self._connections() and loop.time() < end:
+            _overdue(self._connections(), loop.time())
+            await asyncio.sleep(0.02)
+        for connection in self._connections():
+            connection.abort("shutdown, not answered in time")
+        await asyncio.sleep(0)
+
+    def _connections(self) -> list[Peer]:
+        return [connection for port in self._ports for connection in port.open]
+
+    def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _sweep(self) -> None:
+        """Tell connections of passed deadlines: cheaper than a timer for every frame."""
+        shortest = min(
+            min(each.frame_timeout, each.idle_timeout, each.write_timeout) for each in self._listeners
+        )
+        pause = min(_SLOWEST_SWEEP, shortest / 4)
+        while True:
+            await asyncio.sleep(pause)
+            _overdue(self._connections(), asyncio.get_running_loop().time())
+            for port in self._ports:
+                port.publish()
+
+    async def _accept(self, port: Port, bound: socket.socket, context: ssl.SSLContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, address = await loop.sock_accept(bound)
+            except OSError as error:
+                _log.error("cannot accept", extra={"listener": port.listener.name, "cause": where(error)})
+                await asyncio.sleep(_EXHAUSTED)
+                continue
+            peer = address[0]
+            if (refusal := port.refusal(peer)) is not None:
+                accepted.close()
+                port.turn_away(peer, refusal)
+                continue
+            port.enter(peer)
+            self._spawn(self._admit(port, accepted, peer, context))
+
+    async def _admit(
+        self, port: Port, accepted: socket.socket, peer: str, context: ssl.SSLContext | None
+    ) -> None:
+        """Shake hands, if there is TLS, and let the connection live by itself."""
+        _keep_alive(accepted)
+        connection = Connection(port, peer)
+        timeout = port.listener.frame_timeout if context else None
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection, accepted, ssl=context, ssl_handshake_timeout=timeout
+            )
+        except (OSError, TimeoutError, asyncio.CancelledError) as error:  # ssl.SSLError is an OSError
+            accepted.close()
+            if not connection.made:  # else it takes its leave itself
+                port.leave(peer, "TLS failed", expected=False, cause=type(error).__name__)
+
+
+def _overdue(connections: Sequence[Peer], now: float) -> None:
+    for connection in connections:
+        if connection.deadline <= now:
+            connection.overdue()
+
+
+def _bound(listener: Listener, *, shared: bool) -> socket.socket:
+    bound = socket.socket(socket.AF_INET6 if ":" in listener.host else socket.AF_INET)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        bound.bind((listener.host, listener.port))
+    except OSError as error:
+        bound.close()
+        raise BadSetting(f"MLLP_LISTENERS: {listener.name} cannot listen: {error.strerror}") from None
+    bound.setblocking(False)
+    return bound
+
+
+def _keep_alive(accepted: socket.socket) -> None:
+    """A peer that has gone without a word is found out in some two minutes, idle or not."""
+    accepted.setblocking(False)
+    with suppress(OSError):  # it may have gone already; reading will tell
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 20), ("TCP_KEEPCNT", 3)):
+            if hasattr(socket, option):  # not everywhere
+                accepted.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -1,0 +1,277 @@
+"""The MLLP door before a real database: what each message is answered, kept, and not answered."""
+
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, create_engine, text
+
+from dhos_connector_api.db.engine import Database
+from dhos_connector_api.hl7v2.framing import framed
+from dhos_connector_api.hl7v2.modes import Mode
+from dhos_connector_api.hl7v2.read import read
+from dhos_connector_api.intake.receive_hl7 import Receipt
+from dhos_connector_api.mllp.answering import Answer, Desk, Taken
+from dhos_connector_api.mllp.listeners import Sender
+from tests.db.test_receive_hl7 import INTAKE, REJECTING, count, published
+from tests.hl7_builders import adt
+from tests.mllp_builders import Client, Memory, Running, msa, serving
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return Desk(database, lambda: INTAKE, None)
+
+
+@pytest.fixture
+def running(desk: Desk) -> Iterator[Running]:
+    with serving(desk.answer) as server:
+        yield server
+
+
+@pytest.fixture
+def client(running: Running) -> Iterator[Client]:
+    with Client(running.port) as connected:
+        yield connected
+
+
+def _row(database: Database) -> Any:
+    with database.statements() as connection:
+        query = "SELECT m.*, b.received, b.ack FROM message m JOIN message_body b ON b.message_uuid = m.uuid"
+        return connection.execute(text(query)).mappings().one()
+
+
+def test_a_message_is_kept_under_the_listeners_name(database: Database, client: Client) -> None:
+    raw = adt(control_id="C1")
+    ack = client.ask(raw)
+    row = _row(database)
+    assert msa(ack) == ("AA", "C1")
+    assert (row["state"], row["created_by"], row["src_description"]) == ("accepted", "test", "tie")
+    assert (bytes(row["received"]), bytes(row["ack"])) == (raw, ack)
+    assert row["correlation_id"].startswith("test-")
+    assert len(published(database)) == 1
+
+
+def test_a_repeat_gets_the_first_acknowledgement_byte_by_byte(database: Database, client: Client) -> None:
+    raw = adt()
+    assert client.ask(raw) == client.ask(raw)
+    assert count(database) == 1
+
+
+def test_under_reject_a_repeat_gets_ar(database: Database) -> None:
+    with serving(Desk(database, lambda: REJECTING, None).answer) as running, Client(running.port) as client:
+        raw = adt()
+        assert [msa(client.ask(raw))[0] for _ in range(2)] == ["AA", "AR"]
+
+
+@pytest.mark.parametrize("raw", [b"", b"no message", b"\xff\xfe\x00", b"PID|1\rMSH|^~\\&|\r"])
+def test_a_frame_that_cannot_be_read_is_kept_and_gets_ar_with_an_empty_msa_2(
+    database: Database, client: Client, raw: bytes
+) -> None:
+    assert msa(client.ask(raw)) == ("AR", "")
+    row = _row(database)
+    assert (row["state"], bytes(row["received"]), row["ack_status"]) == ("unparseable", raw, "AR")
+
+
+def test_utf_16_is_refused_in_utf_8(database: Database, client: Client) -> None:
+    ack = client.ask(adt(codec="utf-16", control_id="C1€"))
+    assert msa(ack) == ("AR", "C1€")
+    assert b"UTF-16" in ack
+    assert _row(database)["state"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("codec", "charset", "control_id"),
+    [
+        ("latin-1", "8859/1", "É1"),
+        ("iso8859_5", "8859/5", "Ж1"),
+        ("utf-8", "UNICODE UTF-8", "\u1c0d1"),
+        ("cp1252", "8859/1", "€1"),
+    ],
+)
+def test_an_acknowledgement_is_in_the_senders_own_characters(
+    client: Client, codec: str, charset: str, control_id: str
+) -> None:
+    ack = client.ask(adt(codec=codec, MSH_18=charset, control_id=control_id))
+    assert f"|{control_id}".encode(codec) in ack
+    assert msa(ack) == ("AA", control_id)
+
+
+def test_an_acknowledgement_has_the_senders_own_delimiters(client: Client) -> None:
+    raw = adt(control_id="C1").replace(b"|", b"#")
+    assert b"\rMSA#AA#C1" in client.ask(raw)
+
+
+def test_an_answer_never_holds_a_framing_byte(client: Client) -> None:
+    raw = adt(control_id="A\x1cB", MSH_3="A\\X0B\\\\X1C0D\\", MSH_4="\x1c")
+    ack = client.ask(raw)
+    assert not any(byte in ack for byte in b"\x0b\x1c")
+
+
+def _codes(client: Client, raw: bytes, number: int) -> list[str]:
+    """The codes of that many answers, and that no further one comes before the next message's."""
+    client.send(framed(raw))
+    codes = [msa(client.receive())[0] for _ in range(number)]
+    assert msa(client.ask(adt(control_id="NEXT")))[1] == "NEXT"
+    return codes
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ["AA"]),
+        ({"MSH_15": "AL", "MSH_16": "AL"}, ["CA", "AA"]),
+        ({"MSH_15": "AL"}, ["CA"]),
+        ({"MSH_16": "AL"}, ["AA"]),
+        ({"MSH_15": "NE", "MSH_16": "NE"}, []),
+        ({"MSH_15": "ER", "MSH_16": "SU"}, ["AA"]),
+        ({"MSH_15": "AL", "MSH_16": "ER", "PID_3": ""}, ["CA", "AE"]),
+        ({"MSH_15": "AL", "MSH_16": "AL", "MSH_9": "ADT^A99"}, ["CR"]),
+        ({"MSH_15": "SU", "MSH_16": "AL", "MSH_9": "ADT^A99"}, ["AR"]),
+        ({"MSH_15": "AL", "MSH_16": "AL", "MSH_10": ""}, ["CE"]),
+    ],
+)
+def test_enhanced_mode(
+    database: Database, client: Client, changes: dict[str, str], expected: list[str]
+) -> None:
+    assert _codes(client, adt(**changes), len(expected)) == expected
+    assert count(database) == 2, "stored, whatever was to be answered"
+
+
+def test_enhanced_mode_answers_a_repeat_alike(client: Client) -> None:
+    raw = adt(MSH_15="AL", MSH_16="AL")
+    assert [_codes(client, raw, 2) for _ in range(2)] == [["CA", "AA"]] * 2
+
+
+def test_a_listener_may_force_a_mode(desk: Desk) -> None:
+    with serving(desk.answer, mode=Mode.ORIGINAL) as running, Client(running.port) as client:
+        assert _codes(client, adt(MSH_15="AL", MSH_16="AL"), 1) == ["AA"]
+    with serving(desk.answer, mode=Mode.ENHANCED) as running, Client(running.port) as client:
+        client.send(framed(adt()))
+        assert [msa(client.receive())[0] for _ in range(2)] == ["CA", "AA"]
+
+
+def test_an_application_acknowledgement_may_be_queued_in_the_transaction_of_its_message(
+    database: Database,
+) -> None:
+    queued: list[tuple[str, Receipt]] = []
+
+    def send_later(connection: Connection, taken: Taken, receipt: Receipt) -> None:
+        known = connection.execute(
+            text("SELECT count(*) FROM message WHERE uuid = :u"), {"u": receipt.message_uuid}
+        )
+        assert known.scalar_one() == 1
+        with database.statements() as other:
+            assert other.execute(text("SELECT count(*) FROM message")).scalar_one() == len(queued)
+        queued.append((taken.listener.name, receipt))
+
+    desk = Desk(database, lambda: INTAKE, send_later)
+    with serving(desk.answer, application_ack="delivery") as running, Client(running.port) as client:
+        assert [msa(client.ask(adt(MSH_15="AL", MSH_16="AL")))[0] for _ in range(2)] == ["CA", "CA"]
+        assert msa(client.ask(adt(MSH_15="AL")))[0] == "CA"
+        assert msa(client.ask(adt()))[0] == "AA", "original mode has no other acknowledgement"
+    assert [name for name, _ in queued] == ["test", "test"]
+    assert [receipt.code for _, receipt in queued] == ["AA", "AA"]
+
+
+def test_a_batch_is_answered_as_a_batch(database: Database, client: Client) -> None:
+    raws = [adt(control_id="B1"), adt("A20", control_id="B2"), b"MSH\r", adt(control_id="B4", MSH_15="NE")]
+    header = b"FHS|^~\\&|EPR|RBH|||||||F1\rBHS|^~\\&|EPR|RBH|||||||BATCH1\r"
+    answer = client.ask(header + b"".join(raws) + b"BTS|3\rFTS|1\r").split(b"\r")
+    assert [line[:6] for line in answer if line[:3] == b"MSA"] == [b"MSA|AA", b"MSA|AR", b"MSA|AR", b"MSA|AA"]
+    assert answer[0].endswith(b"|F1")
+    assert answer[1].endswith(b"|BATCH1")
+    assert answer[-3:] == [b"BTS|4|BTS-1 is wrong, 4 messages came", b"FTS|1", b""]
+    assert count(database) == 4
+
+
+def test_what_is_too_long_is_refused_and_its_head_kept(database: Database, desk: Desk) -> None:
+    with serving(desk.answer, largest_message=2000) as running, Client(running.port) as client:
+        raw = adt(control_id="LONG") + b"NTE|" + b"x" * 500_000 + b"\r"
+        assert msa(client.ask(raw)) == ("AR", "LONG")
+        row = _row(database)
+        assert (bytes(row["received"]), row["state"]) == (raw[:2000], "refused")
+        assert msa(client.ask(adt()))[0] == "AA"
+
+
+def test_five_megabytes_are_taken(database: Database, client: Client) -> None:
+    raw = adt(more=["OBX|1|ED|PDF||" + "QUJD" * 1_200_000])
+    assert msa(client.ask(raw))[0] == "AA"
+    assert bytes(_row(database)["received"]) == raw
+
+
+def test_a_sender_the_listener_is_not_for_is_refused_and_kept(database: Database, desk: Desk) -> None:
+    with serving(desk.answer, senders=(Sender("EPIC"),)) as running, Client(running.port) as client:
+        assert msa(client.ask(adt(control_id="C1"))) == ("AR", "C1")
+        assert msa(client.ask(adt(MSH_3="EPIC")))[0] == "AA"
+    assert count(database) == 2
+
+
+def test_while_the_database_is_away_nothing_is_acknowledged() -> None:
+    away = Database(create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing"))
+    with serving(Desk(away, lambda: INTAKE, None).answer) as running, Client(running.port) as client:
+        client.send(framed(adt()))
+        assert client.rest() == b""
+
+
+def test_a_failure_of_ours_ends_the_connection_and_nothing_else() -> None:
+    memory = Memory()
+
+    def answer(group: Sequence[Taken]) -> Sequence[Answer | None]:
+        if any(b"POISON" in taken.frame.content for taken in group):
+            raise RuntimeError
+        return memory.answer(group)
+
+    with serving(answer) as running, Client(running.port) as bad, Client(running.port) as good:
+        bad.send(framed(adt(family="POISON")))
+        assert bad.rest() == b""
+        assert msa(good.ask(adt()))[0] == "AA"
+
+
+def test_messages_that_wait_on_several_connections_are_kept_together(database: Database, desk: Desk) -> None:
+    sizes: list[int] = []
+
+    def answer(group: Sequence[Taken]) -> Sequence[Answer | None]:
+        sizes.append(len(group))
+        return desk.answer(group)
+
+    with serving(answer) as running:
+        clients = [Client(running.port) for _ in range(30)]
+        raws = [[adt() for _ in clients] for _ in range(5)]
+        for turn in raws:
+            for client, raw in zip(clients, turn, strict=True):
+                client.send(framed(raw))
+            for client, raw in zip(clients, turn, strict=True):
+                assert msa(client.receive()) == ("AA", read(raw).control_id)
+        for client in clients:
+            client.close()
+    assert count(database) == 150
+    assert sum(sizes) == 150
+    assert max(sizes) > 1
+
+
+def test_streams_over_real_sockets_are_answered_in_order_however_they_are_split() -> None:
+    random, memory = Random(7), Memory()
+    with serving(memory.answer) as running:
+        for _ in range(300):
+            raws = [adt() for _ in range(random.randrange(1, 6))]
+            stream = b"\r\n".join(map(framed, raws))
+            cut = random.randrange(2)
+            with Client(running.port) as client:
+                at = random.randrange(len(stream))
+                client.send(stream[:at])
+                client.send(stream[at:] + (b"\x0bMSH|^~\\&|CUT" if cut else b""))
+                client.socket.shutdown(socket.SHUT_WR)
+                answers = client.rest().split(b"\x1c\r")[:-1]
+            assert [msa(each[1:])[1] for each in answers] == [read(raw).control_id for raw in raws]
+
+
+def test_the_listeners_policy_is_that_of_its_site(database: Database) -> None:
+    narrow = replace(
+        INTAKE, site=replace(INTAKE.site, inbound=replace(INTAKE.site.inbound, versions=frozenset({"2.5"})))
+    )
+    with serving(Desk(database, lambda: narrow, None).answer) as running, Client(running.port) as client:
+        assert [msa(client.ask(adt(version=version)))[0] for version in ("2.3", "2.5")] == ["AR", "AA"]

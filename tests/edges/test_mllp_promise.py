@@ -1,0 +1,89 @@
+"""The promise over MLLP: what was acknowledged is published, in order, once; whatever is killed meanwhile."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dhos_connector_api.broker.address import BrokerAddress
+from dhos_connector_api.db.engine import DatabaseAddress
+from tests.ledger import Platform
+from tests.mllp_ledger import Engine, Load, Mllp
+from tests.own_postgres import OwnPostgres
+from tests.processes import Process, environment
+
+_MESSAGES, _ENGINES = 5000, 20
+
+
+def _environ(database: DatabaseAddress, broker: BrokerAddress, folder: Path, **more: str) -> dict[str, str]:
+    values = environment(
+        database,
+        RABBITMQ_HOST=broker.host,
+        RABBITMQ_PORT=str(broker.port),
+        RABBITMQ_VHOST=broker.vhost,
+        LOG_LEVEL="WARN",
+        **more,
+    )
+    with Process(["dhos_connector_api", "migrate"], values, folder / "migrate.log") as migration:
+        assert migration.popen.wait(60) == 0
+    return values
+
+
+def _kill_a_listener(supervisor: int) -> None:
+    """Kill -9 one of the MLLP processes; its supervisor starts another."""
+    for child in psutil.Process(supervisor).children():
+        if "mllp-process" in child.cmdline():
+            os.kill(child.pid, signal.SIGKILL)
+            return
+    raise AssertionError("no MLLP process runs")
+
+
+@pytest.mark.parametrize("policy", ["replay", "reject"])
+def test_listener_relay_and_database_killed_while_five_thousand_messages_stream(
+    own_postgres: OwnPostgres, own_vhost: BrokerAddress, tmp_path: Path, policy: str
+) -> None:
+    environ = _environ(own_postgres.address, own_vhost, tmp_path, HL7_DUPLICATE_POLICY=policy)
+    platform = Platform(own_vhost)
+    engines = [Engine(f"FEED{number}", policy=policy) for number in range(_ENGINES)]
+    with Mllp(environ, tmp_path) as mllp:
+        with Load(mllp.port, engines, _MESSAGES // _ENGINES) as load:
+            for turn in range(1, 6):
+                with Process(["dhos_connector_api", "relay"], environ, tmp_path / "relay.log"):
+                    load.wait_for(turn * 700)
+                    _kill_a_listener(mllp.process.popen.pid)
+                load.wait_for(turn * 700 + 50)  # the relay was killed by the end of its block
+                if turn % 2:
+                    own_postgres.kill()
+                    own_postgres.start()
+        with Process(["dhos_connector_api", "relay"], environ, tmp_path / "relay.log"):
+            for engine in engines:
+                engine.look_up(own_postgres.address)
+            assert sum(len(engine.acknowledged) for engine in engines) == _MESSAGES
+            platform.agree(*engines, seconds=90)
+        assert mllp.process.stop() == 0
+    assert sum(engine.resent for engine in engines) > 0, "nothing was harmed"
+
+
+@pytest.mark.parametrize("policy", ["replay", "reject"])
+@pytest.mark.parametrize(
+    "point", ["group read, not stored", "group committed, nobody told", "committed, not answered"]
+)
+def test_a_listener_killed_at_its_worst_moment(
+    own_postgres: OwnPostgres, own_vhost: BrokerAddress, tmp_path: Path, point: str, policy: str
+) -> None:
+    environ = _environ(own_postgres.address, own_vhost, tmp_path, HL7_DUPLICATE_POLICY=policy)
+    platform = Platform(own_vhost)
+    engines = [Engine(f"FEED{number}", policy=policy) for number in range(8)]
+    with Mllp(environ, tmp_path, ("tests.kill_points", point, "5", "mllp-process")) as deadly:
+        listeners = environ | {"MLLP_LISTENERS": str(tmp_path / f"listeners-{deadly.port}.toml")}
+        with Load(deadly.port, engines, 25):
+            assert deadly.process.popen.wait(60) == -9
+            another = Process(["dhos_connector_api", "mllp-process"], listeners, tmp_path / "another.log")
+        with another, Process(["dhos_connector_api", "relay"], environ, tmp_path / "relay.log"):
+            for engine in engines:
+                engine.look_up(own_postgres.address)
+            platform.agree(*engines)
+            assert another.stop() == 0
+    assert len(platform.ids) == 200

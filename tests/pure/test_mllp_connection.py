@@ -1,0 +1,242 @@
+"""One connection, on a wire in memory: every way a peer may behave, and fifty thousand streams."""
+
+from collections.abc import Iterator
+from itertools import count, pairwise
+from random import Random
+
+import pytest
+
+from dhos_connector_api.errors import UnreadableMessage
+from dhos_connector_api.hl7v2.framing import framed
+from dhos_connector_api.hl7v2.read import read
+from dhos_connector_api.mllp.connection import MOST_ODDITIES, MOST_STRAY
+from tests.hl7_builders import adt
+from tests.mllp_builders import Line, Memory, listener, msa
+
+_STREAMS = 50_000
+
+
+def test_a_message_is_answered_when_it_is_stored_and_not_before() -> None:
+    line, raw = Line(), adt(control_id="C1")
+    line.send(framed(raw))
+    assert line.acks == []
+    line.answer()
+    assert [msa(ack) for ack in line.acks] == [("AA", "C1")]
+    assert line.memory.stored == [raw]
+
+
+def test_pipelined_messages_are_answered_one_by_one_and_in_order() -> None:
+    line = Line()
+    raws = [adt() for _ in range(5)]
+    line.send(b"".join(map(framed, raws)))
+    assert len(line.waiting) == 1
+    line.answer()
+    assert [msa(ack)[1] for ack in line.acks] == [read(raw).control_id for raw in raws]
+
+
+def test_a_sender_that_sends_on_is_not_read_while_a_message_is_in_hand() -> None:
+    line = Line()
+    line.send(framed(adt()))
+    was_reading = line.wire.reading
+    line.send(framed(adt()))
+    is_reading = line.wire.reading
+    line.answer()
+    assert (was_reading, is_reading, line.wire.reading) == (True, False, True)
+    assert len(line.acks) == 2
+
+
+def test_when_storing_fails_the_connection_ends_without_an_acknowledgement() -> None:
+    line = Line(memory=Memory(fails=True))
+    line.send(framed(adt()) + framed(adt()))
+    line.answer()
+    assert line.acks == []
+    assert line.wire.aborted
+    assert not line.waiting
+
+
+def test_a_peer_that_ends_its_stream_still_gets_its_answers() -> None:
+    line = Line()
+    line.send(framed(adt()) + framed(adt()) + b"\x0bMSH|half")
+    assert line.connection.eof_received()
+    line.answer()
+    assert len(line.acks) == 2
+    assert line.wire.closed
+
+
+def test_a_peer_that_has_gone_is_not_answered() -> None:
+    line = Line()
+    line.send(framed(adt()))
+    line.wire.abort()
+    line.gone()
+    line.answer()
+    assert line.acks == []
+    assert line.room.held == 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "seconds"),
+    [
+        (b"", 600),
+        (b"\r\n", 600),
+        (b"\x0b", 15),
+        (b"\x0bMSH|", 15),
+        (b"GET / HTTP/1.1\r\n", 15),
+        (b"\x0bA\x1c", 15),
+    ],
+)
+def test_whatever_does_not_come_has_a_deadline(sent: bytes, seconds: float) -> None:
+    line = Line()
+    if sent:
+        line.send(sent)
+    line.later(seconds - 1)
+    assert not line.wire.closed
+    line.later(1)
+    assert line.wire.aborted
+    assert line.acks == []
+
+
+def test_a_frame_that_trickles_in_has_one_deadline_for_all_of_it() -> None:
+    line = Line()
+    for _ in range(14):
+        line.send(b"\x0b" if line.now == 0 else b"x")
+        line.later(1)
+    assert not line.wire.closed
+    line.send(b"x")
+    line.later(1)
+    assert line.wire.aborted
+
+
+def test_answers_that_are_not_taken_end_the_connection_and_stop_its_messages() -> None:
+    line = Line()
+    line.send(framed(adt()) + framed(adt()))
+    line.connection.pause_writing()
+    line.answer()
+    assert len(line.acks) == 1
+    assert not line.waiting
+    line.later(5)
+    assert line.wire.aborted
+
+
+def test_answers_that_are_taken_late_let_it_go_on() -> None:
+    line = Line()
+    line.send(framed(adt()) + framed(adt()))
+    line.connection.pause_writing()
+    line.answer()
+    line.later(4)
+    line.connection.resume_writing()
+    line.answer()
+    line.later(4)
+    assert len(line.acks) == 2
+    assert not line.wire.closed
+
+
+def test_draining_answers_what_is_in_hand_and_takes_nothing_more() -> None:
+    line = Line()
+    line.send(framed(adt()) + framed(adt()))
+    line.connection.drain()
+    line.answer()
+    assert len(line.acks) == 1
+    assert line.wire.ended
+    line.send(framed(adt()))
+    line.answer()
+    assert len(line.acks) == 1
+    line.later(1)
+    assert line.wire.closed
+
+
+def test_draining_lets_an_idle_peer_go_at_once() -> None:
+    line = Line()
+    line.connection.drain()
+    assert line.wire.ended
+
+
+@pytest.mark.parametrize("sent", [b"x" * (MOST_STRAY + 1), b"\x0b" * (MOST_ODDITIES + 1)])
+def test_who_does_not_speak_mllp_is_not_listened_to(sent: bytes) -> None:
+    line = Line()
+    line.send(sent)
+    assert line.wire.aborted
+    line.send(framed(adt()))
+    assert not line.waiting
+
+
+def test_where_there_is_no_room_whoever_holds_much_has_to_go() -> None:
+    line = Line(most_held=200_000)
+    line.send(b"\x0b" + b"x" * 150_000)
+    assert not line.wire.closed
+    line.send(b"x" * 60_000)
+    assert line.wire.aborted
+    line.gone()
+    assert line.room.held == 0
+
+
+def test_a_message_that_is_too_long_is_answered_and_only_its_head_is_kept() -> None:
+    line = Line(listener(largest_message=1000))
+    raw = adt(control_id="LONG") + b"NTE|" + b"x" * 5000 + b"\r"
+    line.send(framed(raw))
+    ((taken, _),) = line.waiting
+    assert (taken.frame.whole, taken.frame.size) == (False, len(raw))
+    assert raw.startswith(taken.frame.content)
+    line.answer()
+    assert msa(line.acks[0])[1] == "LONG"
+
+
+_numbers = count(1)
+
+
+def _small() -> tuple[str, bytes]:
+    control_id = f"S{next(_numbers)}"
+    return control_id, f"MSH|^~\\&|A|B|C|D|2026||ADT^A01|{control_id}|P|2.5\rEVN|A01\rPID|1||7\r".encode()
+
+
+def _stream(random: Random) -> tuple[bytes, set[str]]:
+    """A stream of whole, damaged and cut frames with stray bytes, and the ids of those that are cut."""
+    parts: list[bytes] = []
+    cut: set[str] = set()
+    for _ in range(random.randrange(1, 5)):
+        control_id, raw = _small()
+        kind = random.randrange(8)
+        if kind == 0:
+            cut.add(control_id)
+            parts.append(framed(raw)[: random.randrange(len(raw) + 2)])
+            continue  # a new frame, or the end of the stream, follows
+        if kind == 1:
+            at = random.randrange(len(raw))
+            raw = raw[:at] + bytes([random.randrange(256)]) + raw[at:]
+        parts.append(framed(raw))
+        if kind == 2:
+            parts.append(bytes(random.choices(b"\r\n\x00A|\x1c\xff", k=random.randrange(1, 9))))
+    return b"".join(parts), cut
+
+
+def _pieces(stream: bytes, random: Random) -> Iterator[bytes]:
+    cuts = sorted(random.choices(range(len(stream) + 1), k=random.randrange(6)))
+    return (stream[first:last] for first, last in pairwise([0, *cuts, len(stream)]) if first < last)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_streams_split_joined_cut_and_damaged_get_the_right_acknowledgements(seed: int) -> None:
+    random = Random(seed)
+    for _ in range(_STREAMS // 5):
+        line = Line()
+        stream, cut = _stream(random)
+        for piece in _pieces(stream, random):
+            if line.wire.closed:
+                break
+            line.send(piece)
+            if random.random() < 0.7:
+                line.answer()
+        line.connection.eof_received()
+        line.answer()
+        answered = [msa(ack) for ack in line.acks]
+        assert [control_id for _, control_id in answered] == [_control_id(raw) for raw in line.memory.stored]
+        assert cut.isdisjoint(control_id for _, control_id in answered), (
+            "a part of a message was acknowledged"
+        )
+        assert line.wire.closed
+
+
+def _control_id(raw: bytes) -> str:
+    try:
+        return read(raw).control_id
+    except UnreadableMessage:
+        return ""
