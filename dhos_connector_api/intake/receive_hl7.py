@@ -21,7 +21,7 @@ from dhos_connector_api.actions.facts import Facts, facts, header_facts
 from dhos_connector_api.actions.merges import merges
 from dhos_connector_api.errors import StorageUnavailable, UnreadableMessage
 from dhos_connector_api.hl7v2 import rules
-from dhos_connector_api.hl7v2.acknowledge import acknowledge
+from dhos_connector_api.hl7v2.acknowledge import acknowledge, refuse_unreadable
 from dhos_connector_api.hl7v2.read import Defect, Message, read, read_text
 from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.log import where
@@ -49,6 +49,21 @@ class Intake:
     transform: Callable[[str], str] | None  # the site's own transformer
 
 
+def _no_objection(_message: Message) -> Verdict | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What the way in adds to the site's rules."""
+
+    objects: Callable[[Message], Verdict | None] = _no_objection  # asked before the rules
+    answers_unreadable: bool = False  # with AR, bytes without MSH; else the receipt has no `ack`
+
+
+HTTP = Door()
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """One message, read and judged; nothing is stored yet. `message` is None when unreadable."""
@@ -62,7 +77,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What is kept and what to answer. `ack` and `code` are None for an unreadable message.
+    """What is kept and what to answer. `code` is None for an unreadable message, and `ack` as its door says.
 
     `repeat` says how a known control id was answered: replay, reject or conflict; None: it is new.
     """
@@ -80,6 +95,7 @@ def receive(
     *,
     created_by: str | None,
     correlation_id: str,
+    door: Door = HTTP,
     message_uuid: UUID | None = None,
 ) -> Received:
     """Read `raw` and decide what to answer. Pure but for the clock; never raises for any bytes.
@@ -103,18 +119,25 @@ def receive(
     try:
         message = read(raw, default_charset=intake.site.inbound.default_charset)
     except UnreadableMessage:
-        return Received(None, None, row, Effects(), intake)
-    return _judged(message, row, intake)
+        return Received(None, None, _unreadable(row, door), Effects(), intake)
+    return _judged(message, row, intake, door)
 
 
-def _judged(message: Message, row: NewMessage, intake: Intake) -> Received:
+def _unreadable(row: NewMessage, door: Door) -> NewMessage:
+    if not door.answers_unreadable:
+        return row
+    ack = refuse_unreadable(Code.AR, control_id=ack_control_id(row.uuid), now=row.at)
+    return replace(row, ack=ack, ack_status=Code.AR.value)
+
+
+def _judged(message: Message, row: NewMessage, intake: Intake, door: Door) -> Received:
     known = Facts()
     try:
         known = header_facts(message, intake.zone)
         understood = transformed(message, intake)
         header = known if understood is message else None
         known = facts(understood, intake.site, intake.zone, header)
-        verdict = rules.judge(understood, intake.site)
+        verdict = door.objects(message) or rules.judge(understood, intake.site)
         effects = Effects(identifiers=known.identifiers)
         if verdict.code is Code.AA:
             effects = effects_of(message, understood, known, row, intake)
@@ -147,7 +170,7 @@ def transformed(message: Message, intake: Intake) -> Message:
 def _answer(message: Message, verdict: Verdict, row: NewMessage) -> dict[str, Any]:
     """What a verdict puts into the message's row: the acknowledgement, the state, and why."""
     return {
-        "ack": acknowledge(message, verdict, control_id=_control_id(row.uuid), now=row.at),
+        "ack": acknowledge(message, verdict, control_id=ack_control_id(row.uuid), now=row.at),
         "state": "accepted" if verdict.code is Code.AA else "refused",
         "ack_status": verdict.code.value,
         "error_code": verdict.error,
@@ -156,7 +179,7 @@ def _answer(message: Message, verdict: Verdict, row: NewMessage) -> dict[str, An
     }
 
 
-def _control_id(uuid: UUID) -> str:
+def ack_control_id(uuid: UUID) -> str:
     """MSH-10 of our acknowledgement: 20 characters, as v2.2 has room for, of them 74 random bits."""
     return uuid.hex[12:]
 
@@ -222,16 +245,19 @@ def keep(connection: Connection, received: Received) -> Receipt:
     message, verdict = received.message, received.verdict
     if message is None or verdict is None:
         store.insert(connection, received.row, Effects(), window=window)
-        return _receipt(received)
+        return first_receipt(received)
     accepted = verdict.code is Code.AA
     if accepted and store.insert(connection, received.row, received.effects, window=window):
-        return _receipt(received)
+        return first_receipt(received)
     key = duplicate_key(message)
     holder = None if key is None else store.key_holder(connection, key, at=received.row.at, window=window)
     repeats = holder is not None and holder.content_hash == content_hash(message)
-    if not accepted and not repeats:
-        store.insert(connection, received.row, received.effects, window=window)
-        return _receipt(received)
+    # An earlier try of ours may have gone through, and only its answer been lost.
+    ours = holder is not None and holder.message_uuid == received.row.uuid
+    if ours or (not accepted and not repeats):
+        if not ours:
+            store.insert(connection, received.row, received.effects, window=window)
+        return first_receipt(received)
     if holder is None:
         raise StorageUnavailable("the control id was taken and released in the same moment")
     if not repeats:
@@ -267,13 +293,14 @@ def _acknowledged_again(
     if ack is None or holder.ack_status != Code.AA:
         # The first answer is gone (its month was dropped), or a replay accepted what was refused
         # then: the sender asks whether we have it, and we do.
-        control_id, now = _control_id(holder.message_uuid), received.row.at
+        control_id, now = ack_control_id(holder.message_uuid), received.row.at
         ack = acknowledge(message, rules.ACCEPTED, control_id=control_id, now=now)
         charset = message.charset
     return Receipt(holder.message_uuid, ack, Code.AA, charset, "replay")
 
 
-def _receipt(received: Received) -> Receipt:
+def first_receipt(received: Received) -> Receipt:
+    """The receipt of a message that was stored, and was no repeat."""
     code = received.verdict.code if received.verdict else None
     return Receipt(received.row.uuid, received.row.ack, code, received.row.charset)
 

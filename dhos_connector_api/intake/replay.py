@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from dhos_connector_api import clock
 from dhos_connector_api.errors import Conflict, NotFound
+from dhos_connector_api.events import reprocess
 from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.intake.receive_hl7 import Intake, Received, receive
 from dhos_connector_api.messages import store
@@ -35,6 +36,8 @@ class Stored:
     correlation_id: str
     created_by: str | None
     received: bytes
+    is_hl7: bool = True
+    message_type: str | None = None
 
 
 def load(connection: Connection, uuid: UUID) -> Stored:
@@ -44,7 +47,7 @@ def load(connection: Connection, uuid: UUID) -> Stored:
         raise NotFound("there is no message with that uuid")
     if row["received"] is None:
         raise Conflict("the bytes of this message are no longer kept")
-    if row["src_description"] != "tie":
+    if row["dst_description"] != "dhos":
         raise Conflict("only messages that came in can be replayed")
     if row["duplicate_of"] is not None:
         raise Conflict(f"its control id belongs to message {row['duplicate_of']}")
@@ -55,7 +58,20 @@ def load(connection: Connection, uuid: UUID) -> Stored:
         row["correlation_id"],
         row["created_by"],
         bytes(row["received"]),
+        is_hl7=row["src_description"] == "tie",
+        message_type=row["message_type"],
     )
+
+
+def replay_events(connection: Connection, stored: Stored) -> Replayed:
+    """Publish the events of a message that came as JSON again, with what their codes mean now.
+
+    `connection` is a transaction's.
+    """
+    events = reprocess.of_message(connection, stored.uuid)
+    for event in events:
+        reprocess.reprocess(connection, event, source=None, at=clock.now())
+    return Replayed(stored.uuid, len(events), accepted_now=False, refusal=None)
 
 
 def judge_again(stored: Stored, intake: Intake) -> Received:

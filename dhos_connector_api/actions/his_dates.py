@@ -1,0 +1,61 @@
+"""The dates of the HIS: `05-Jun-2025 11:06` in the hospital's zone, and births as `1985-06-05` (pure)."""
+
+import re
+from datetime import date, datetime, tzinfo
+
+from dhos_connector_api.hl7v2.datetimes import Timestamp, parse
+
+#: English names whatever the machine's locale, so not strptime's.
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+#: What PostgreSQL and every consumer can hold in any zone, and what a living patient's stay can lie in.
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+EXPECTED = "must look like 05-Jun-2025 11:06"
+EXPECTED_BIRTH = "must look like 1985-06-05"
+
+_MOMENT = re.compile(
+    r"([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4}) +([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]{1,7})?)?"
+)
+_BIRTH = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00(?:\.0{1,7})?)?Z?)?")
+
+
+def read_moment(text: str) -> str:
+    """The local time as 14 digits, `20250605110600`: the same for every spelling of the same moment.
+
+    Fractions of a second are dropped. Raises ValueError for what no calendar has.
+    """
+    found = _MOMENT.fullmatch(text.strip())
+    if found is None or found[2].upper() not in MONTHS:
+        raise ValueError(EXPECTED)
+    month = MONTHS.index(found[2].upper()) + 1
+    try:
+        local = datetime(  # noqa: DTZ001  the zone comes with the hospital
+            int(found[3]), month, int(found[1]), int(found[4]), int(found[5]), int(found[6] or 0)
+        )
+    except ValueError:
+        raise ValueError(EXPECTED) from None
+    if not FIRST_YEAR <= local.year <= LAST_YEAR:
+        raise ValueError(f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
+    return local.strftime("%Y%m%d%H%M%S")
+
+
+def in_zone(digits: str, zone: tzinfo) -> Timestamp:
+    """What `read_moment` gave, in the hospital's zone; a time a clock change skips or repeats as in HL7."""
+    found = parse(digits, zone)
+    if found is None:
+        raise ValueError(EXPECTED)
+    return found
+
+
+def read_birth(text: str) -> str:
+    """`1985-06-05`, with or without a midnight after it. Raises ValueError for what no calendar has."""
+    found = _BIRTH.fullmatch(text.strip())
+    try:
+        return date.fromisoformat(found[1] if found else "").isoformat()
+    except ValueError:
+        raise ValueError(EXPECTED_BIRTH) from None
+
+
+def written(moment: datetime) -> str:
+    """A moment as the HIS writes it, in the zone it carries: `05-Jun-2025 11:06`."""
+    month = MONTHS[moment.month - 1].capitalize()
+    return f"{moment.day:02}-{month}-{moment.year} {moment.hour:02}:{moment.minute:02}"

@@ -1,0 +1,111 @@
+"""API keys at rest: who may send as which source. Nothing here commits.
+
+A key is looked up by its hash at every request and cached nowhere, so revoking works at once. Its
+last use is noted once in NOTED_EVERY, not at every request.
+"""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, text
+
+from dhos_connector_api.auth.api_keys import MadeKey
+from dhos_connector_api.errors import Conflict, NotFound
+
+NOTED_EVERY = timedelta(minutes=5)
+_SHOWN = (
+    "id, source_system, hint, created, created_by, expires_at, revoked_at, revoked_by, replaced_by,"
+    " last_used_at"
+)
+_VALID = "revoked_at IS NULL AND (expires_at IS NULL OR expires_at > %(at)s)"
+_FIND = f"SELECT id, source_system, hash, last_used_at FROM api_key WHERE hash = %(hash)s AND {_VALID}"  # noqa: S608
+_NOTE = """
+UPDATE api_key SET last_used_at = %(at)s
+WHERE id = %(id)s AND (last_used_at IS NULL OR last_used_at < %(before)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKey:
+    """A key that is valid now: its id, and the source that holds it."""
+
+    id: UUID
+    source: str
+
+
+def find(connection: Connection, hash_: bytes, *, at: datetime) -> KnownKey | None:
+    """The key with that hash, if it is valid at that time; notes its use now and then."""
+    row = connection.exec_driver_sql(_FIND, {"hash": hash_, "at": at}).one_or_none()
+    if row is None or not hmac.compare_digest(bytes(row.hash), hash_):
+        return None
+    before = at - NOTED_EVERY
+    if row.last_used_at is None or row.last_used_at < before:
+        connection.exec_driver_sql(_NOTE, {"id": row.id, "at": at, "before": before})
+    return KnownKey(row.id, row.source_system)
+
+
+def add(
+    connection: Connection, id_: UUID, made: MadeKey, *, source: str, at: datetime, by: str | None
+) -> RowMapping:
+    """Keep a new key's hash under `id_`; the key as it is shown."""
+    query = f"""
+        INSERT INTO api_key (id, source_system, hash, hint, created, created_by)
+        VALUES (:id, :source, :hash, :hint, :at, :by) RETURNING {_SHOWN}
+    """  # noqa: S608
+    values = {"id": id_, "source": source, "hash": made.hash, "hint": made.hint, "at": at, "by": by}
+    return connection.execute(text(query), values).mappings().one()
+
+
+def listed(connection: Connection, source: str | None = None) -> Sequence[RowMapping]:
+    """All keys, or those of one source, newest first."""
+    query = f"""
+        SELECT {_SHOWN} FROM api_key
+        WHERE CAST(:source AS text) IS NULL OR lower(source_system) = lower(:source) ORDER BY id DESC
+    """  # noqa: S608
+    return connection.execute(text(query), {"source": source}).mappings().all()
+
+
+def revoke(connection: Connection, id_: UUID, *, at: datetime, by: str | None) -> RowMapping:
+    """End a key now; what was ended stays as it is. Raises NotFound."""
+    query = f"""
+        UPDATE api_key SET revoked_by = CASE WHEN revoked_at IS NULL THEN :by ELSE revoked_by END,
+            revoked_at = coalesce(revoked_at, :at)
+        WHERE id = :id RETURNING {_SHOWN}
+    """  # noqa: S608
+    row = connection.execute(text(query), {"id": id_, "at": at, "by": by}).mappings().one_or_none()
+    if row is None:
+        raise NotFound("there is no API key with that id")
+    return row
+
+
+def rotate(
+    connection: Connection,
+    old: UUID,
+    new: UUID,
+    made: MadeKey,
+    *,
+    overlap: timedelta,
+    at: datetime,
+    by: str | None,
+) -> RowMapping:
+    """Give the holder of `old` a new key, kept under `new`; the old one ends after `overlap`.
+
+    Raises NotFound, and Conflict for a key that is not valid any more or was rotated before.
+    """
+    found = connection.execute(
+        text(
+            "UPDATE api_key SET replaced_by = :new, expires_at = least(expires_at, :ends)"
+            " WHERE id = :old AND replaced_by IS NULL AND revoked_at IS NULL"
+            " AND (expires_at IS NULL OR expires_at > :at) RETURNING source_system"
+        ),
+        {"old": old, "new": new, "ends": at + overlap, "at": at},
+    ).scalar_one_or_none()
+    if found is None:
+        known = connection.execute(text("SELECT 1 FROM api_key WHERE id = :id"), {"id": old})
+        if known.one_or_none() is None:
+            raise NotFound("there is no API key with that id")
+        raise Conflict("the API key has been revoked, has ended, or was rotated before")
+    return add(connection, new, made, source=found, at=at, by=by)

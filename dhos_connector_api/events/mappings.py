@@ -1,0 +1,92 @@
+"""What the codes of a source mean here: a table people edit, and what a change would do to stored events.
+
+Codes and sources are compared trimmed and without case. Nothing here commits.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, text
+
+from dhos_connector_api.errors import NotFound
+
+_COLUMNS = "id, source_system, event_code, canonical_code, created, modified, modified_by"
+
+
+@dataclass(frozen=True, slots=True)
+class Mappings:
+    """The mappings of some sources, as they are now: (source, code) in lower case -> canonical code."""
+
+    known: Mapping[tuple[str, str], str | None]
+
+    def meaning(self, source: str, code: str, default: str | None) -> str | None:
+        """What that code means; `default` where no mapping says otherwise. None: such events are ignored."""
+        return self.known.get((source.strip().lower(), code.strip().lower()), default)
+
+
+def load(connection: Connection, sources: Collection[str]) -> Mappings:
+    """The mappings of these sources."""
+    rows = connection.exec_driver_sql(
+        "SELECT lower(source_system), lower(event_code), canonical_code FROM event_mapping"
+        " WHERE lower(source_system) = ANY(%(sources)s::text[])",
+        {"sources": [each.strip().lower() for each in sources]},
+    )
+    return Mappings({(source, code): canonical for source, code, canonical in rows})
+
+
+def listed(connection: Connection, source: str | None) -> Sequence[RowMapping]:
+    """All mappings, or those of one source, in the order of source and code."""
+    query = f"""
+        SELECT {_COLUMNS} FROM event_mapping
+        WHERE CAST(:source AS text) IS NULL OR lower(source_system) = lower(:source)
+        ORDER BY lower(source_system), lower(event_code)
+    """  # noqa: S608
+    return connection.execute(text(query), {"source": source}).mappings().all()
+
+
+def get(connection: Connection, id_: UUID) -> RowMapping:
+    """The mapping with that id. Raises NotFound."""
+    query = f"SELECT {_COLUMNS} FROM event_mapping WHERE id = :id"  # noqa: S608
+    row = connection.execute(text(query), {"id": id_}).mappings().one_or_none()
+    if row is None:
+        raise NotFound("there is no mapping with that id")
+    return row
+
+
+def put(
+    connection: Connection,
+    id_: UUID,
+    *,
+    source_system: str,
+    event_code: str,
+    canonical_code: str | None,
+    at: datetime,
+    by: str | None,
+) -> RowMapping:
+    """Make the mapping of that code, under `id_`, or change the one there is; the mapping as it is now."""
+    query = f"""
+        INSERT INTO event_mapping
+            (id, source_system, event_code, canonical_code, created, modified, modified_by)
+        VALUES (:id, :source_system, :event_code, :canonical_code, :at, :at, :by)
+        ON CONFLICT (lower(source_system), lower(event_code)) DO UPDATE
+            SET canonical_code = excluded.canonical_code, modified = excluded.modified,
+                modified_by = excluded.modified_by
+        RETURNING {_COLUMNS}
+    """  # noqa: S608
+    values = {
+        "id": id_,
+        "source_system": source_system.strip(),
+        "event_code": event_code.strip(),
+        "canonical_code": canonical_code,
+        "at": at,
+        "by": by,
+    }
+    return connection.execute(text(query), values).mappings().one()
+
+
+def delete(connection: Connection, id_: UUID) -> None:
+    """Forget the mapping: its code means what it meant before. Raises NotFound."""
+    if not connection.execute(text("DELETE FROM event_mapping WHERE id = :id"), {"id": id_}).rowcount:
+        raise NotFound("there is no mapping with that id")

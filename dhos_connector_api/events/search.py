@@ -1,0 +1,100 @@
+"""Finding events: by status, source, code, encounter; page by page, newest first or as asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, text
+
+from dhos_connector_api.events.store import COLUMNS, JOINS
+
+#: Counting a million rows would take a second at every page; nobody pages that far.
+MOST_COUNTED = 10_000
+
+_WAITS = "EXISTS (SELECT FROM outbox w WHERE w.id = e.envelope_id AND w.published_at IS NULL)"
+_PUBLISHED = f"e.state = 'accepted' AND NOT {_WAITS}"
+#: `store.STATUS`, each value as a condition of its own that an index can answer from the rare side.
+_STATUS = {
+    "ignored": "e.state = 'ignored'",
+    "failed": """e.id IN (
+        SELECT id FROM integration_event WHERE state = 'failed'
+        UNION ALL
+        SELECT dead.id FROM outbox w JOIN integration_event dead ON dead.envelope_id = w.id
+        WHERE w.dead_at IS NOT NULL AND dead.state = 'accepted')""",
+    "pending": """e.state = 'accepted' AND EXISTS (
+        SELECT FROM outbox w WHERE w.id = e.envelope_id AND w.published_at IS NULL AND w.dead_at IS NULL)""",
+    "processed": f"""{_PUBLISHED} AND EXISTS (
+        SELECT FROM message p WHERE p.uuid = e.message_uuid AND p.is_processed)""",
+    "processing": f"""{_PUBLISHED} AND EXISTS (
+        SELECT FROM message p
+        WHERE p.uuid = e.message_uuid AND p.state = 'accepted' AND NOT p.is_processed)""",
+}
+_CONDITIONS = {
+    "source_system": "lower(e.source_system) = lower(:source_system)",
+    "own_source": "lower(e.source_system) = lower(:own_source)",
+    "event_code": "lower(e.event_code) = lower(:event_code)",
+    "encounter_id": "lower(e.encounter_id) = lower(:encounter_id) AND e.encounter_id = :encounter_id",
+    "search": "(lower(e.encounter_id) LIKE :search OR lower(e.patient_identifier) LIKE :search"
+    " OR lower(e.event_code) LIKE :search)",
+}
+_ORDERS = {
+    "-received_at": "e.id DESC",
+    "received_at": "e.id",
+    "-occurred_at": "e.occurred_at DESC, e.id DESC",
+    "occurred_at": "e.occurred_at, e.id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events of one page, and how many there are in all (up to MOST_COUNTED)."""
+
+    rows: Sequence[RowMapping]
+    count: int
+    more: bool
+
+
+def find(
+    connection: Connection,
+    filters: dict[str, str | None],
+    *,
+    ordering: str = "-received_at",
+    page: int = 1,
+    page_size: int = 50,
+) -> Page:
+    """Events that fit all `filters`: status, source_system, event_code, encounter_id, search (a beginning),
+    and own_source (what the caller may see).
+
+    A filter that is None does not count. `ordering` is one of received_at and occurred_at, with a
+    minus for the newest first.
+    """
+    given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
+    conditions = [_CONDITIONS[name] for name in given if name != "status"]
+    if status := given.pop("status", None):
+        conditions.append(_STATUS[status])
+    if "search" in given:
+        given["search"] = _beginning(given["search"])
+    where = f"FROM integration_event e WHERE {' AND '.join(conditions) or 'true'}"
+    count = connection.execute(
+        text(f"SELECT count(*) FROM (SELECT {where} LIMIT :most) AS found"),  # noqa: S608
+        {**given, "most": MOST_COUNTED},
+    ).scalar_one()
+    rows = connection.execute(
+        text(f"SELECT {COLUMNS} {_paged(where, ordering)}"),
+        {**given, "limit": page_size + 1, "offset": (page - 1) * page_size},
+    )
+    found = rows.mappings().all()
+    return Page(found[:page_size], count, len(found) > page_size)
+
+
+def _paged(where: str, ordering: str) -> str:
+    """The page first, and only its rows joined to what became of them."""
+    order = _ORDERS[ordering]
+    page = f"(SELECT e.* {where} ORDER BY {order} LIMIT :limit OFFSET :offset) e"
+    return f"FROM {page} {JOINS} ORDER BY {order}"
+
+
+def _beginning(given: str) -> str:
+    """A LIKE pattern for what begins so, without case."""
+    escaped = given.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"{escaped}%"

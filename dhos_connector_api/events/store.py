@@ -1,0 +1,219 @@
+"""Writing integration events, and reading one. Nothing here commits; the caller owns the transaction.
+
+How to use it: make a `NewEvent` for each event and hand all of a request to `insert`, which gives the
+ids of those that were new. `identity` (SHA-256 over what makes an event the same) decides that by
+ON CONFLICT, never by a look before; None is never a duplicate. `canonical_code` is what the event
+means here, after the site's mappings (`mappings.load(...).meaning(source, code, default)`); None keeps it
+as `ignored`, an `error` as `failed`, and neither is published. Of all others the same statement puts an
+envelope into the outbox: `process_event` (built here from the columns and `event_fields`, which may
+replace any of its nulls) after the `companions`, to `dhos.connector_event`, under `sender`, in the order
+given. Its message_id is a function of identity and meaning (`actions.integration_event`). The request is
+kept by `messages.store.insert` (give its uuid as `message_uuid`), in the same transaction; or give
+`kept`, and the event's own JSON is kept by this statement as a message of its own, under the event's id.
+Texts hold neither NUL nor lone surrogates; the codes and identifiers at most 255 characters.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, text
+
+from dhos_connector_api.actions import integration_event as envelope
+from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Action
+from dhos_connector_api.events import statements
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The bytes (UTF-8) by which an event is kept as a message of its own."""
+
+    received: bytes
+    message_type: str
+    created_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """One event to keep. Times are aware; `event_code` is as sent; see the module for the rest.
+
+    `default_code` is what the code means where no mapping says otherwise (None: nothing), for later
+    changes of mappings.
+    """
+
+    id: UUID
+    source_system: str
+    event_code: str
+    default_code: str | None
+    canonical_code: str | None
+    encounter_id: str | None
+    patient_identifier: str | None
+    payload: Mapping[str, Any]
+    occurred_at: datetime | None
+    received_at: datetime
+    sender: str
+    correlation_id: str
+    identity: bytes | None = None
+    message_uuid: UUID | None = None
+    kept: Kept | None = None
+    error: str | None = None
+    event_fields: Mapping[str, Any] = field(default_factory=dict)
+    companions: Sequence[Action] = ()
+
+    @property
+    def message(self) -> UUID:
+        """The message its request is kept as."""
+        return self.message_uuid or self.id
+
+    @property
+    def state(self) -> str:
+        """accepted | ignored | failed."""
+        if self.error is not None:
+            return "failed"
+        return "ignored" if self.canonical_code is None else "accepted"
+
+    @property
+    def envelope_id(self) -> UUID | None:
+        """The AMQP message_id; None where nothing is published."""
+        if self.canonical_code is None or self.state != "accepted":
+            return None
+        return envelope.envelope_id(name(self.id, self.identity), self.canonical_code)
+
+    @property
+    def body(self) -> bytes | None:
+        """The body of its envelope; None where nothing is published."""
+        if self.envelope_id is None or self.canonical_code is None:
+            return None
+        action = envelope.process_event(
+            source_system=self.source_system,
+            canonical_code=self.canonical_code,
+            source_code=self.event_code,
+            event=name(self.id, self.identity),
+            occurred_at=self.occurred_at,
+            encounter_id=self.encounter_id,
+            patient_identifier=self.patient_identifier,
+            fields=self.event_fields,
+        )
+        return envelope.body(self.message, action, self.companions)
+
+
+def name(id_: UUID, identity: bytes | None) -> UUID:
+    """The event's name for consumers (`event_uuid`): by what identifies it, else its id."""
+    return id_ if identity is None else envelope.event_uuid(identity)
+
+
+def insert(connection: Connection, events: Sequence[NewEvent]) -> list[UUID]:
+    """Keep and queue those of `events` whose identity is new; their ids, in no order.
+
+    Waits for a concurrent insert of the same identity to commit or to fail.
+    """
+    if not events:
+        return []
+    rows = connection.exec_driver_sql(statements.INSERT, parameters(events))
+    return list(rows.scalars())
+
+
+def parameters(events: Sequence[NewEvent]) -> dict[str, Any]:
+    """The statement's parameters: a list for each column. There is at least one event."""
+    columns = [_columns(each) for each in events]
+    return {column: [each[column] for each in columns] for column in columns[0]} | {
+        "routing_key": EVENT_ROUTING_KEY
+    }
+
+
+def _columns(event: NewEvent) -> dict[str, Any]:
+    kept = event.kept
+    return {
+        "id": event.id,
+        "source_system": event.source_system,
+        "event_code": event.event_code,
+        "default_code": event.default_code,
+        "canonical_code": event.canonical_code,
+        "state": event.state,
+        "encounter_id": event.encounter_id,
+        "patient_identifier": event.patient_identifier,
+        "payload": _json(event.payload),
+        "event_fields": _json(event.event_fields) if event.event_fields else None,
+        "companions": _json(event.companions) if event.companions else None,
+        "occurred_at": event.occurred_at,
+        "received_at": event.received_at,
+        "error": event.error,
+        "message_uuid": event.message,
+        "identity": event.identity,
+        "envelope_id": event.envelope_id,
+        "sender": event.sender,
+        "correlation_id": event.correlation_id,
+        "body": event.body,
+        "received": kept.received if kept else None,
+        "message_type": kept.message_type if kept else None,
+        "created_by": kept.created_by if kept else None,
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+#: What of an event has to be the same when its identity comes again.
+Content = tuple[str, str | None, str | None, str]
+
+
+def content(event: NewEvent) -> Content:
+    """What that event tells."""
+    payload = json.dumps(event.payload, sort_keys=True)
+    return event.event_code, event.encounter_id, event.patient_identifier, payload
+
+
+def contents(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, Content]:
+    """What the events with these identities tell, by identity."""
+    rows = connection.exec_driver_sql(
+        "SELECT identity, event_code, encounter_id, patient_identifier, payload FROM integration_event"
+        " WHERE identity = ANY(%(identities)s::bytea[])",
+        {"identities": list(identities)},
+    )
+    return {
+        bytes(row.identity): (
+            row.event_code,
+            row.encounter_id,
+            row.patient_identifier,
+            json.dumps(row.payload, sort_keys=True),
+        )
+        for row in rows
+    }
+
+
+#: What `m`, `o` and `e` say together: see `models`. An envelope that waits makes an event pending again.
+STATUS = """
+CASE WHEN e.state <> 'accepted' THEN e.state
+    WHEN o.dead_at IS NOT NULL THEN 'failed'
+    WHEN o.id IS NOT NULL AND o.published_at IS NULL THEN 'pending'
+    WHEN m.is_processed THEN 'processed'
+    ELSE 'processing' END
+"""
+COLUMNS = f"""
+e.id, e.source_system, e.event_code, e.canonical_code, e.encounter_id, e.patient_identifier,
+{STATUS} AS status, e.payload AS payload_json, e.occurred_at, e.received_at, m.processed_at,
+coalesce(e.error, o.last_error) AS error, e.message_uuid, e.envelope_id, e.correlation_id
+"""
+JOINS = """
+LEFT JOIN outbox o ON o.id = e.envelope_id
+LEFT JOIN message m ON m.uuid = e.message_uuid
+"""
+
+
+def get(connection: Connection, id_: UUID) -> RowMapping | None:
+    """The event with that id as the API shows it, or None."""
+    return _one(connection, "e.id = :value", id_)
+
+
+def by_identity(connection: Connection, identity: bytes) -> RowMapping | None:
+    """The event that has that identity, or None."""
+    return _one(connection, "e.identity = :value", identity)
+
+
+def _one(connection: Connection, condition: str, value: object) -> RowMapping | None:
+    query = f"SELECT {COLUMNS} FROM integration_event e {JOINS} WHERE {condition}"  # noqa: S608
+    return connection.execute(text(query), {"value": value}).mappings().one_or_none()

@@ -1,0 +1,59 @@
+"""Ten thousand events, each sent one to five times at the same moment, have ten thousand effects."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from typing import Any
+
+from sqlalchemy import text
+
+from dhos_connector_api.db.engine import Database
+from dhos_connector_api.intake import receive_webhook
+from tests.his_builders import payload, raw_of, shape_of, stay, visit, webhook
+from tests.his_doors import send
+
+PATIENTS, WEBHOOKS = 2000, 2000
+_TYPES = ("Consultation", "Clinical Condtion", "Prescribed Drugs")
+
+
+def _patient_copies(numbers: Random) -> list[dict[str, Any]]:
+    """A patient with four events; further copies are the same bytes, or the same visits in another order."""
+    entry, visits = stay(), [visit(each) for each in _TYPES]
+    return [
+        payload(entry, visits=numbers.sample(visits, 3) if numbers.random() < 0.5 else visits)
+        for _ in range(numbers.randint(1, 5))
+    ]
+
+
+def _send_webhook(database: Database, value: dict[str, Any]) -> None:
+    shape = shape_of(value)
+    received = receive_webhook.receive(
+        raw_of(value), shape, "his", signed_id=None, correlation_id="request-1"
+    )
+    with database.transaction() as connection:
+        receive_webhook.keep(connection, received)
+
+
+def _requests(database: Database, numbers: Random) -> Iterator[Callable[[], object]]:
+    """Everything to send; copies stand side by side, so that threads send them at the same moment."""
+    for _ in range(PATIENTS):
+        for each in _patient_copies(numbers):
+            yield lambda value=each: send(database, value)  # type: ignore[misc]
+        value = webhook()
+        for _ in range(numbers.randint(1, 5)):
+            yield lambda value=value: _send_webhook(database, value)  # type: ignore[misc]
+
+
+def test_ten_thousand_events_with_copies_have_ten_thousand_effects(database: Database) -> None:
+    requests = list(_requests(database, Random(13)))
+    assert len(requests) > 2 * (PATIENTS + WEBHOOKS)
+    with ThreadPoolExecutor(8) as pool:
+        for _ in pool.map(lambda request: request(), requests):
+            pass
+    with database.statements() as connection:
+        bodies = connection.execute(text("SELECT body FROM outbox")).scalars().all()
+    effects = Counter(json.loads(bytes(each))["actions"][-1]["data"]["event_uuid"] for each in bodies)
+    assert len(effects) == PATIENTS * 4 + WEBHOOKS == 10_000
+    assert set(effects.values()) == {1}

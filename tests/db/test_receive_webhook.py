@@ -1,0 +1,122 @@
+"""Webhooks whose signature is good: what is kept and published, and what replays do."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY
+from dhos_connector_api.db.engine import Database
+from dhos_connector_api.intake.judge_his import Shape
+from dhos_connector_api.intake.receive_webhook import Receipt, keep, receive
+from dhos_connector_api.messages import search, store
+from tests.his_builders import raw_of, shape_of, webhook
+
+
+def send(database: Database, value: Any, source: str = "his", signed_id: str | None = None) -> Receipt:
+    """What the door does once the signature is good."""
+    received = receive(
+        raw_of(value), shape_of(value), source, signed_id=signed_id, correlation_id="request-1"
+    )
+    with database.transaction() as connection:
+        return keep(connection, received)
+
+
+def published(database: Database) -> list[Any]:
+    with database.statements() as connection:
+        rows = connection.execute(text("SELECT body, routing_key FROM outbox ORDER BY position")).all()
+    assert {key for _, key in rows} <= {EVENT_ROUTING_KEY}
+    return [json.loads(bytes(body)) for body, _ in rows]
+
+
+def messages(database: Database) -> int:
+    with database.statements() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM message")).scalar_one())
+
+
+@pytest.mark.parametrize(
+    ("source", "event"),
+    [
+        *(("his", "APPOINTMENT_CONFIRMED"), ("his", "APPOINTMENT_CANCELLED"), ("his", " visit_started ")),
+        *(("his", "VISIT_COMPLETED"), ("his", "PAYMENT_COMPLETED"), ("his", "PRESCRIPTION_ISSUED")),
+        *(("lis", "RESULT_AVAILABLE"), ("emr", "DOCUMENT_SIGNED")),
+    ],
+)
+def test_every_event_of_a_source_is_published(database: Database, source: str, event: str) -> None:
+    value = webhook(event=event, patient_code="P1", visit_id="A1")
+    receipt = send(database, value, source)
+    (envelope,) = published(database)
+    (action,) = envelope["actions"]
+    assert receipt.outcome == "accepted"
+    assert action["name"] == "process_event"
+    data = action["data"]
+    assert (data["source_system"], data["event_code"]) == (source, event.strip().upper())
+    assert (data["encounter_id"], data["patient"]["mrn"]) == ("A1", "P1")
+    assert (data["occurred_at"], data["data"]) == ("2025-06-05T08:06:00.000Z", {"clinic": "CARDIOLOGY"})
+    with database.statements() as connection:
+        row = store.get(connection, receipt.message_uuid)
+        page = search.by_identifier(connection, "Visit ID", "A1", limit=10, before=None)
+    assert row is not None
+    assert (bytes(row["received"]), row["state"]) == (raw_of(value), "accepted")
+    assert (row["message_type"], row["src_description"]) == (f"webhook {source}", source)
+    assert [each["uuid"] for each in page.rows] == [receipt.message_uuid]
+
+
+@pytest.mark.parametrize(("source", "event"), [("his", "RESULT_AVAILABLE"), ("lis", "x"), ("emr", "")])
+def test_an_event_that_is_none_of_its_source_is_kept_as_ignored(
+    database: Database, source: str, event: str
+) -> None:
+    receipt = send(database, webhook(event=event), source)
+    assert receipt.outcome == "ignored"
+    assert published(database) == []
+    assert messages(database) == 1
+
+
+def test_the_same_id_again_does_nothing_whatever_the_body(database: Database) -> None:
+    first = send(database, webhook(event_id="E1"))
+    for value, signed_id in ((webhook(event_id="E1"), None), (webhook(event_id=" E1"), "msg_9")):
+        again = send(database, value, signed_id=signed_id)
+        assert (again.outcome, again.id) == ("repeated", first.id)
+    assert (len(published(database)), messages(database)) == (1, 1)
+
+
+def test_without_an_id_of_its_own_the_signed_id_counts(database: Database) -> None:
+    one, two = webhook(event_id=None), webhook(event_id=None)
+    assert send(database, one, signed_id="msg_1").outcome == "accepted"
+    assert send(database, two, signed_id="msg_1").outcome == "repeated"
+    assert send(database, one, signed_id="msg_2").outcome == "accepted"
+
+
+def test_without_any_id_the_body_counts(database: Database) -> None:
+    one, two = webhook(event_id=None), webhook(event_id=None)
+    outcomes = [send(database, each).outcome for each in (one, two, one)]
+    assert outcomes == ["accepted", "accepted", "repeated"]
+
+
+def test_the_same_id_at_two_sources_is_two_events(database: Database) -> None:
+    value = webhook(event_id="E1")
+    assert [send(database, value, each).outcome for each in ("his", "lis")] == ["accepted", "ignored"]
+
+
+def test_what_does_not_fit_is_kept_with_the_reason(database: Database) -> None:
+    for value in (webhook(occurred_at="2025-06-05T11:06:00"), webhook(occurred_at="CANARY")):
+        receipt = send(database, value)
+        with database.statements() as connection:
+            row = store.get(connection, receipt.message_uuid)
+        assert receipt.outcome == "refused"
+        assert row is not None
+        assert (row["state"], bytes(row["received"])) == ("refused", raw_of(value))
+        assert row["error_text"].startswith("occurred_at: Not a valid")
+    shape = Shape(details={"body": ["is not UTF-8"]}, is_json=False)
+    received = receive(b"\xff", shape, "his", signed_id="a", correlation_id="request-1")
+    assert received.row.state == "unparseable"
+
+
+def test_copies_at_the_same_time_have_one_effect(database: Database) -> None:
+    value = webhook()
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = list(pool.map(lambda _: send(database, value).outcome, range(32)))
+    assert sorted(outcomes) == ["accepted"] + ["repeated"] * 31
+    assert (len(published(database)), messages(database)) == (1, 1)

@@ -1,0 +1,65 @@
+"""The envelope of an integration event: its names, its shape."""
+
+import json
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+from dhos_connector_api.actions.extract import extract
+from dhos_connector_api.actions.integration_event import body, envelope_id, event_uuid, process_event
+from dhos_connector_api.hl7v2.read import read
+from dhos_connector_api.site import Site
+from tests.hl7_builders import adt
+
+
+def an_event(**fields: object) -> dict[str, object]:
+    action = process_event(
+        source_system="his",
+        canonical_code="VISIT_STARTED",
+        source_code="OPD",
+        event=UUID(int=1),
+        occurred_at=datetime(2025, 6, 5, 11, 6, tzinfo=UTC),
+        encounter_id="V1",
+        patient_identifier="M1",
+        fields=fields,
+    )
+    data: dict[str, object] = action["data"]
+    return data
+
+
+def test_an_envelope_has_a_new_id_exactly_when_the_meaning_is_new() -> None:
+    event = event_uuid(b"identity")
+    assert event == event_uuid(b"identity") != event_uuid(b"other")
+    assert envelope_id(event, "A") == envelope_id(event, "A")
+    assert len({envelope_id(event, "A"), envelope_id(event, "B"), envelope_id(uuid4(), "A")}) == 3
+
+
+def test_the_action_has_every_key_of_an_hl7_event() -> None:
+    [envelope] = extract(
+        read(adt("A01")), site=Site(), zone=UTC, message_uuid=UUID(int=1), correlation_id="request-1"
+    )
+    from_hl7 = next(
+        each["data"] for each in json.loads(envelope.body)["actions"] if each["name"] == "process_event"
+    )
+    ours = an_event()
+    assert set(from_hl7) <= set(ours)
+    for name, value in from_hl7.items():
+        if isinstance(value, dict):
+            inner = ours[name]
+            assert isinstance(inner, dict)
+            assert set(value) == set(inner)
+
+
+def test_fields_stand_in_for_nulls_and_may_add_more() -> None:
+    data = an_event(physician={"id": "L1"}, facility="ALH", payload={"a": 1})
+    assert data["physician"] == {"id": "L1", "family_name": None, "given_name": None, "prefix": None}
+    assert (data["facility"], data["payload"]) == ("ALH", {"a": 1})
+    assert data["occurred_at"] == "2025-06-05T11:06:00.000Z"
+    assert (data["event_code"], data["source_code"]) == ("VISIT_STARTED", "OPD")
+
+
+def test_the_event_is_the_last_action_of_its_envelope() -> None:
+    companion = {"name": "process_patient", "data": {"last_name": "Ötter"}}
+    event = {"name": "process_event", "data": {}}
+    raw = body(UUID(int=1), event, [companion])
+    assert json.loads(raw) == {"dhos_connector_message_uuid": str(UUID(int=1)), "actions": [companion, event]}
+    assert "Ötter".encode() in raw
