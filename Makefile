@@ -6,8 +6,8 @@ FILES ?= tests/samples/a01_admission.hl7
 IMAGE ?= dhos-connector-api
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help install run test check lint format unit migrate migration token send messages show outbox retry replay \
-	bench fuzz integration openapi readme lock image clean
+.PHONY: help install run pretend test check lint format unit migrate migration token send generate messages show outbox deliveries retry replay \
+	bench fuzz thousand integration openapi readme lock image clean
 
 help: ## List what there is to make
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -23,12 +23,19 @@ migrate: ## Bring the database to the newest migration
 image: ## Build the container image
 	docker build --tag $(IMAGE) --build-arg GIT_HASH=$$(git rev-parse HEAD) .
 
+pretend: install ## Run an EPR on port 5100 that only pretends, for ORU messages
+	@set -a; . "$${LOCAL_STATE:-.local}/development.env"; EPR_LISTEN=127.0.0.1:5100 \
+		PYTHONPATH=integration-tests $(VENV)/python -m fakes.epr
+
 ##@ Use it (while it runs)
 token: ## Print a development token
 	@./run_local.sh token
 
 send: ## Post FILES and show their acknowledgements
 	@./run_local.sh send $(FILES)
+
+generate: ## Post the messages of PATIENTS (100) invented patients
+	@./run_local.sh generate --patients $(or $(PATIENTS),100) --url http://127.0.0.1:$${SERVER_PORT:-5000}
 
 messages: ## List the newest messages
 	@./run_local.sh messages list
@@ -38,6 +45,9 @@ show: ## Show what became of message UUID
 
 outbox: ## List what waits to be published
 	@./run_local.sh outbox list
+
+deliveries: ## List what goes out to the hospital
+	@./run_local.sh deliveries list
 
 retry: ## Publish dead envelope ID again
 	@./run_local.sh outbox retry $(ID)
@@ -73,8 +83,12 @@ integration: install ## The behave features against real processes
 bench: install ## Measure speed and memory: make bench ARGS='posting --seconds 3'
 	$(VENV)/python -m benchmarks $(ARGS)
 
-fuzz: install ## A million mutated messages through read, rules and ACK
+fuzz: install ## A million mutated messages in, 100,000 hostile observation sets out
 	$(VENV)/python -m benchmarks.fuzz $(ARGS)
+	$(VENV)/python -m benchmarks.fuzz_oru $(ARGS)
+
+thousand: install ## 1,000 deliveries through each way in which each fake can behave (6 minutes)
+	CONNECTOR_DELIVERIES_EACH=1000 $(VENV)/python -m pytest tests/edges/test_thousand_deliveries.py
 
 migration: install ## Write a migration from the models: make migration NAME='what it does'
 	CONNECTOR_PYTHON=$(VENV)/python ./run_local.sh flask db migrate -m "$(NAME)"

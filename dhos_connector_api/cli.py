@@ -1,7 +1,8 @@
 """The command line: how every process of the Connector starts.
 
-`serve`, `relay` and `all` run services; `web` is one process of `serve`. The commands that look at
-messages are in `cli_messages.py`.
+`serve`, `mllp`, `relay`, `deliver` and `all` run services; `web` is one process of `serve`. The commands
+that look at messages are in `cli_messages.py`, those for deliveries in `cli_deliveries.py`, those to try
+it with in `cli_send.py` and `cli_generate.py`.
 """
 
 import sys
@@ -9,7 +10,18 @@ from typing import Any
 
 import click
 
-from dhos_connector_api import __version__, app, cli_messages, config, processes
+from dhos_connector_api import (
+    __version__,
+    app,
+    cli_deliveries,
+    cli_generate,
+    cli_keys,
+    cli_messages,
+    cli_send,
+    cli_simulate,
+    config,
+    processes,
+)
 from dhos_connector_api.cli_settings import with_settings
 from dhos_connector_api.errors import ConnectorError
 
@@ -35,10 +47,12 @@ def main() -> None:
     """The Connector: takes a hospital's HL7, keeps it, acknowledges it, hands it to RabbitMQ.
 
     \b
-    Start it:        all, or serve and relay one by one
+    Start it:        all, or serve, mllp, relay and deliver one by one
     Prepare it:      migrate, token
-    Ask it:          messages list, messages show UUID, outbox list
-    Put it right:    replay UUID, outbox retry ID
+    Try it:          send FILE, generate --patients 100, simulate his --hospital NAME
+    Ask it:          messages list, messages show UUID, outbox list, deliveries list
+    Put it right:    replay UUID, outbox retry ID, deliveries retry UUID
+    Let systems in:  keys create --source his, keys list, keys rotate ID, keys revoke ID
 
     Settings come from the environment; the README lists them.
     """
@@ -47,7 +61,7 @@ def main() -> None:
 @main.command("all")
 @with_settings
 def run_all(settings: config.Settings) -> None:
-    """Run everything here: database if none is set, migrations, web processes, relay."""
+    """Run everything here: database if none is set, migrations, web processes, relay, deliveries."""
     sys.exit(processes.run_all(settings))
 
 
@@ -65,11 +79,26 @@ def web(settings: config.Settings) -> None:
     processes.run_web(settings)
 
 
-@main.command(hidden=True)
+@main.command()
 @with_settings
-def metrics(settings: config.Settings) -> None:
-    """Serve /metrics on METRICS_PORT; `serve` and `all` start it."""
-    processes.run_metrics(settings)
+def mllp(settings: config.Settings) -> None:
+    """Run the MLLP processes: listen for senders, as the file MLLP_LISTENERS says."""
+    sys.exit(processes.run_mllp(settings))
+
+
+@main.command("mllp-process", hidden=True)
+@with_settings
+def mllp_process(settings: config.Settings) -> None:
+    """Run one MLLP process; `mllp` and `all` start several."""
+    processes.run_mllp_process(settings)
+
+
+@main.command(hidden=True)
+@click.option("--port", type=click.IntRange(1, 65535), help="[default: METRICS_PORT]")
+@with_settings
+def metrics(settings: config.Settings, port: int | None) -> None:
+    """Serve /metrics; `serve`, `mllp` and `all` start it where a port is set for it."""
+    processes.run_metrics(settings, port)
 
 
 @main.command()
@@ -77,6 +106,13 @@ def metrics(settings: config.Settings) -> None:
 def relay(settings: config.Settings) -> None:
     """Run the relay: publish what waits in the outbox. One is active, others stand by."""
     processes.run_relay(settings)
+
+
+@main.command()
+@with_settings
+def deliver(settings: config.Settings) -> None:
+    """Run the deliveries: send what is queued for the hospital. Several may run."""
+    processes.run_deliver(settings)
 
 
 @main.command()
@@ -103,5 +139,14 @@ def token(settings: config.Settings, issuer: str, scope: str, system_id: str, se
     click.echo(app.token(settings, issuer=issuer, scope=scope, system_id=system_id, seconds=seconds))
 
 
-for command in (cli_messages.send, cli_messages.messages, cli_messages.outbox, cli_messages.replay):
+for command in (
+    cli_send.send,
+    cli_generate.generate,
+    cli_messages.messages,
+    cli_messages.outbox,
+    cli_messages.replay,
+    cli_deliveries.deliveries,
+    cli_keys.keys,
+    cli_simulate.simulate,
+):
     main.add_command(command)

@@ -1,84 +1,24 @@
-"""The commands that look at messages and move them: send, messages, outbox, replay."""
+"""The commands that look at stored messages and put them right: messages, outbox, replay."""
 
-import base64
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
-import requests
 
 from dhos_connector_api import app, site_source
+from dhos_connector_api.cli_deliveries import delivery_line, utc
 from dhos_connector_api.cli_settings import with_settings
 from dhos_connector_api.config import Settings
 from dhos_connector_api.db.engine import Database
+from dhos_connector_api.deliveries import search as deliveries
 from dhos_connector_api.errors import ConnectorError
-from dhos_connector_api.hl7v2.files import split_messages
-from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.intake import replay as replaying
+from dhos_connector_api.intake.receive_hl7 import Intake
 from dhos_connector_api.messages import search, store
 from dhos_connector_api.outbox import store as outbox_store
-
-_ACK_COLOURS = {"AA": "green", "AE": "yellow", "AR": "red"}
-#: From so many messages on `send` shows progress, and of the answers only those that are not AA.
-_MANY = 20
-
-
-@click.command()
-@click.argument(
-    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
-@click.option("--url", help="Where the Connector is.  [default: http://127.0.0.1:SERVER_PORT]")
-@click.option("--token", help="Bearer token.  [default: one made with HS_KEY]")
-@click.option("--raw", is_flag=True, help="Post as application/hl7-v2 instead of JSON.")
-@with_settings
-def send(settings: Settings, files: Sequence[Path], url: str | None, token: str | None, raw: bool) -> None:
-    """Post every HL7 v2 message in FILES and show each acknowledgement.
-
-    A file may hold several messages, one after the other. Ends with status 1 unless all are AA.
-    """
-    messages = [message for file in files for message in split_messages(file.read_bytes())]
-    session = requests.Session()
-    session.headers["Authorization"] = f"Bearer {token or app.token(settings)}"
-    address = f"{(url or f'http://127.0.0.1:{settings.server_port}').rstrip('/')}/dhos/v1/message"
-    answers: Counter[str] = Counter()
-    with click.progressbar(messages, label="sending", hidden=len(messages) < _MANY) as progress:
-        for message in progress:
-            line, code = _send_one(session, address, message, raw=raw)
-            answers[code] += 1
-            if len(messages) < _MANY or code != "AA":
-                click.echo(line)
-    click.echo(", ".join(f"{count} {code}" for code, count in sorted(answers.items())))
-    if set(answers) - {"AA"}:
-        raise SystemExit(1)
-
-
-def _send_one(session: requests.Session, address: str, message: bytes, *, raw: bool) -> tuple[str, str]:
-    """Post one message; the line to show and the ACK code, or the HTTP status where there is no ACK."""
-    try:
-        if raw:
-            answer = session.post(
-                address, data=message, headers={"Content-Type": "application/hl7-v2"}, timeout=30
-            )
-        else:
-            body = {"type": "HL7v2", "body": base64.b64encode(message).decode()}
-            answer = session.post(address, json=body, timeout=30)
-    except requests.RequestException as error:
-        raise click.ClickException(f"{address} did not answer ({type(error).__name__})") from None
-    if not answer.ok:
-        return (
-            f"{click.style(str(answer.status_code), fg='red')}  {answer.text[:200]}",
-            f"HTTP {answer.status_code}",
-        )
-    ack = read(answer.content if raw else base64.b64decode(answer.json()["body"]))
-    msa = ack.first("MSA")
-    code, control_id = (msa.value(1), msa.value(2)) if msa else ("?", "?")
-    problem = ack.first("ERR")
-    reason = f"  {problem.value(8) or problem.raw(1)}" if problem else ""
-    return f"{click.style(code, fg=_ACK_COLOURS.get(code, 'red'))}  {control_id}{reason}", code
+from dhos_connector_api.replay_json import replay_json
 
 
 @click.group()
@@ -87,7 +27,7 @@ def messages() -> None:
 
 
 @messages.command("list")
-@click.option("--state", type=click.Choice(["accepted", "refused", "unparseable"]), help="Only these.")
+@click.option("--state", type=click.Choice(search.STATES), help="Only these.")
 @click.option("--unprocessed", is_flag=True, help="Only accepted ones the platform has not processed.")
 @click.option("--control-id", help="Only those with this MSH-10.")
 @click.option("--mrn", help="Only those under this MRN, and under MRNs merged into it.")
@@ -122,13 +62,16 @@ def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
     with app.open_database(settings).statements() as connection:
         row = store.get(connection, uuid)
         envelopes = outbox_store.of_message(connection, uuid)
+        sent = deliveries.of_message(connection, uuid)
     if row is None:
         raise click.ClickException("there is no message with that uuid")
     for name, value in row.items():
         if name not in ("content", "received", "ack") and value is not None:
-            click.echo(f"{name:<20} {_time(value) if isinstance(value, datetime) else value}")
+            click.echo(f"{name:<20} {utc(value) if isinstance(value, datetime) else value}")
     for envelope in envelopes:
         click.echo(f"{'envelope':<20} {_fate(envelope)}")
+    for delivery in sent:
+        click.echo(f"{'delivery':<20} {delivery_line(delivery)}")
     if content:
         click.echo(_lines(bytes(row["received"] or b"")))
         click.echo(_lines(bytes(row["ack"] or b"")))
@@ -149,7 +92,7 @@ def list_outbox(settings: Settings, dead: bool, limit: int) -> None:
         depth = outbox_store.depth_and_age(connection)
         rows = outbox_store.unpublished(connection, dead=dead, limit=limit)
     for each in depth:
-        since = f", the oldest since {_time(each.oldest)}" if each.oldest else ""
+        since = f", the oldest since {utc(each.oldest)}" if each.oldest else ""
         click.echo(f"{each.routing_key}: {each.waiting} waiting{since}, {each.dead} dead")
     for row in rows:
         click.echo(_fate(row))
@@ -190,13 +133,19 @@ def replay(settings: Settings, uuids: Sequence[UUID], state: str | None, since: 
             try:
                 with database.statements() as connection:
                     stored = replaying.load(connection, uuid)
-                judged = replaying.judge_again(stored, intake)
-                with database.transaction() as connection:
-                    done = replaying.replay(connection, stored, judged, by="command line")
+                done = _replay(database, stored, intake)
             except ConnectorError as error:
                 click.echo(f"{uuid}  {error.text}")
                 continue
             click.echo(f"{uuid}  {_replayed(done)}")
+
+
+def _replay(database: Database, stored: replaying.Stored, intake: Intake) -> replaying.Replayed:
+    if not stored.is_hl7:
+        return replay_json(database, stored, intake, by="command line")
+    judged = replaying.judge_again(stored, intake)
+    with database.transaction() as connection:
+        return replaying.replay(connection, stored, judged, by="command line")
 
 
 def _in_state(database: Database, state: str, since: datetime | None) -> Iterator[UUID]:
@@ -218,7 +167,7 @@ def _replayed(done: replaying.Replayed) -> str:
     if done.refusal is not None:
         return f"still refused: {done.refusal.code} {done.refusal.error} {done.refusal.text}"
     if not done.envelopes:
-        return "nothing to publish: the bytes hold no readable message"
+        return "nothing to publish: nothing in it can be read"
     return f"{'accepted now, ' if done.accepted_now else ''}{done.envelopes} to publish"
 
 
@@ -226,7 +175,7 @@ def _line(row: Any) -> str:
     """One message on one line."""
     parts = (
         row["uuid"],
-        _time(row["created"]),
+        utc(row["created"]),
         f"{row['event_code'] or '-':<8}",
         row["ack_status"] or "--",
         f"{row['state']:<11}",
@@ -240,17 +189,13 @@ def _line(row: Any) -> str:
 def _fate(row: Any) -> str:
     """One envelope on one line, and what became of it."""
     if row["published_at"]:
-        fate = f"published {_time(row['published_at'])}"
+        fate = f"published {utc(row['published_at'])}"
     elif row["dead_at"]:
-        fate = f"dead since {_time(row['dead_at'])}"
+        fate = f"dead since {utc(row['dead_at'])}"
     else:
-        fate = f"waiting since {_time(row['created'])}"
+        fate = f"waiting since {utc(row['created'])}"
     attempts = f"{row['attempts']} attempts"
     return f"{row['id']}  {row['routing_key']}  {fate}, {attempts}  {row['last_error'] or ''}".rstrip()
-
-
-def _time(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _lines(raw: bytes) -> str:

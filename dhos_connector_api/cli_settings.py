@@ -1,8 +1,11 @@
-"""Gives a command the settings of its environment: read when it runs, so that --help needs none."""
+"""What commands share: settings, read when a command runs, so that --help needs none; and durations."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
 
 from dhos_connector_api import config, log
 from dhos_connector_api.config import Settings
@@ -24,3 +27,15 @@ def with_settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[P,
         return command(settings, *arguments, **options)
 
     return run
+
+
+class Duration(click.ParamType[timedelta]):
+    """An option such as 30m, 12h or 7d, as a timedelta."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        try:
+            return timedelta(seconds=config.seconds(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)

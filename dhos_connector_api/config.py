@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dhos_connector_api.errors import BadSetting
@@ -25,8 +26,13 @@ _KEYS = (
     "EPR_SERVICE_ADAPTER_HS_KEY",
     "EPR_SERVICE_ADAPTER_HS_KEY_PREVIOUS",
 )
+_WEBHOOK_SECRETS = tuple(
+    f"{source}_WEBHOOK_SECRET{which}" for source in ("HIS", "LIS", "EMR") for which in ("", "_PREVIOUS")
+)
 #: Bytes of a signing key in PRODUCTION; RFC 7518 section 3.2 asks for 64 with HS512.
 _SHORTEST_KEY = 32
+#: Standard Webhooks asks for 24 to 64 bytes.
+_SHORTEST_WEBHOOK_SECRET = 24
 
 
 def _integer(low: int, high: int) -> Callable[[str], int]:
@@ -55,14 +61,38 @@ def _choice(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def _seconds(value: str) -> int:
+def seconds(value: str) -> int:
+    """A duration such as `45s`, `30m`, `12h` or `7d` in seconds. Raises ValueError."""
     match = _DURATION.fullmatch(value)
     if not match:
         raise ValueError("must be a duration such as 45s, 30m, 12h or 7d")
-    seconds = int(match[1]) * _SECONDS[match[2]]
-    if seconds > _LONGEST_DURATION:
+    found = int(match[1]) * _SECONDS[match[2]]
+    if found > _LONGEST_DURATION:
         raise ValueError("must be a duration of at most ten years")
-    return seconds
+    return found
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        plain = value.isascii() and value.isprintable() and not set(" @?#") & set(value)
+        usable = plain and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # its text quotes the value
+        usable = False
+    if not usable:
+        raise ValueError("must be an http or https address, without a user, a query or a space")
+    return value
+
+
+def _mllp_url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("mllp", "mllps") and parts.hostname and parts.port
+    except ValueError:  # its text quotes the value
+        usable = False
+    if not usable or "@" in value or parts.path.strip("/") or parts.query:
+        raise ValueError("must be an address such as mllp://host:2575, or mllps:// with TLS")
+    return value
 
 
 def _zone(value: str) -> ZoneInfo:
@@ -70,6 +100,12 @@ def _zone(value: str) -> ZoneInfo:
         return ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError("must be an IANA time zone such as Europe/London") from None
+
+
+def _redis(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://", "redis+unix://")):
+        raise ValueError("must be an address such as redis://host:6379/0")
+    return value
 
 
 def _setting(
@@ -83,6 +119,13 @@ def _setting(
     """One setting: its environment variable, how it is read, what it is for."""
     metadata = {"name": name, "parse": parse, "text": text, "default": default, "secret": secret}
     return field(metadata=metadata)
+
+
+_ROTATES = "Second secret that is still taken while it rotates"
+
+
+def _webhook_secret(name: str, text: str) -> Any:
+    return _setting(name, str, text, default=None, secret=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +162,26 @@ class Settings:
     metrics_port: int | None = _setting(
         "METRICS_PORT", _integer(1, 65535), "Serve `/metrics` there and not on SERVER_PORT", default=None
     )
+    mllp_listeners: Path | None = _setting(
+        "MLLP_LISTENERS",
+        Path,
+        "TOML file with the MLLP listeners; `all` listens when it is set",
+        default=None,
+    )
+    mllp_processes: int = _setting(
+        "MLLP_PROCESSES", _integer(1, 64), "MLLP processes; senders are spread over them", default=2
+    )
+    mllp_metrics_port: int | None = _setting(
+        "MLLP_METRICS_PORT", _integer(1, 65535), "Serve the metrics of the MLLP processes there", default=None
+    )
     relay_metrics_port: int | None = _setting(
         "RELAY_METRICS_PORT", _integer(1, 65535), "Serve the relay's own metrics there", default=None
+    )
+    deliver_metrics_port: int | None = _setting(
+        "DELIVER_METRICS_PORT",
+        _integer(1, 65535),
+        "Serve the delivery process's own metrics there",
+        default=None,
     )
     log_level: str = _setting(
         "LOG_LEVEL", _choice("ERROR", "WARN", "INFO", "DEBUG"), "Least level that is logged", default="INFO"
@@ -183,7 +244,7 @@ class Settings:
         "JWT_EXPIRY_IN_SECONDS", _integer(1, 86400), "Life of tokens we issue", default=600
     )
     epr_service_adapter_url_base: str | None = _setting(
-        "EPR_SERVICE_ADAPTER_URL_BASE", str, "EPR service adapter that takes our ORU messages", default=None
+        "EPR_SERVICE_ADAPTER_URL_BASE", _url, "EPR service adapter that takes our ORU messages", default=None
     )
     epr_service_adapter_issuer: str | None = _setting(
         "EPR_SERVICE_ADAPTER_ISSUER", str, "Issuer of the EPR service adapter's tokens", default=None
@@ -202,8 +263,24 @@ class Settings:
         "Scopes of tokens we send to the adapter",
         default="write:hl7_message",
     )
+    epr_mllp_url: str | None = _setting(
+        "EPR_MLLP_URL",
+        _mllp_url,
+        "MLLP receiver of ORU messages and acknowledgements: `mllp://host:port`, `mllps://` with TLS",
+        default=None,
+    )
+    epr_mllp_ca: Path | None = _setting(
+        "EPR_MLLP_CA", Path, "File of the authorities its certificate may come from; unset: this machine's",
+        default=None,
+    )  # fmt: skip
+    epr_mllp_certificate: Path | None = _setting(
+        "EPR_MLLP_CERTIFICATE", Path, "File with our certificate, where it asks for one", default=None
+    )
+    epr_mllp_key: Path | None = _setting(
+        "EPR_MLLP_KEY", Path, "File with that certificate's key", default=None
+    )
     mirth_host_url_base: str | None = _setting(
-        "MIRTH_HOST_URL_BASE", str, "Mirth server that takes CDA documents; unset: 501", default=None
+        "MIRTH_HOST_URL_BASE", _url, "Mirth server that takes CDA documents; unset: 501", default=None
     )
     mirth_username: str | None = _setting("MIRTH_USERNAME", str, "Its user", default=None)
     mirth_password: str | None = _setting(
@@ -223,7 +300,7 @@ class Settings:
         "POLARIS_API_KEY", str, "Key for the trustomer service", default=None, secret=True
     )
     trustomer_config_cache_ttl_sec: int = _setting(
-        "TRUSTOMER_CONFIG_CACHE_TTL_SEC", _seconds, "How long a fetched configuration is fresh", default=3600
+        "TRUSTOMER_CONFIG_CACHE_TTL_SEC", seconds, "How long a fetched configuration is fresh", default=3600
     )
     hl7_transformer_module: str | None = _setting(
         "HL7_TRANSFORMER_MODULE", str,
@@ -234,14 +311,35 @@ class Settings:
         "Answer a repeat with the first ACK (replay) or with AR (reject)", default="replay",
     )  # fmt: skip
     hl7_duplicate_window: int = _setting(
-        "HL7_DUPLICATE_WINDOW", _seconds, "How long a control id belongs to one message", default=7 * 86400
+        "HL7_DUPLICATE_WINDOW", seconds, "How long a control id belongs to one message", default=7 * 86400
     )
     outbox_retention: int = _setting(
-        "OUTBOX_RETENTION", _seconds, "How long published envelopes are kept", default=7 * 86400
+        "OUTBOX_RETENTION", seconds, "How long published envelopes are kept", default=7 * 86400
     )
     unprocessed_after: int = _setting(
-        "UNPROCESSED_AFTER", _seconds, "When an accepted, unprocessed message counts as late", default=900
+        "UNPROCESSED_AFTER", seconds, "When an accepted, unprocessed message counts as late", default=900
     )
+
+    rate_limit_storage: str | None = _setting(
+        "RATE_LIMIT_STORAGE", _redis,
+        "Redis (`redis://host:6379/0`) that counts requests; unset: each web process counts its own",
+        default=None, secret=True,
+    )  # fmt: skip
+    his_webhook_secret: str | None = _webhook_secret("HIS_WEBHOOK_SECRET", "Signs webhooks of the HIS")
+    his_webhook_secret_previous: str | None = _webhook_secret("HIS_WEBHOOK_SECRET_PREVIOUS", _ROTATES)
+    lis_webhook_secret: str | None = _webhook_secret("LIS_WEBHOOK_SECRET", "Signs webhooks of the LIS")
+    lis_webhook_secret_previous: str | None = _webhook_secret("LIS_WEBHOOK_SECRET_PREVIOUS", _ROTATES)
+    emr_webhook_secret: str | None = _webhook_secret("EMR_WEBHOOK_SECRET", "Signs webhooks of the EMR")
+    emr_webhook_secret_previous: str | None = _webhook_secret("EMR_WEBHOOK_SECRET_PREVIOUS", _ROTATES)
+
+    def webhook_secrets(self, source: str) -> tuple[str, ...]:
+        """The secrets of `his`, `lis` or `emr`, the newest first; empty: its webhooks are not set up."""
+        known = {
+            "his": (self.his_webhook_secret, self.his_webhook_secret_previous),
+            "lis": (self.lis_webhook_secret, self.lis_webhook_secret_previous),
+            "emr": (self.emr_webhook_secret, self.emr_webhook_secret_previous),
+        }
+        return tuple(secret for secret in known.get(source, ()) if secret)
 
     @property
     def is_production(self) -> bool:
@@ -326,7 +424,15 @@ def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
 _NEEDED = (
     ("EPR_SERVICE_ADAPTER_ISSUER", "EPR_SERVICE_ADAPTER_HS_KEY"),
     ("EPR_SERVICE_ADAPTER_HS_KEY", "EPR_SERVICE_ADAPTER_ISSUER"),
+    ("EPR_SERVICE_ADAPTER_URL_BASE", "EPR_SERVICE_ADAPTER_ISSUER"),
+    ("EPR_MLLP_CA", "EPR_MLLP_URL"),
+    ("EPR_MLLP_CERTIFICATE", "EPR_MLLP_URL"),
+    ("EPR_MLLP_CERTIFICATE", "EPR_MLLP_KEY"),
+    ("EPR_MLLP_KEY", "EPR_MLLP_CERTIFICATE"),
+    ("MIRTH_HOST_URL_BASE", "MIRTH_USERNAME"),
+    ("MIRTH_USERNAME", "MIRTH_PASSWORD"),
     ("DHOS_TRUSTOMER_API_HOST", "CUSTOMER_CODE"),
+    *((name, name.removesuffix("_PREVIOUS")) for name in _WEBHOOK_SECRETS if name.endswith("_PREVIOUS")),
     ("DHOS_TRUSTOMER_API_HOST", "POLARIS_API_KEY"),
 )
 
@@ -336,9 +442,13 @@ def _check(settings: Settings, environ: Mapping[str, str]) -> None:
     for name, needed in _NEEDED:
         if environ.get(name) and not environ.get(needed):
             raise BadSetting(f"{needed} is missing, and {name} needs it")
-    keys = [environ[name] for name in _KEYS if environ.get(name)]
-    if len(set(keys)) != len(keys):
-        raise BadSetting(f"{', '.join(_KEYS)}: two of them are the same")
+    for names in (_KEYS, _WEBHOOK_SECRETS):
+        keys = [environ[name] for name in names if environ.get(name)]
+        if len(set(keys)) != len(keys):
+            raise BadSetting(f"{', '.join(names)}: two of them are the same")
+    plain = (settings.epr_mllp_url or "mllps:").startswith("mllp:")
+    if plain and (settings.epr_mllp_ca or settings.epr_mllp_certificate):
+        raise BadSetting("EPR_MLLP_URL must begin with mllps:// where a CA or a certificate is set")
     if settings.site_config and settings.dhos_trustomer_api_host:
         raise BadSetting("SITE_CONFIG and DHOS_TRUSTOMER_API_HOST are both set; use one")
     if settings.is_production:
@@ -355,3 +465,6 @@ def _check_production(settings: Settings, environ: Mapping[str, str]) -> None:
     for name in _KEYS:
         if environ.get(name) and len(environ[name].encode()) < _SHORTEST_KEY:
             raise BadSetting(f"{name} is too short: use 64 bytes, at least 32")
+    for name in _WEBHOOK_SECRETS:
+        if environ.get(name) and len(environ[name].encode()) < _SHORTEST_WEBHOOK_SECRET:
+            raise BadSetting(f"{name} is too short: use 32 bytes, at least 24")

@@ -1,7 +1,7 @@
 """What `/metrics` shows: the counters of every process, and what only the database knows."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 from dhos_connector_api import clock
 from dhos_connector_api.config import Settings
 from dhos_connector_api.db.engine import Database
+from dhos_connector_api.deliveries import search
 from dhos_connector_api.errors import StorageUnavailable
 from dhos_connector_api.messages import store as messages
 from dhos_connector_api.outbox import store as outbox
@@ -50,20 +51,42 @@ class DatabaseGauges(Collector):
             with self._database.statements() as connection:
                 depths = outbox.depth_and_age(connection)
                 late = messages.late(connection, before=now - self._late)
+                deliveries = search.depths(connection)
         except StorageUnavailable:
             return
         waiting = _by_key("connector_outbox_waiting", "Envelopes that wait to be published")
         oldest = _by_key("connector_outbox_oldest_seconds", "Age of the oldest that waits")
         dead = _by_key("connector_outbox_dead", "Envelopes that can never be published")
         for each in depths:
-            age = (now - each.oldest).total_seconds() if each.oldest else 0.0
             waiting.add_metric([each.routing_key], each.waiting)
-            oldest.add_metric([each.routing_key], max(0.0, age))
+            oldest.add_metric([each.routing_key], _age(each.oldest, now))
             dead.add_metric([each.routing_key], each.dead)
         yield from (waiting, oldest, dead)
         yield GaugeMetricFamily(
             "connector_messages_unprocessed_late", "Accepted, not processed in UNPROCESSED_AFTER", late
         )
+        yield from _of_deliveries(deliveries, now)
+
+
+def _of_deliveries(depths: list[search.Depth], now: datetime) -> tuple[Metric, ...]:
+    """What is not delivered, by destination."""
+    labels = ["destination"]
+    waiting = GaugeMetricFamily("connector_deliveries_waiting", "Deliveries not settled yet", labels=labels)
+    oldest = GaugeMetricFamily("connector_deliveries_oldest_seconds", "Age of the oldest", labels=labels)
+    dead = GaugeMetricFamily("connector_deliveries_dead", "Deliveries that need a person", labels=labels)
+    failing = GaugeMetricFamily(
+        "connector_destination_failing_seconds", "Since when a destination takes nothing", labels=labels
+    )
+    for each in depths:
+        waiting.add_metric([each.destination], each.waiting)
+        oldest.add_metric([each.destination], _age(each.oldest, now))
+        dead.add_metric([each.destination], each.dead)
+        failing.add_metric([each.destination], _age(each.failing_since, now))
+    return waiting, oldest, dead, failing
+
+
+def _age(since: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds()) if since else 0.0
 
 
 def _by_key(name: str, text: str) -> GaugeMetricFamily:

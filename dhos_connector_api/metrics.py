@@ -23,6 +23,16 @@ REPEATED = Counter(
 REQUEST_SECONDS = Histogram(
     "connector_request_seconds", "Time to answer a request", ["operation", "status"], buckets=_FAST
 )
+RATE_LIMITED = Counter(
+    "connector_requests_rate_limited_total",
+    "Requests answered 429, by what they counted against: a source, or a user",
+    ["counted_by"],
+)
+EVENTS = Counter(
+    "connector_integration_events_total",
+    "Integration events received, by what became of them: new, duplicate, invalid",
+    ["outcome"],
+)
 PUBLISHED = Counter("connector_published_total", "Attempts to publish an envelope, by outcome", ["outcome"])
 PUBLISH_SECONDS = Histogram(
     "connector_publish_batch_seconds",
@@ -39,4 +49,58 @@ RELAY_ACTIVE = Gauge(
 )
 BROKER_BLOCKED = Gauge(
     "connector_broker_blocked", "1 while the broker refuses to take more", multiprocess_mode="livesum"
+)
+MLLP_CONNECTIONS = Gauge(
+    "connector_mllp_connections", "MLLP connections that are open", ["listener"], multiprocess_mode="livesum"
+)
+MLLP_CLOSED = Counter(
+    "connector_mllp_closed_total",
+    "MLLP connections that ended or were turned away, and why",
+    ["listener", "reason"],
+)
+MLLP_FRAMES = Counter(
+    "connector_mllp_frames_total",
+    "MLLP frames: answered, not stored, not answered (the sender had gone), or dropped and why",
+    ["listener", "outcome"],
+)
+MLLP_ACKS = Counter("connector_mllp_acks_total", "Acknowledgements sent, by MSA-1", ["listener", "code"])
+MLLP_ACK_SECONDS = Histogram(
+    "connector_mllp_ack_seconds",
+    "Time from a frame's last byte to its acknowledgement",
+    ["listener"],
+    buckets=_FAST,
+)
+MLLP_GROUP = Histogram(
+    "connector_mllp_group_frames",
+    "Frames that were committed together",
+    buckets=(1, 2, 4, 8, 16, 32, 64),
+)
+SENT = Counter("connector_messages_sent_total", "Messages queued to be delivered", ["destination"])
+DELIVERY_ATTEMPTS = Counter(
+    "connector_delivery_attempts_total",
+    "Attempts to deliver a message, by destination and outcome",
+    ["destination", "outcome"],
+)
+DELIVERY_SECONDS = Histogram(
+    "connector_delivery_seconds", "Time an attempt to deliver took", ["destination"], buckets=(*_FAST, 30, 60)
+)
+HIS_PAYLOADS = Counter(
+    "connector_his_payloads_total",
+    "HIS patient payloads received, by what became of them (accepted, refused, unparseable, repeated)",
+    ["outcome"],
+)
+WEBHOOKS = Counter(
+    "connector_webhooks_total",
+    "Webhooks received, by source and by what became of them"
+    " (accepted, ignored, repeated, refused, bad_signature)",
+    ["source", "outcome"],
+)
+DELIVERY_CONNECTIONS = Counter(
+    "connector_delivery_connections_total", "Connections made to an MLLP destination", ["destination"]
+)
+DELIVERY_ANSWERS_DISCARDED = Counter(
+    "connector_delivery_answers_discarded_total",
+    "What an MLLP destination sent that answers no message under way: late (it was of an earlier one),"
+    " unknown (of none we remember), junk (no frame)",
+    ["destination", "why"],
 )

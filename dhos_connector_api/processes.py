@@ -1,5 +1,8 @@
 """What each process of the Connector does, from its start to its end."""
 
+import asyncio
+import gc
+import signal
 import socket
 import sys
 import threading
@@ -8,16 +11,19 @@ from pathlib import Path
 
 import click
 import uvicorn
+import uvloop
 from prometheus_client import start_http_server
 
-from dhos_connector_api import app, config
+from dhos_connector_api import app, config, site_source
 from dhos_connector_api.config import Settings
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.embedded import EmbeddedPostgres
+from dhos_connector_api.deliveries.deliver import Deliverer
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.exposition import Exposition
+from dhos_connector_api.mllp.server import Server as MllpServer
 from dhos_connector_api.supervisor import Child, Supervisor
-from dhos_connector_api.workers import housekeeping, lease, loop, relay
+from dhos_connector_api.workers import deliver, housekeeping, lease, loop, relay
 from dhos_connector_api.workers.housekeeping import Housekeeping
 
 #: Connections the kernel keeps for a web process that is busy.
@@ -29,8 +35,12 @@ _ADMISSION = (
     r"PID|1||900001^^^RBH-MRN^MRN~9990000018^^^NHS^NHSNBR||OTTER^RIVER||19820305|F\r"
     r"PV1|1|INPATIENT|WARD7^BAY2^BED3||||||||||||||||V900001|||||||||||||||||||||||||20260131093000\r"
 )
+#: Database connections of a delivery process: one that claims for each destination, others that settle.
+_DELIVERY_CONNECTIONS = 8
 #: Seconds a web process has to answer what it is working on when it is told to stop.
 _GRACE = 20
+#: Objects an MLLP process makes before it looks for circles among them.
+_GARBAGE = 50_000
 
 
 def run_web(settings: Settings) -> None:
@@ -91,12 +101,50 @@ def run_relay(settings: Settings) -> None:
         database.engine.dispose()
 
 
-def run_metrics(settings: Settings) -> None:
-    """Serve `/metrics` of this installation on METRICS_PORT, until SIGTERM or SIGINT."""
+def run_deliver(settings: Settings) -> None:
+    """Deliver to the hospital what is queued, until SIGTERM or SIGINT."""
+    stop = loop.stop_on_signals()
+    database = app.open_database(settings, pool_size=_DELIVERY_CONNECTIONS)
+    if settings.deliver_metrics_port:
+        start_http_server(settings.deliver_metrics_port)
+    try:
+        found = app.destinations(settings, site_source.source(settings))
+        pause = threading.Event().wait  # also when told to stop: what was sent has to be settled
+        deliver.run([Deliverer(database, each, pause) for each in found], stop)
+    finally:
+        database.engine.dispose()
+
+
+def run_mllp(settings: Settings) -> int:
+    """The MLLP processes of `mllp`; the exit status."""
+    return _supervise(_mllp_children(settings), {}, None)
+
+
+def run_mllp_process(settings: Settings) -> None:
+    """One MLLP process, until SIGTERM or SIGINT; what is in hand then is still answered."""
+    server = app.create_mllp(settings, shared=True)
+    # What was made until now stays, and what a message leaves behind is rarely a circle: to look for
+    # garbage as often as Python does costs a tenth of the messages.
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
+    uvloop.run(_serve_mllp(server))
+
+
+async def _serve_mllp(server: MllpServer) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    server.start()
+    await stop.wait()
+    await server.drain()
+
+
+def run_metrics(settings: Settings, port: int | None = None) -> None:
+    """Serve `/metrics` of this installation on that port (METRICS_PORT), until SIGTERM or SIGINT."""
     stop = loop.stop_on_signals()
     database = app.open_database(settings)
     registry = Exposition(settings, database, config.metrics_folder()).registry
-    start_http_server(settings.metrics_port or 0, registry=registry)
+    start_http_server(port or settings.metrics_port or 0, registry=registry)
     stop.wait()
 
 
@@ -107,7 +155,7 @@ def run_service(settings: Settings) -> int:
 
 
 def run_all(settings: Settings) -> int:
-    """Everything on one machine: database if none is set, migrations, web processes, relay."""
+    """Everything on one machine: database if none is set, migrations, web processes, relay, deliveries."""
     _check_port_is_free(settings)
     server = EmbeddedPostgres(settings.local_state) if settings.database_host is None else None
     try:
@@ -116,7 +164,9 @@ def run_all(settings: Settings) -> int:
         run_migrations(settings)
         click.echo(_greeting(settings))
         folder = settings.local_state / "metrics" if server is not None else None
-        return _supervise([*_web_children(settings), _child("relay")], extra, folder)
+        mllp = _mllp_children(settings) if settings.mllp_listeners else []
+        children = [*_web_children(settings), *mllp, _child("relay"), _child("deliver")]
+        return _supervise(children, extra, folder)
     finally:
         if server is not None:
             server.stop()
@@ -133,13 +183,21 @@ def run_migrations(settings: Settings, revision: str = "head") -> None:
     database.engine.dispose()
 
 
-def _child(name: str, command: str = "") -> Child:
-    return Child(name, (sys.executable, "-m", "dhos_connector_api", command or name))
+def _child(name: str, command: str = "", *options: str) -> Child:
+    return Child(name, (sys.executable, "-m", "dhos_connector_api", command or name, *options))
 
 
 def _web_children(settings: Settings) -> list[Child]:
     children = [_child(f"web-{number}", "web") for number in range(1, settings.web_processes + 1)]
     return [*children, _child("metrics")] if settings.metrics_port else children
+
+
+def _mllp_children(settings: Settings) -> list[Child]:
+    """The children, once it is known that every listener can listen, and nobody else does there."""
+    app.create_mllp(settings, shared=False).close()
+    children = [_child(f"mllp-{number}", "mllp-process") for number in range(1, settings.mllp_processes + 1)]
+    port = settings.mllp_metrics_port
+    return [*children, _child("mllp-metrics", "metrics", f"--port={port}")] if port else children
 
 
 def _supervise(children: list[Child], extra: dict[str, str], metrics_folder: Path | None) -> int:

@@ -71,9 +71,94 @@ class SendConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryPolicy:
+    """How messages are delivered to one destination. Times are in seconds.
+
+    A failed attempt is followed by the next after the time `schedule` has for it, and up to the part
+    `jitter` of that longer; when the schedule is used up, the delivery is dead. `refused_is_final`
+    off: an AR is tried again like a failure that passes. At most `at_once` deliveries are under way.
+    An attempt may take `timeout`; a process that has not said how it ended after `grace` more is taken
+    for dead, and the attempt is made again: `grace` is for connecting, and for a database that is away.
+    """
+
+    schedule: tuple[float, ...] = (5, 30, 120, 600, 1800, 7200, 18_000, 36_000, 86_400)
+    jitter: float = 0.1
+    timeout: float = 20.0
+    grace: float = 30.0
+    at_once: int = 4
+    refused_is_final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Deliveries:
+    """How messages go out to each destination, and to which one ORU messages go.
+
+    MLLP has one message in flight: its `at_once` is always 1.
+    """
+
+    oru_destination: str = "epr"  # | "mllp"
+    epr: DeliveryPolicy = field(default_factory=DeliveryPolicy)
+    mllp: DeliveryPolicy = field(default_factory=lambda: DeliveryPolicy(at_once=1))
+    mirth: DeliveryPolicy = field(default_factory=DeliveryPolicy)
+
+
+@dataclass(frozen=True, slots=True)
+class Hospital:
+    """One hospital of the HIS. `ids` are its HospitalIDs, `names` its HospitalNames as the HIS writes them.
+
+    `time_zone` is the IANA name of its local times; None: the site's (`inbound.time_zone`).
+    """
+
+    code: str
+    name: str
+    time_zone: str | None = None
+    ids: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """How many requests of `/api/...` are taken: from a source, and from each user (the rest)."""
+
+    events_per_hour: int = 1000
+    requests_per_minute: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookOptions:
+    """`form` is the signature that is required: `any`, or `standard` (Standard Webhooks) only."""
+
+    form: str = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class His:
+    """What the HIS's JSON and webhooks need to be understood. Sources are in lower case.
+
+    `visit_types` adds to the known ones: what the HIS writes -> canonical event code. `rate_limits`
+    has what differs from the default, by source; `webhooks` likewise.
+    """
+
+    hospitals: tuple[Hospital, ...] = ()
+    visit_types: dict[str, str] = field(default_factory=dict)
+    rate_limits: dict[str, RateLimits] = field(default_factory=dict)
+    webhooks: dict[str, WebhookOptions] = field(default_factory=dict)
+
+    def limits_of(self, source: str) -> RateLimits:
+        """The limits of that source."""
+        return self.rate_limits.get(source.lower(), self.rate_limits.get("*", RateLimits()))
+
+    def webhook_of(self, source: str) -> WebhookOptions:
+        """How webhooks of that source are taken."""
+        return self.webhooks.get(source.lower(), WebhookOptions())
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One hospital, as every room sees it."""
 
     hl7_config: Hl7Config = field(default_factory=Hl7Config)
     send_config: SendConfig = field(default_factory=SendConfig)
     inbound: Inbound = field(default_factory=Inbound)
+    deliveries: Deliveries = field(default_factory=Deliveries)
+    his: His = field(default_factory=His)

@@ -12,15 +12,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import requests
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
 
-from dhos_connector_api.config import Settings
+from dhos_connector_api.config import Settings, seconds
 from dhos_connector_api.errors import BadSite, SiteUnavailable
 from dhos_connector_api.site import (
     ALL_ADT_TRIGGERS,
+    Deliveries,
+    DeliveryPolicy,
     Hl7Config,
     IdentifierTable,
     Inbound,
@@ -28,6 +29,7 @@ from dhos_connector_api.site import (
     SendConfig,
     Site,
 )
+from dhos_connector_api.site_his import HisSchema, check_zone
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +38,10 @@ _log = logging.getLogger(__name__)
 _TIMEOUT = 5
 _RETRY_AFTER = 30
 _FIRST_RETRY_AFTER = 2
+#: Seconds of the longest duration in a site: a year.
+_LONGEST = 365 * 86400
+#: The entries of the structure that are ours.
+_OURS = ("hl7_config", "send_config", "inbound", "deliveries", "his")
 
 
 class _Set(fields.Field[frozenset[str]]):
@@ -92,15 +98,6 @@ class _IdentifierTableSchema(Schema):
         return IdentifierTable(**data)
 
 
-def _zone(name: str | None) -> None:
-    if name is None:
-        return
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValidationError("must be an IANA time zone") from None
-
-
 class _InboundSchema(Schema):
     accepted = fields.Dict(keys=fields.String(), values=_Set())
     processing_ids = _Set()
@@ -108,7 +105,7 @@ class _InboundSchema(Schema):
     ignored_encounter_classes = _Set()
     default_charset = fields.String()
     identifiers = fields.Nested(_IdentifierTableSchema)
-    time_zone = fields.String(allow_none=True, validate=_zone)
+    time_zone = fields.String(allow_none=True, validate=check_zone)
     duplicate_policy = fields.String(allow_none=True, validate=validate.OneOf(["replay", "reject"]))
 
     @post_load
@@ -120,10 +117,54 @@ class _InboundSchema(Schema):
         return Inbound(**data)
 
 
+class _Duration(fields.Field[float]):
+    """Seconds as a number, or a text such as `30s`, `2m`, `10h`."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LONGEST:
+            return float(value)
+        try:
+            return float(seconds(value))
+        except (ValueError, TypeError):
+            raise ValidationError("must be a duration") from None
+
+
+class _DeliveryPolicySchema(Schema):
+    schedule = fields.List(_Duration(), validate=validate.Length(max=100))
+    jitter = fields.Float(validate=validate.Range(0, 1))
+    timeout = _Duration(validate=validate.Range(1, 300))
+    grace = _Duration(validate=validate.Range(1, 3600))
+    at_once = fields.Integer(validate=validate.Range(1, 64), strict=True)
+    refused_is_final = fields.Boolean()
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> DeliveryPolicy:
+        if "schedule" in data:
+            data["schedule"] = tuple(data["schedule"])
+        return DeliveryPolicy(**data)
+
+
+class _MllpPolicySchema(_DeliveryPolicySchema):
+    at_once = fields.Integer(validate=validate.Equal(1), strict=True, load_default=1)
+
+
+class _DeliveriesSchema(Schema):
+    oru_destination = fields.String(validate=validate.OneOf(["epr", "mllp"]))
+    epr = fields.Nested(_DeliveryPolicySchema)
+    mllp = fields.Nested(_MllpPolicySchema)
+    mirth = fields.Nested(_DeliveryPolicySchema)
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> Deliveries:
+        return Deliveries(**data)
+
+
 class _SiteSchema(Schema):
     hl7_config = fields.Nested(_Hl7ConfigSchema)
     send_config = fields.Nested(_SendConfigSchema)
     inbound = fields.Nested(_InboundSchema)
+    deliveries = fields.Nested(_DeliveriesSchema)
+    his = fields.Nested(HisSchema)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Site:
@@ -137,10 +178,10 @@ def parse(data: Mapping[str, Any], *, strict: bool = True) -> Site:
     trustomer service answers much that concerns others. Raises BadSite naming the entries.
     """
     if not strict:
-        data = {name: data[name] for name in ("hl7_config", "send_config", "inbound") if name in data}
+        data = {name: data[name] for name in _OURS if name in data}
     schema = _SiteSchema(unknown=RAISE if strict else EXCLUDE)
     if not strict:
-        for name in ("hl7_config", "send_config", "inbound"):
+        for name in _OURS:
             schema.fields[name].unknown = EXCLUDE  # type: ignore[attr-defined]
     try:
         site: Site = schema.load(data)

@@ -37,8 +37,13 @@ def build(document: dict[str, Any]) -> flask.Blueprint:
 
     for operation in operations(document):
         if not operation.definition.get("x-answered-before-flask"):
+            rule = _rule(operation)
             blueprint.add_url_rule(
-                _rule(operation), operation.name, _view(operation), methods=[operation.method.upper()]
+                rule,
+                operation.name,
+                _view(operation),
+                methods=[operation.method.upper()],
+                strict_slashes=not rule.endswith("/"),  # else Flask would redirect to the slash
             )
     return blueprint
 

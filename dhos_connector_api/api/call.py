@@ -9,28 +9,44 @@ from typing import Any
 
 import flask
 
+from dhos_connector_api.api.json_body import JsonBody
 from dhos_connector_api.auth.jwt import Claims
+from dhos_connector_api.events.keys import KnownKey
 
 _KEY = "connector"
 
 
 @dataclass(slots=True)
 class Call:
-    """One request. `claims` is None on operations without a token, `body` unless it is JSON.
+    """One request. `claims` is None without a token, `key` without an API key, `body` unless it is JSON.
 
+    `limited_source` is the source a request without a caller counts against (webhooks).
+
+    `check` is how the operation's JSON body is checked, where the specification leaves that to the
+    handler (`x-checked-by-handler`): `body` is None then.
     `checked` is the operationId whose checks it has passed; None: it has passed none.
     """
 
     request_id: str
     checked: str | None = None
     claims: Claims | None = None
+    key: KnownKey | None = None
+    limited_source: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     body: Any = None
+    check: JsonBody | None = None
 
     @property
     def caller(self) -> str | None:
         """Who called, for `created_by` and `modified_by`."""
+        if self.key is not None:
+            return f"{self.key.source} (API key {self.key.id})"
         return self.claims.caller if self.claims else None
+
+    @property
+    def source(self) -> str | None:
+        """The source whose API key was sent; None for a token."""
+        return self.key.source if self.key is not None else None
 
 
 def begin(scope: MutableMapping[str, Any], call: Call) -> None:

@@ -2,9 +2,18 @@
 
 import flask
 
-from dhos_connector_api.errors import NotAvailableHere
+from dhos_connector_api.api import call
+from dhos_connector_api.api.services import services
+from dhos_connector_api.deliveries import send
 
 
 def post_cda_message() -> flask.Response:
-    """Take a CDA document. Raises NotAvailableHere: deliveries are not built yet."""
-    raise NotAvailableHere("this installation does not send CDA documents yet")
+    """Keep a CDA document and queue its delivery."""
+    here, parts = call.current(), services()
+    sending = send.document(
+        here.body["content"], parts.outbound(), created_by=here.caller, correlation_id=here.request_id
+    )
+    with parts.database.transaction() as connection:
+        send.keep(connection, sending)
+    send.count(sending)
+    return flask.Response(status=201)

@@ -8,7 +8,8 @@ them.
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from connexion.json_schema import Draft4RequestValidator
@@ -20,6 +21,8 @@ from dhos_connector_api.errors import BadInput
 MOST_LEVELS = 64
 #: Lists and objects in one body; reading millions of them would take seconds.
 MOST_COLLECTIONS = 10_000
+#: Faults told of one body.
+MOST_FAULTS = 100
 #: Digits of an integer; PostgreSQL's bigint has 19.
 MOST_DIGITS = 18
 
@@ -113,6 +116,13 @@ class JsonBody:
     def __init__(self, schema: dict[str, Any]) -> None:
         self._validator = Draft4RequestValidator(schema, format_checker=Draft4Validator.FORMAT_CHECKER)
 
+    def inside(self, *path: str) -> "JsonBody":
+        """The check of a part, by its place in the schema."""
+        schema: Any = self._validator.schema
+        for step in path:
+            schema = schema[step]
+        return JsonBody(schema)
+
     def value(self, raw: bytes) -> Any:
         """The parsed body. Raises BadInput when there is none, or when it does not fit the schema."""
         if not raw:
@@ -123,26 +133,78 @@ class JsonBody:
             raise BadInput(explain(error))
         return value
 
+    def faults(self, value: Any) -> dict[str, list[str]]:
+        """What of a parsed body does not fit, by field (`actions[0].name`); empty where all does.
+
+        At most MOST_FAULTS are told.
+        """
+        found: dict[str, list[str]] = {}
+        for error in islice(self._validator.iter_errors(value), MOST_FAULTS):
+            field = _field(error.absolute_path)
+            if error.validator == "required":
+                for name in _missing(error):
+                    found[f"{field}.{name}" if field else name] = ["is missing"]
+            else:
+                found.setdefault(field or "body", []).append(_expectation(error))
+        return found
+
+
+def _field(path: Iterable[Any]) -> str:
+    """`actions[0].name`: the place in the body; only names of the schema can be part of it."""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).removeprefix(".")
+
 
 def explain(error: ValidationError) -> str:
     """What does not fit, in words of the schema only."""
-    place = _place(list(error.absolute_schema_path)[:-1])
-    rule = error.validator
+    if error.validator == "anyOf" and error.context:
+        return _explain_branch(error.context)
+    place = _place_of(error)
+    if error.validator == "required":
+        missing = _missing(error)
+        return f"{place}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+    return f"{place}: {_expectation(error)}"
+
+
+def _missing(error: ValidationError) -> list[str]:
     wanted: Any = error.validator_value
     instance: Any = error.instance
-    if rule == "required":
-        return f"{place}: {', '.join(name for name in wanted if name not in instance)} is missing"
+    return [name for name in wanted if name not in instance]
+
+
+def _expectation(error: ValidationError) -> str:
+    rule: Any = error.validator
+    wanted: Any = error.validator_value
     if rule == "type":
-        return f"{place}: must be of type {wanted}"
+        return f"must be of type {wanted}"
     if rule == "enum":
-        return f"{place}: must be one of {json.dumps(wanted)}"
-    return f"{place}: does not fit the rule {rule}"
+        return f"must be one of {json.dumps(wanted)}"
+    return f"does not fit the rule {rule}"
 
 
-def _place(path: list[Any]) -> str:
-    """`body.actions[].name` for the schema path properties, actions, items, properties, name."""
+def _explain_branch(errors: Sequence[ValidationError]) -> str:
+    """What does not fit where one of several schemas had to (anyOf).
+
+    A schema that says with `not` which values are none of its own is passed over for these. Of the
+    others the last one counts; what it misses is named all at once.
+    """
+    branches: dict[Any, list[ValidationError]] = {}
+    for error in errors:
+        branches.setdefault(error.relative_schema_path[0], []).append(error)
+    meant = [each for each in branches.values() if all(error.validator != "not" for error in each)]
+    if not meant:
+        return explain(errors[-1])
+    if all(each[0].validator == "type" for each in meant):
+        wanted = dict.fromkeys(str(each[0].validator_value) for each in meant)
+        return f"{_place_of(meant[-1][0])}: must be of type {' or '.join(wanted)}"
+    missing = dict.fromkeys(explain(error) for error in meant[-1] if error.validator == "required")
+    return "; ".join(missing) or explain(meant[-1][0])
+
+
+def _place_of(error: ValidationError) -> str:
+    """`body.actions[].name` for the schema path properties, actions, items, properties, name, type."""
     place = "body"
-    names = iter(path)
+    names = iter(list(error.absolute_schema_path)[:-1])
     for step in names:
         if step == "properties":
             place += f".{next(names, '')}"

@@ -3,17 +3,13 @@
 import base64
 import binascii
 import codecs
-import json
-from collections.abc import Iterable
-from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 import flask
 
 from dhos_connector_api import clock
-from dhos_connector_api.api import call, schemas
-from dhos_connector_api.api.answers import JSON
+from dhos_connector_api.api import batches, call, schemas
+from dhos_connector_api.api.pages import cursor, json_answer, json_page
 from dhos_connector_api.api.services import services
 from dhos_connector_api.errors import BadInput, NotFound, UnreadableMessage
 from dhos_connector_api.intake import receive_hl7
@@ -26,13 +22,15 @@ _UNKNOWN = "there is no message with that uuid"
 
 
 def post_message() -> flask.Response:
-    """Receive one message, as JSON with base64 or raw, and answer in kind."""
+    """Receive one message, as JSON with base64 or raw, or a batch of them, and answer in kind."""
+    if flask.request.mimetype == batches.MEDIA_TYPE:
+        return batches.post_batch()
     body = call.current().body
     if body is None:
         _, ack, charset = _receive(flask.request.get_data())
         return flask.Response(ack, content_type=f"{_HL7}; charset={iana_name(charset)}")
     uuid, ack, _ = _receive(decoded(body["body"]))
-    return _json({"uuid": str(uuid), "type": "HL7v2", "body": base64.b64encode(ack).decode("ascii")})
+    return json_answer({"uuid": str(uuid), "type": "HL7v2", "body": base64.b64encode(ack).decode("ascii")})
 
 
 def _receive(raw: bytes) -> tuple[UUID, bytes, str]:
@@ -82,7 +80,7 @@ def get_message(message_uuid: str) -> flask.Response:
         row = store.get(connection, uuid)
     if row is None:
         raise NotFound(_UNKNOWN)
-    return _json(schemas.message(row))
+    return json_answer(schemas.message(row))
 
 
 def mark_message_processed(message_uuid: str) -> flask.Response:
@@ -104,40 +102,19 @@ def _uuid(text: str) -> UUID:
 
 def search_by_control_id(message_control_id: str, limit: int, before: str | None) -> flask.Response:
     """Messages with that MSH-10, newest first."""
-    after = _cursor(before)
+    after = cursor(before)
     with services().database.statements() as connection:
         page = search.by_control_id(connection, message_control_id, limit=limit, before=after)
-    return _page([schemas.message(row) for row in page.rows], page.next_before, {"limit": limit})
+    return json_page([schemas.message(row) for row in page.rows], page.next_before, {"limit": limit})
 
 
 def search_by_identifier(
     identifier_type: str, identifier: str, limit: int, before: str | None
 ) -> flask.Response:
     """Messages of that patient or visit, newest first."""
-    after = _cursor(before)
+    after = cursor(before)
     with services().database.statements() as connection:
         page = search.by_identifier(connection, identifier_type, identifier, limit=limit, before=after)
-    found = (schemas.found_message(row, identifier_type, identifier) for row in page.rows)
+    found = [schemas.found_message(row, identifier_type, identifier) for row in page.rows]
     query = {"identifier_type": identifier_type, "identifier": identifier, "limit": limit}
-    return _page(found, page.next_before, query)
-
-
-def _cursor(before: str | None) -> UUID | None:
-    if before is None:
-        return None
-    try:
-        return UUID(before)
-    except ValueError:
-        raise BadInput("query: before is no cursor of ours") from None
-
-
-def _page(found: Iterable[dict[str, Any]], next_before: UUID | None, query: dict[str, Any]) -> flask.Response:
-    """A page, with the address of the next relative to this one, so that it holds behind any proxy."""
-    response = _json(list(found))
-    if next_before is not None:
-        response.headers["Link"] = f'<?{urlencode({**query, "before": next_before.hex})}>; rel="next"'
-    return response
-
-
-def _json(value: Any) -> flask.Response:
-    return flask.Response(json.dumps(value), content_type=JSON)
+    return json_page(found, page.next_before, query)

@@ -2,9 +2,22 @@
 
 import flask
 
-from dhos_connector_api.errors import NotAvailableHere
+from dhos_connector_api.api import call
+from dhos_connector_api.api.services import services
+from dhos_connector_api.deliveries import oru, send
 
 
 def post_oru_message() -> flask.Response:
-    """Take an observation set. Raises NotAvailableHere: deliveries are not built yet."""
-    raise NotAvailableHere("this installation does not send ORU messages yet")
+    """Keep the ORU message of an observation set and queue its delivery; a site may want none."""
+    here, parts = call.current(), services()
+    sending = send.observation_set(
+        oru.observation_data(here.body),
+        parts.outbound(),
+        created_by=here.caller,
+        correlation_id=here.request_id,
+    )
+    if sending is not None:
+        with parts.database.transaction() as connection:
+            send.keep(connection, sending)
+        send.count(sending)
+    return flask.Response(status=204)

@@ -1,11 +1,13 @@
 """The one table that turns errors into HTTP answers: `{"code", "message"}`, and never what was sent.
 
+Below `/api/`, whose callers know it so from the predecessor, an answer is `{"error", "details"}`.
 ASGI's last resort and Flask's error handler both ask it, so an error looks the same wherever it rose.
 """
 
 import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import flask
@@ -21,15 +23,20 @@ _log = logging.getLogger(__name__)
 
 #: Seconds after which a client may try again when the database was away.
 RETRY_AFTER = "5"
+#: Where errors have the predecessor's shape.
+_PREDECESSOR = "/api/"
 
 _STATUS: dict[type[errors.ConnectorError], HTTPStatus] = {
     errors.BadInput: HTTPStatus.BAD_REQUEST,
     errors.UnreadableMessage: HTTPStatus.BAD_REQUEST,
     errors.TokenRejected: HTTPStatus.UNAUTHORIZED,
+    errors.SignatureRejected: HTTPStatus.UNAUTHORIZED,
     errors.IssuerNotAllowed: HTTPStatus.FORBIDDEN,
     errors.ScopeMissing: HTTPStatus.FORBIDDEN,
+    errors.SourceNotAllowed: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.NotAvailableHere: HTTPStatus.NOT_IMPLEMENTED,
@@ -43,11 +50,13 @@ _TEXTS = {
     404: "there is nothing under this address",
     405: "this address does not take that method",
     415: "the operation does not take this Content-Type",
+    429: "too many requests; Retry-After says when to go on",
     500: "the request failed",
 }
 _HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
     413: {"Connection": "close"},  # the rest of the body may not have been read
+    429: {"Retry-After": "60"},  # unless whoever counts knows better
     503: {"Retry-After": RETRY_AFTER},
 }
 
@@ -59,9 +68,12 @@ class Problem:
     status: int
     message: str
     headers: dict[str, str]
+    details: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def body(self) -> bytes:
-        """The JSON body."""
+    def body(self, path: str = "") -> bytes:
+        """The JSON body for a request of that path."""
+        if path.startswith(_PREDECESSOR):
+            return json.dumps({"error": self.message, "details": dict(self.details)}).encode()
         return json.dumps({"code": self.status, "message": self.message}).encode()
 
 
@@ -77,7 +89,10 @@ def problem_of(error: Exception) -> Problem:
         message = _TEXTS.get(status, "the request cannot be taken")
         if allow := _allowed_methods(error):
             headers["Allow"] = allow
-    return Problem(status, message, {**headers, **_HEADERS.get(status, {})})
+    details = error.details if isinstance(error, errors.BadInput) else {}
+    if isinstance(error, errors.SignatureRejected):
+        return Problem(status, message, {"WWW-Authenticate": "Signature"})
+    return Problem(status, message, {**headers, **_HEADERS.get(status, {})}, details)
 
 
 def _framework_status(error: Exception) -> int:
@@ -119,14 +134,18 @@ class ProblemBoundary:
             await self._app(scope, receive, send)
         except Exception as error:  # noqa: BLE001 - the last resort
             problem = _logged(error)
-            await send_answer(send, problem.status, problem.body(), JSON, problem.headers)
+            body = problem.body(scope["path"])
+            await send_answer(send, problem.status, body, JSON, problem.headers)
 
 
 def register(app: flask.Flask) -> None:
     """Answer every error that rises within Flask."""
 
     def answer(error: Exception) -> flask.Response:
+        if isinstance(error, FlaskHttpException) and isinstance(error.response, flask.Response):
+            return error.response  # one of ours, made where more was known (`rate_limits`)
         problem = _logged(error)
-        return flask.Response(problem.body(), problem.status, problem.headers, content_type=JSON)
+        body = problem.body(flask.request.path)
+        return flask.Response(body, problem.status, problem.headers, content_type=JSON)
 
     app.register_error_handler(Exception, answer)

@@ -1,7 +1,7 @@
-"""What a stored message looks like in JSON (marshmallow)."""
+"""What messages and deliveries look like in JSON (marshmallow)."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -55,11 +55,48 @@ class MessageSchema(Schema):
     repeated_at = Instant()
     replayed_at = Instant()
     correlation_id = fields.String()
+    title = fields.String()
     body = fields.Function(lambda row: _base64(row["received"]))
     charset = fields.String()
     ack = fields.Function(lambda row: _text(row["ack"], row["charset"]))
 
 
+class DeliverySchema(Schema):
+    """A delivery; `openapi/schemas/deliveries.yaml` describes it."""
+
+    uuid = fields.UUID()
+    message_uuid = fields.UUID()
+    message_control_id = fields.String()
+    message_type = fields.String()
+    destination = fields.String()
+    state = fields.String()
+    created = Instant()
+    due_at = Instant()
+    leased_until = Instant()
+    settled_at = Instant()
+    superseded_by = fields.UUID()
+    attempts = fields.Integer()
+    ambiguous = fields.Integer()
+    ack_status = fields.String()
+    last_error = fields.String()
+    correlation_id = fields.String()
+
+
+class AttemptSchema(Schema):
+    """One attempt at a delivery."""
+
+    number = fields.Integer()
+    started_at = Instant()
+    outcome = fields.String()
+    seconds = fields.Float()
+    http_status = fields.Integer()
+    ack_code = fields.String()
+    error = fields.String()
+    detail = fields.String()
+
+
+_DELIVERY = DeliverySchema()
+_ATTEMPT = AttemptSchema()
 _MESSAGE = MessageSchema()
 _MATCHED_ON = MatchedOnSchema()
 
@@ -78,6 +115,17 @@ def found_message(row: Mapping[Any, Any], identifier_type: str, identifier: str)
         "merged": not row["direct"],
     }
     return {**message(row), "matched_on": _MATCHED_ON.dump(matched)}
+
+
+def delivery(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A delivery as JSON shows it."""
+    shown: dict[str, Any] = _DELIVERY.dump(row)
+    return shown
+
+
+def delivery_with_attempts(row: Mapping[Any, Any], attempts: Iterable[Mapping[Any, Any]]) -> dict[str, Any]:
+    """The same with every attempt, the first first."""
+    return {**delivery(row), "history": [_ATTEMPT.dump(each) for each in attempts]}
 
 
 def _base64(raw: bytes | None) -> str | None:

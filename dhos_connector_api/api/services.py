@@ -1,13 +1,16 @@
 """What the handlers work with; `app.py` puts it together and leaves it in the Flask application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import flask
 
+from dhos_connector_api.api.rate_limits import RateLimiting
 from dhos_connector_api.auth.jwt import Issuer
+from dhos_connector_api.auth.signatures import Secret
 from dhos_connector_api.config import Settings
 from dhos_connector_api.db.engine import Database
+from dhos_connector_api.deliveries.send import Outbound
 from dhos_connector_api.intake.receive_hl7 import Intake
 
 EXTENSION = "connector"
@@ -17,17 +20,22 @@ EXTENSION = "connector"
 class Services:
     """The parts of one process.
 
-    `intake` gives what messages are received with now (the site may have changed). `check_ready`
+    `intake` and `outbound` give what messages are received and sent with now (the site may have
+    changed; they raise SiteUnavailable). `check_ready`
     raises StorageUnavailable while the process cannot do its work. `metrics` gives the Prometheus
-    text; None: it is served on a port of its own.
+    text; None: it is served on a port of its own. `limits` counts requests.
+    `webhook_secrets` are those of each source, the newest first; none: its webhooks are refused.
     """
 
     settings: Settings
     database: Database
     issuers: tuple[Issuer, ...]
     intake: Callable[[], Intake]
+    outbound: Callable[[], Outbound]
     check_ready: Callable[[], None]
     metrics: Callable[[], bytes] | None
+    limits: RateLimiting
+    webhook_secrets: Mapping[str, tuple[Secret, ...]]
 
 
 def services() -> Services:

@@ -38,6 +38,13 @@ class Operation:
         return frozenset(self.definition.get("x-allowed-issuers", ("internal",)))
 
 
+def counted_as_events(document: dict[str, Any]) -> frozenset[str]:
+    """The operationIds that count against a source's events (`x-rate-limit: events`)."""
+    return frozenset(
+        each.id for each in operations(document) if each.definition.get("x-rate-limit") == "events"
+    )
+
+
 @cache
 def load(folder: Path = FOLDER) -> dict[str, Any]:
     """The whole specification as one document, without references to other files."""

@@ -22,7 +22,11 @@ LARGE_BODY = 100_000
 
 
 class _Operation:
-    """ASGI: one operation. Bodies other than JSON are for the handler to judge."""
+    """ASGI: one operation. Bodies other than JSON are for the handler to judge.
+
+    So are those of operations whose `requestBody` says `x-checked-by-handler`: what has to be verified
+    or kept before anybody knows whether it fits.
+    """
 
     def __init__(self, next_app: ASGIApp, operation: Any) -> None:
         self._next = next_app
@@ -33,6 +37,7 @@ class _Operation:
             media_type: JsonBody(definition["schema"]) if media_type == "application/json" else None
             for media_type, definition in content.items()
         }
+        self._in_handler = bool(operation.request_body.get("x-checked-by-handler"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         here = call.of_scope(scope)
@@ -42,7 +47,9 @@ class _Operation:
             if media_type not in self._bodies:
                 raise WrongMediaType(f"the operation takes {' or '.join(self._bodies)}")
             check = self._bodies[media_type]
-            if check is not None:
+            if self._in_handler:
+                here.check = check
+            elif check is not None:
                 raw = (await receive())["body"]
                 large = len(raw) > LARGE_BODY
                 here.body = await asyncio.to_thread(check.value, raw) if large else check.value(raw)

@@ -33,7 +33,8 @@ class MessageRow(db.Model):  # type: ignore[name-defined,misc]
     modified_by: Mapped[str | None] = mapped_column(Text)
     src_description: Mapped[str] = mapped_column(Text)
     dst_description: Mapped[str] = mapped_column(Text)
-    state: Mapped[str] = mapped_column(Text)  # accepted | refused | unparseable
+    # In: accepted | refused | unparseable. Out: queued | delivered | dead | superseded | cancelled.
+    state: Mapped[str] = mapped_column(Text)
     message_type: Mapped[str | None] = mapped_column(Text)  # MSH-9 as sent
     event_code: Mapped[str | None] = mapped_column(Text)  # ADT_A01
     sending_application: Mapped[str | None] = mapped_column(Text)
@@ -50,6 +51,7 @@ class MessageRow(db.Model):  # type: ignore[name-defined,misc]
     processed_at: Mapped[datetime | None] = mapped_column(_TIME)
     replayed_at: Mapped[datetime | None] = mapped_column(_TIME)
     correlation_id: Mapped[str] = mapped_column(Text)
+    title: Mapped[str | None] = mapped_column(Text)  # of a document
 
     __table_args__ = (
         Index("message_control_id", func.left(message_control_id, INDEXED_LENGTH), uuid),

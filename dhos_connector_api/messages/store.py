@@ -2,7 +2,7 @@
 
 `insert` is the hot path: one statement keeps bytes, facts, identifiers, acknowledgement, key and
 envelopes, and tells a new message from a duplicate by what ON CONFLICT let through. Nothing here
-commits; the caller owns the transaction.
+commits; the caller owns the transaction, but for `insert_all`, whose transaction is the point of it.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, RowMapping, text
 from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import Envelope
 from dhos_connector_api.actions.merges import Merge
+from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import statements
 from dhos_connector_api.messages.views import MESSAGE_COLUMNS, MESSAGE_JOINS
 
@@ -80,6 +81,7 @@ class NewMessage:
     error_location: str | None = None
     error_text: str | None = None
     duplicate_of: UUID | None = None
+    title: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,27 @@ def insert(connection: Connection, message: NewMessage, effects: Effects, *, win
 
     Waits for a concurrent insert under the same key to commit or to fail.
     """
+    parameters = _parameters(message, effects, window)
+    return bool(connection.exec_driver_sql(statements.INSERT, parameters).scalar_one())
+
+
+def insert_all(
+    database: Database, pairs: Sequence[tuple[NewMessage, Effects]], *, window: timedelta
+) -> list[bool]:
+    """What `insert` does, for each of these in their order, in one transaction and one trip to the server.
+
+    When it returns they are committed. Where one fails it raises, and none of them is kept.
+    """
+    with database.pipeline() as wire:
+        sent = [wire.execute(statements.INSERT, _parameters(*pair, window)) for pair in pairs]
+    return [bool(row and row[0]) for row in (cursor.fetchone() for cursor in sent)]
+
+
+def _parameters(message: NewMessage, effects: Effects, window: timedelta) -> dict[str, Any]:
     parameters = effects.parameters(message.at, window)
     for name in _COLUMNS:
         parameters[name] = getattr(message, name)
-    return bool(connection.exec_driver_sql(statements.INSERT, parameters).scalar_one())
+    return parameters
 
 
 def accept(
@@ -158,12 +177,13 @@ def get(connection: Connection, uuid: UUID) -> RowMapping | None:
 def mark_processed(connection: Connection, uuid: UUID, *, by: str | None, at: datetime) -> bool:
     """Note that the platform has applied the message; False when there is no such message.
 
-    Idempotent: the first call sets `processed_at`, later ones change nothing.
+    Idempotent: the first call sets `processed_at`, later ones change nothing. Nor does any where the
+    message goes out: that one is processed when it is delivered.
     """
     updated = connection.execute(
         text(
             "UPDATE message SET is_processed = true, processed_at = :at, modified = :at, modified_by = :by"
-            " WHERE uuid = :uuid AND NOT is_processed"
+            " WHERE uuid = :uuid AND NOT is_processed AND src_description <> 'dhos'"
         ),
         {"uuid": uuid, "by": by, "at": at},
     )

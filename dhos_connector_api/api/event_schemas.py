@@ -1,0 +1,96 @@
+"""What events, mappings and API keys look like in JSON (marshmallow)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from dhos_connector_api.api.schemas import Instant
+
+
+class _EventAnswerSchema(Schema):
+    """What the teller of an event is answered."""
+
+    id = fields.UUID()
+    source_system = fields.String()
+    event_code = fields.String()
+    encounter_id = fields.String()
+    status = fields.String()
+    received_at = Instant()
+
+
+class _EventSchema(_EventAnswerSchema):
+    canonical_code = fields.String()
+    patient_identifier = fields.String()
+    payload_json = fields.Raw()
+    occurred_at = Instant()
+    processed_at = Instant()
+    error = fields.String()
+    message_uuid = fields.UUID()
+    envelope_id = fields.UUID()
+    correlation_id = fields.String()
+
+
+class _MappingSchema(Schema):
+    id = fields.UUID()
+    source_system = fields.String()
+    event_code = fields.String()
+    canonical_code = fields.String()
+    created = Instant()
+    modified = Instant()
+    modified_by = fields.String()
+
+
+class _ChangingSchema(Schema):
+    id = fields.UUID()
+    status = fields.String()
+    from_ = fields.String(data_key="from", attribute="from")
+    to = fields.String()
+
+
+class _KeySchema(Schema):
+    id = fields.UUID()
+    source_system = fields.String()
+    hint = fields.String()
+    created = Instant()
+    created_by = fields.String()
+    expires_at = Instant()
+    revoked_at = Instant()
+    revoked_by = fields.String()
+    replaced_by = fields.UUID()
+    last_used_at = Instant()
+
+
+_ANSWER, _EVENT, _MAPPING, _CHANGING, _KEY = (
+    each() for each in (_EventAnswerSchema, _EventSchema, _MappingSchema, _ChangingSchema, _KeySchema)
+)
+
+
+def event_answer(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """An event as its teller is answered."""
+    return _shown(_ANSWER, row)
+
+
+def event(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """An event with all that is known of it."""
+    return _shown(_EVENT, row)
+
+
+def mapping(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A mapping."""
+    return _shown(_MAPPING, row)
+
+
+def changing(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """An event whose meaning would change."""
+    return _shown(_CHANGING, row)
+
+
+def key(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """An API key, never the key itself."""
+    return _shown(_KEY, row)
+
+
+def _shown(schema: Schema, row: Mapping[Any, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = schema.dump(row)
+    return shown

@@ -1,0 +1,105 @@
+"""Integration events over HTTP: told, listed, looked at, published again."""
+
+import json
+from urllib.parse import urlencode
+from uuid import UUID
+
+import flask
+
+from dhos_connector_api import clock
+from dhos_connector_api.api import call, event_intake, event_schemas
+from dhos_connector_api.api.answers import JSON
+from dhos_connector_api.api.services import services
+from dhos_connector_api.errors import NotFound
+from dhos_connector_api.events import reprocess, store
+from dhos_connector_api.events.search import find
+
+_UNKNOWN = "there is no event with that id"
+#: The source of events that come under the address of the predecessor's simulators.
+_SIMULATED = "his"
+
+
+def post_event() -> flask.Response:
+    """Keep one event."""
+    return event_intake.tell_one({})
+
+
+def post_simulated_event() -> flask.Response:
+    """Keep one event of the HIS."""
+    return event_intake.tell_one({"source_system": call.current().source or _SIMULATED})
+
+
+def post_events() -> flask.Response:
+    """Keep many events."""
+    return event_intake.tell_many()
+
+
+def list_events(
+    status: str | None,
+    source_system: str | None,
+    event_code: str | None,
+    encounter_id: str | None,
+    search: str | None,
+    ordering: str,
+    page: int,
+    page_size: int,
+) -> flask.Response:
+    """One page of events; for an API key, of its source."""
+    filters = {
+        "status": status,
+        "source_system": source_system,
+        "event_code": event_code,
+        "encounter_id": encounter_id,
+        "search": search,
+    }
+    asked = {**filters, "ordering": ordering, "page_size": str(page_size)}
+    own = {"own_source": call.current().source}
+    with services().database.statements() as connection:
+        found = find(connection, {**filters, **own}, ordering=ordering, page=page, page_size=page_size)
+    return _json(
+        {
+            "count": found.count,
+            "next": _page(asked, page + 1) if found.more else None,
+            "previous": _page(asked, page - 1) if page > 1 else None,
+            "results": [event_schemas.event(row) for row in found.rows],
+        }
+    )
+
+
+def _page(asked: dict[str, str | None], number: int) -> str:
+    """The address of a page, relative to this one, so that it holds behind any proxy."""
+    given = {name: value for name, value in asked.items() if value is not None}
+    return f"?{urlencode({**given, 'page': number})}"
+
+
+def get_event(event_id: str) -> flask.Response:
+    """One event; for an API key, one of its source."""
+    return _event(_id(event_id))
+
+
+def reprocess_event(event_id: str) -> flask.Response:
+    """Publish an event again, with what its code means now."""
+    id_ = _id(event_id)
+    with services().database.transaction() as connection:
+        reprocess.reprocess(connection, id_, source=call.current().source, at=clock.now())
+    return _event(id_)
+
+
+def _event(id_: UUID) -> flask.Response:
+    with services().database.statements() as connection:
+        row = store.get(connection, id_)
+    source = call.current().source
+    if row is None or (source is not None and row["source_system"].lower() != source.lower()):
+        raise NotFound(_UNKNOWN)
+    return _json(event_schemas.event(row))
+
+
+def _id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound(_UNKNOWN) from None
+
+
+def _json(value: object) -> flask.Response:
+    return flask.Response(json.dumps(value), content_type=JSON)

@@ -1,0 +1,39 @@
+"""Answers in JSON, and lists that are given page by page."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import flask
+
+from dhos_connector_api.api.answers import JSON
+from dhos_connector_api.errors import BadInput
+
+
+def json_answer(value: Any) -> flask.Response:
+    """200 with that value."""
+    return flask.Response(json.dumps(value), content_type=JSON)
+
+
+def json_page(rows: Sequence[Any], next_before: UUID | None, query: dict[str, Any]) -> flask.Response:
+    """A page, with the address of the next relative to this one, so that it holds behind any proxy.
+
+    `query` is what was asked for; entries that are None were not.
+    """
+    response = json_answer(rows)
+    if next_before is not None:
+        given = {name: value for name, value in query.items() if value is not None}
+        response.headers["Link"] = f'<?{urlencode({**given, "before": next_before.hex})}>; rel="next"'
+    return response
+
+
+def cursor(before: str | None) -> UUID | None:
+    """The cursor of a page. Raises BadInput for what never was one."""
+    if before is None:
+        return None
+    try:
+        return UUID(before)
+    except ValueError:
+        raise BadInput("query: before is no cursor of ours") from None

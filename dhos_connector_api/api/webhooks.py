@@ -1,0 +1,73 @@
+"""Signed webhooks over HTTP: the signature first, over the raw body; only then is anything read or kept."""
+
+import json
+
+import flask
+
+from dhos_connector_api import clock
+from dhos_connector_api.api import call
+from dhos_connector_api.api.answers import JSON
+from dhos_connector_api.api.kept_body import shape_of
+from dhos_connector_api.api.services import services
+from dhos_connector_api.auth.signatures import Signed, verify
+from dhos_connector_api.errors import BadInput, SignatureRejected
+from dhos_connector_api.intake import receive_webhook
+
+
+def post_his_webhook() -> flask.Response:
+    """Receive a webhook of the HIS."""
+    return _receive("his")
+
+
+def post_lis_webhook() -> flask.Response:
+    """Receive a webhook of the laboratory."""
+    return _receive("lis")
+
+
+def post_emr_webhook() -> flask.Response:
+    """Receive a webhook of the EMR."""
+    return _receive("emr")
+
+
+def _receive(source: str) -> flask.Response:
+    """Verify, keep, commit, answer. Raises SignatureRejected, and BadInput for what does not fit."""
+    here, parts = call.current(), services()
+    signed = _signed(source)
+    _verify(source, signed)
+    parts.limits.count_source(source)
+    received = receive_webhook.receive(
+        signed.body,
+        shape_of(signed.body, here.check),
+        source,
+        signed_id=signed.id,
+        correlation_id=here.request_id,
+    )
+    with parts.database.transaction() as connection:
+        receipt = receive_webhook.keep(connection, received)
+    receive_webhook.count(received, receipt)
+    if receipt.outcome == "refused":
+        raise BadInput("the webhook does not fit; it is kept", received.details)
+    answer = {"success": True, "status": receipt.outcome, "id": str(receipt.id) if receipt.id else None}
+    return flask.Response(json.dumps(answer), content_type=JSON)
+
+
+def _signed(source: str) -> Signed:
+    headers = flask.request.headers
+    return Signed(
+        body=flask.request.get_data(),
+        plain=headers.get(f"X-{source.upper()}-Signature"),
+        id=headers.get("webhook-id"),
+        timestamp=headers.get("webhook-timestamp"),
+        signatures=headers.get("webhook-signature"),
+    )
+
+
+def _verify(source: str, signed: Signed) -> None:
+    """Raise SignatureRejected, counted, unless the source's secret signed the request."""
+    parts = services()
+    standard_only = parts.intake().site.his.webhook_of(source).form == "standard"
+    try:
+        verify(signed, parts.webhook_secrets[source], clock.now(), standard_only=standard_only)
+    except SignatureRejected:
+        receive_webhook.count_bad_signature(source)
+        raise
