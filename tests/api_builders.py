@@ -4,13 +4,16 @@ import asyncio
 import base64
 import hmac
 import json
+import secrets
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha512
 from typing import Any
+from uuid import uuid4
 
 import flask
 import httpx
@@ -21,15 +24,26 @@ from starlette.types import ASGIApp
 from dhos_connector_api.api.assembly import build_asgi
 from dhos_connector_api.api.security import issuers_of
 from dhos_connector_api.api.services import Services
+from dhos_connector_api.app import rate_limits, webhook_secrets
+from dhos_connector_api.auth import api_keys
 from dhos_connector_api.db.engine import Database
+from dhos_connector_api.deliveries.send import Outbound
+from dhos_connector_api.events import keys
 from dhos_connector_api.intake.receive_hl7 import Intake
-from dhos_connector_api.site import Site
+from dhos_connector_api.site import His, RateLimits, SendConfig, Site
 from tests.builders import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER, settings
 
 WRITE = "write:hl7_message"
 READ = "read:hl7_message"
 INTAKE = Intake(
     site=Site(), zone=UTC, duplicate_policy="replay", duplicate_window=timedelta(days=7), transform=None
+)
+#: A site that sends observation sets, with both destinations set up.
+OUTBOUND = Outbound(
+    site=Site(send_config=SendConfig(generate_oru_messages=True)),
+    zone=UTC,
+    transform=None,
+    destinations=frozenset({"epr", "mirth"}),
 )
 #: A database nobody answers for: port 1 of this machine.
 NO_DATABASE = Database(create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing"))
@@ -49,17 +63,21 @@ def api(
         "database": database,
         "issuers": issuers_of(chosen),
         "intake": lambda: INTAKE,
+        "outbound": lambda: OUTBOUND,
         "check_ready": nothing,
         "metrics": lambda: b"up 1.0\n",
-    }
-    return build_asgi(flask.Flask("connector"), Services(**parts | (changes or {})))
+        "webhook_secrets": webhook_secrets(chosen),
+    } | (changes or {})
+    site = parts["intake"]
+    parts.setdefault("limits", rate_limits(chosen, lambda: site().site))
+    return build_asgi(flask.Flask("connector"), Services(**parts))
 
 
 def ask(app: ASGIApp, method: str, path: str, *, token: str | None = None, **request: Any) -> httpx.Response:
-    """One request to the application; it must never raise."""
-    headers = dict(request.pop("headers", {}))
+    """One request to the application; it must never raise. `pairs` are headers that may repeat."""
+    headers = [*dict(request.pop("headers", {})).items(), *request.pop("pairs", ())]
     if token is not None:
-        headers["Authorization"] = f"Bearer {token}"
+        headers.append(("Authorization", f"Bearer {token}"))
 
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app)
@@ -69,18 +87,43 @@ def ask(app: ASGIApp, method: str, path: str, *, token: str | None = None, **req
     return asyncio.run(send())
 
 
+def a_key(database: Database, source: str = "his", *, revoked: bool = False, expired: bool = False) -> str:
+    """A new API key of that source."""
+    made, id_, now = api_keys.make(secrets.token_bytes(api_keys.KEY_BYTES)), uuid4(), datetime.now(UTC)
+    with database.transaction() as connection:
+        keys.add(connection, id_, made, source=source, at=now, by="test")
+        if revoked:
+            keys.revoke(connection, id_, at=now, by="test")
+        if expired:
+            ended = api_keys.make(secrets.token_bytes(api_keys.KEY_BYTES))
+            keys.rotate(connection, id_, uuid4(), ended, overlap=timedelta(0), at=now, by="test")
+    return made.text
+
+
+def site_with(**his: Any) -> dict[str, Any]:
+    """`changes` for `api`: a site with that part `his`."""
+    return {"intake": lambda: replace(INTAKE, site=Site(his=His(**his)))}
+
+
+#: `changes` for `api`: nobody is told to wait.
+UNLIMITED = site_with(rate_limits={"*": RateLimits(10**8, 10**8)})
+
+
 def message_body(raw: bytes) -> dict[str, str]:
     """The JSON body that carries that message."""
     return {"type": "HL7v2", "body": base64.b64encode(raw).decode()}
 
 
 def claims(*scopes: str, **changes: Any) -> dict[str, Any]:
-    """The claims of a valid internal token; a change to None leaves the claim out."""
+    """The claims of a valid internal token; a change to None leaves the claim out.
+
+    It holds for a day: a token made while pytest collects must outlast the whole suite.
+    """
     now = datetime.now(UTC).timestamp()
     values = {
         "iss": ISSUER,
         "aud": ISSUER,
-        "exp": int(now) + 600,
+        "exp": int(now) + 86_400,
         "scope": " ".join(scopes),
         "metadata": {"system_id": "dhos-robot"},
     }

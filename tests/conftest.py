@@ -8,6 +8,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, text
 
 from dhos_connector_api.db import migrate
@@ -15,6 +17,10 @@ from dhos_connector_api.db.embedded import EmbeddedPostgres
 from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
 
 pytest_plugins = ["tests.broker_fixtures", "tests.own_postgres"]
+
+# How fast examples are made says how busy the machine is, and nothing of the code.
+hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("patient")
 
 #: Set in CI, where everything a test needs has to be there.
 NO_SKIPS = bool(os.environ.get("CONNECTOR_NO_SKIPS"))
@@ -79,6 +85,13 @@ def address(postgres: DatabaseAddress) -> Iterator[DatabaseAddress]:
         yield own
 
 
+@pytest.fixture
+def own_database(postgres: DatabaseAddress) -> Iterator[DatabaseAddress]:
+    """A database of one test's own, with nothing in it."""
+    with temporary_database(postgres) as address:
+        yield address
+
+
 @pytest.fixture(scope="session")
 def _session_database(address: DatabaseAddress) -> Iterator[Database]:
     engine = create_engine(address.url(), **engine_options(pool_size=20))
@@ -86,7 +99,11 @@ def _session_database(address: DatabaseAddress) -> Iterator[Database]:
     engine.dispose()
 
 
-_TABLES = "message, message_body, message_key, message_identifier, identifier_merge, outbox"
+_TABLES = (
+    "message, message_body, message_key, message_identifier, identifier_merge, outbox,"
+    " delivery, delivery_attempt, delivery_destination,"
+    " integration_event, event_mapping, api_key, idempotency_key"
+)
 
 
 @pytest.fixture

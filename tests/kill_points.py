@@ -12,16 +12,34 @@ from typing import Any
 
 from dhos_connector_api.broker.confirms import Confirms
 from dhos_connector_api.cli import main
-from dhos_connector_api.intake import receive_hl7
+from dhos_connector_api.deliveries import send, settlement
+from dhos_connector_api.deliveries import store as deliveries
+from dhos_connector_api.deliveries.deliver import Deliverer
+from dhos_connector_api.intake import receive_his, receive_hl7, receive_webhook
 from dhos_connector_api.messages import store as messages
 from dhos_connector_api.outbox import store as outbox
 
 #: Name of a point: what is wrapped, and whether the process dies before it or after it.
 POINTS: dict[str, tuple[Any, str, str]] = {
     "read, not stored": (messages, "insert", "before"),
+    "group read, not stored": (messages, "insert_all", "before"),
+    "group committed, nobody told": (messages, "insert_all", "after"),
     "committed, not answered": (receive_hl7, "count", "before"),
+    "HIS payload judged, not stored": (receive_his, "keep", "before"),
+    "HIS payload stored, not committed": (receive_his, "keep", "after"),
+    "HIS payload committed, not answered": (receive_his, "count", "before"),
+    "webhook verified, not stored": (receive_webhook, "keep", "before"),
+    "webhook stored, not committed": (receive_webhook, "keep", "after"),
+    "webhook committed, not answered": (receive_webhook, "count", "before"),
     "published, not confirmed": (Confirms, "answered", "before"),
     "confirmed, not settled": (outbox, "settle", "before"),
+    "queued, not committed": (deliveries, "add", "after"),
+    "queued, not answered": (send, "count", "before"),
+    "claimed, not committed": (deliveries, "claim", "after"),
+    "claimed, not sent": (Deliverer, "attempt", "before"),
+    "sent, not settled": (Deliverer, "_settle", "before"),
+    "settled, not committed": (settlement, "settle_delivered", "after"),
+    "settled, not counted": (Deliverer, "_count", "before"),
 }
 
 

@@ -4,6 +4,7 @@ import base64
 import json
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol
 
 import pika
 import requests
@@ -67,6 +68,12 @@ class Sender:
         return adt("A08", MSH_4=self.facility)
 
 
+class Acknowledged(Protocol):
+    """A sender's ledger: the uuids of its acknowledged messages, in order."""
+
+    acknowledged: list[str]
+
+
 class Platform:
     """What consumes the actions: a queue bound to both keys, read in order."""
 
@@ -98,7 +105,7 @@ class Platform:
                 # Delivered twice is allowed, under another id it is not.
                 assert self.ids.setdefault(uuid, properties.message_id) == properties.message_id
 
-    def agree(self, *senders: Sender, seconds: float = 40) -> None:
+    def agree(self, *senders: Acknowledged, seconds: float = 40) -> None:
         """Wait until everything acknowledged has arrived; then: nothing else did, and in order."""
 
         def complete() -> bool:

@@ -32,6 +32,13 @@ def environment(database: DatabaseAddress, **more: str) -> dict[str, str]:
     }
 
 
+def migrated(environ: dict[str, str], folder: Path) -> dict[str, str]:
+    """The same environment, once its database is migrated."""
+    with Process(["dhos_connector_api", "migrate"], environ, folder / "migrate.log") as migration:
+        assert migration.popen.wait(60) == 0
+    return environ
+
+
 class Process:
     """One process of the Connector; `output` is the file with everything it printed."""
 
@@ -68,13 +75,28 @@ class Web:
     """A web process and how to talk to it."""
 
     def __init__(
-        self, environ: dict[str, str], folder: Path, module: tuple[str, ...] = ("dhos_connector_api", "web")
+        self,
+        environ: dict[str, str],
+        folder: Path,
+        module: tuple[str, ...] = ("dhos_connector_api", "web"),
+        *,
+        port: int | None = None,
     ) -> None:
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         environ = environ | {"SERVER_PORT": str(self.port)}
         self.process = Process(list(module), environ, folder / f"web-{self.port}.log")
         eventually(lambda: requests.get(f"{self.url}/running", timeout=1).ok)
+
+    def kill_a_child(self) -> None:
+        """Kill -9 a web process of a supervisor."""
+        supervisor = self.process.popen.pid
+        children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+        for child in children:
+            if b"web" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                os.kill(int(child), signal.SIGKILL)
+                return
+        raise AssertionError("no web process runs")
 
     def __enter__(self) -> "Web":
         return self

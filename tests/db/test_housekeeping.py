@@ -10,6 +10,7 @@ from sqlalchemy import Connection, create_engine, text
 from dhos_connector_api.clock import now
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
+from dhos_connector_api.events import idempotency
 from dhos_connector_api.outbox import store
 from dhos_connector_api.workers import housekeeping
 from dhos_connector_api.workers.housekeeping import Housekeeping, months
@@ -120,3 +121,15 @@ def test_one_process_at_a_time_keeps_house(database: Database) -> None:
     Housekeeping(database, retention=timedelta(days=7)).step()
     with database.statements() as connection:
         assert connection.execute(text("SELECT count(*) FROM outbox")).scalar_one() == 0
+
+
+def test_idempotency_keys_are_forgotten_after_a_day(fresh: Database) -> None:
+    at = now()
+    with fresh.transaction() as connection:
+        for number, age in enumerate((timedelta(hours=23), timedelta(hours=25))):
+            request = idempotency.Request(bytes([number]), b"")
+            idempotency.claim(connection, request, uuid4(), at=at - age)
+    keeper = Housekeeping(fresh, retention=timedelta(days=7), now=lambda: at)
+    assert not keeper.step()
+    with fresh.statements() as connection:
+        assert connection.execute(text("SELECT key FROM idempotency_key")).scalars().all() == [b"\x00"]

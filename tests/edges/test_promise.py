@@ -3,10 +3,6 @@
 Real processes, a RabbitMQ and a database of the test's own, killed for real.
 """
 
-import os
-import signal
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,21 +12,14 @@ import requests
 
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import DatabaseAddress
-from tests.conftest import temporary_database
 from tests.ledger import Platform, Sender
+from tests.load import Load
 from tests.own_postgres import OwnPostgres
-from tests.processes import Process, Web, environment
+from tests.processes import Process, Web, environment, migrated
 from tests.rabbitmq import OwnRabbitMQ
 from tests.waiting import eventually
 
 KILL = "tests.kill_points"
-
-
-@pytest.fixture
-def own_database(postgres: DatabaseAddress) -> Iterator[DatabaseAddress]:
-    """A migrated database of one test's own."""
-    with temporary_database(postgres) as address:
-        yield address
 
 
 @pytest.fixture
@@ -46,9 +35,7 @@ def _migrated(database: DatabaseAddress, broker: BrokerAddress, tmp_path: Path) 
         RABBITMQ_PORT=str(broker.port),
         RABBITMQ_VHOST=broker.vhost,
     )
-    with Process(["dhos_connector_api", "migrate"], values, tmp_path / "migrate.log") as migration:
-        assert migration.popen.wait(60) == 0
-    return values
+    return migrated(values, tmp_path)
 
 
 def _relay(environ: dict[str, str], folder: Path, *module: str) -> Process:
@@ -100,59 +87,31 @@ def test_with_the_broker_stopped_senders_get_their_ack_and_everything_arrives_la
     assert len(platform.ids) == 21
 
 
-class _Load:
-    """Senders that send, each until its message is acknowledged, while the test breaks things."""
-
-    def __init__(self, url: str, number: int) -> None:
-        self.senders = [Sender(f"LOAD{index}") for index in range(number)]
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(url, each)) for each in self.senders]
-
-    def _run(self, url: str, sender: Sender) -> None:
-        while not self._stop.is_set():
-            raw = sender.next_message()
-            eventually(lambda: sender.offer(url, raw), seconds=60)  # noqa: B023  used within this turn
-
-    def total(self) -> int:
-        return sum(len(sender.acknowledged) for sender in self.senders)
-
-    def more(self, number: int) -> None:
-        """Wait until that many more messages are acknowledged."""
-        goal = self.total() + number
-        eventually(lambda: self.total() >= goal, seconds=60)
-
-    def __enter__(self) -> "_Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(90)
+def _senders() -> list[Sender]:
+    return [Sender(f"LOAD{index}") for index in range(4)]
 
 
 def test_the_broker_killed_under_load(
     environ: dict[str, str], own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress, tmp_path: Path
 ) -> None:
-    platform = Platform(own_vhost)
+    platform, senders = Platform(own_vhost), _senders()
     with Web(environ, tmp_path) as web, _relay(environ, tmp_path):
-        with _Load(web.url, 4) as load:
+        with Load(web.url, senders) as load:
             load.more(100)
             own_rabbitmq.kill()
             load.more(100)
             own_rabbitmq.start()
             load.more(100)
-        platform.agree(*load.senders)
+        platform.agree(*senders)
 
 
 def test_postgresql_killed_under_load(
     own_postgres: OwnPostgres, own_vhost: BrokerAddress, tmp_path: Path
 ) -> None:
     environ = _migrated(own_postgres.address, own_vhost, tmp_path)
-    platform = Platform(own_vhost)
+    platform, senders = Platform(own_vhost), _senders()
     with Web(environ, tmp_path) as web, _relay(environ, tmp_path):
-        with _Load(web.url, 4) as load:
+        with Load(web.url, senders) as load:
             for _ in range(2):
                 load.more(60)
                 own_postgres.kill()
@@ -160,7 +119,7 @@ def test_postgresql_killed_under_load(
                 assert requests.get(f"{web.url}/running", timeout=1).ok
                 own_postgres.start()
             load.more(60)
-        platform.agree(*load.senders)
+        platform.agree(*senders)
 
 
 def _not_ready(url: str) -> Any:
@@ -172,29 +131,19 @@ def _not_ready(url: str) -> Any:
 def test_web_and_relay_killed_under_load(
     environ: dict[str, str], own_vhost: BrokerAddress, tmp_path: Path
 ) -> None:
-    platform = Platform(own_vhost)
+    platform, senders = Platform(own_vhost), _senders()
     service = environ | {"WEB_PROCESSES": "2"}
     web = Web(service, tmp_path, ("dhos_connector_api", "serve"))
     with web:
-        with _Load(web.url, 4) as load:
+        with Load(web.url, senders) as load:
             for _ in range(3):
                 with _relay(environ, tmp_path):
                     load.more(60)
-                    _kill_one_web_process(web.process.popen.pid)
+                    web.kill_a_child()
                 load.more(20)  # without any relay: leaving its block killed it
         with _relay(environ, tmp_path):
-            platform.agree(*load.senders)
+            platform.agree(*senders)
         assert web.process.stop() == 0
-
-
-def _kill_one_web_process(supervisor: int) -> None:
-    """Kill -9 a child of the supervisor that is a web process."""
-    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
-    for child in children:
-        if b"web" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
-            os.kill(int(child), signal.SIGKILL)
-            return
-    raise AssertionError("no web process runs")
 
 
 def test_a_thousand_copies_from_sixteen_connections_are_accepted_once(

@@ -27,6 +27,8 @@ scratch = Path(folder, f"{name}.{os.getpid()}.new")
 scratch.write_text(json.dumps({"shared": shared, "key": os.environ.get("SOME_KEY")}))
 scratch.rename(scratch.with_suffix(".started"))
 if behaviour == "fails":
+    while not list(Path(folder).glob("relay.*.started")):
+        time.sleep(0.01)
     sys.exit(3)
 time.sleep(600)
 """

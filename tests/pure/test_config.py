@@ -51,6 +51,9 @@ def test_values_are_read_as_what_they_are(name: str, value: str, attribute: str,
         ("HL7_DUPLICATE_POLICY", "maybe"),
         ("RABBITMQ_DISABLED", "perhaps"),
         ("ENVIRONMENT", "STAGING"),
+        ("EPR_MLLP_URL", "http://epr.test:2575"),
+        ("EPR_MLLP_URL", "mllp://epr.test"),
+        ("EPR_MLLP_URL", "mllps://user@epr.test:2575"),
     ],
 )
 def test_a_bad_value_is_named_but_not_shown(name: str, value: str) -> None:
@@ -68,6 +71,8 @@ def test_a_bad_value_is_named_but_not_shown(name: str, value: str) -> None:
         ({"PROXY_URL": ""}, "HS_ISSUER"),
         ({"EPR_SERVICE_ADAPTER_ISSUER": "x"}, "EPR_SERVICE_ADAPTER_HS_KEY"),
         ({"EPR_SERVICE_ADAPTER_HS_KEY": "x"}, "EPR_SERVICE_ADAPTER_ISSUER"),
+        ({"EPR_MLLP_CA": "x"}, "EPR_MLLP_URL"),
+        ({"EPR_MLLP_URL": "mllps://x:1", "EPR_MLLP_KEY": "x"}, "EPR_MLLP_CERTIFICATE"),
         ({"DHOS_TRUSTOMER_API_HOST": "x"}, "CUSTOMER_CODE"),
         ({"DHOS_TRUSTOMER_API_HOST": "x", "CUSTOMER_CODE": "x"}, "POLARIS_API_KEY"),
     ],
@@ -75,6 +80,11 @@ def test_a_bad_value_is_named_but_not_shown(name: str, value: str) -> None:
 def test_what_is_missing_is_named(environ: dict[str, str], name: str) -> None:
     with pytest.raises(BadSetting, match=f"^{name} is missing"):
         load(GOOD | environ)
+
+
+def test_certificates_for_mllp_without_tls_are_a_mistake() -> None:
+    with pytest.raises(BadSetting, match="EPR_MLLP_URL must begin with mllps"):
+        load(GOOD | {"EPR_MLLP_URL": "mllp://epr.test:2575", "EPR_MLLP_CA": "ca.pem"})
 
 
 @pytest.mark.parametrize(

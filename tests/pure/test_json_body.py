@@ -1,5 +1,6 @@
 """JSON bodies, strictly."""
 
+import copy
 import json
 from typing import Any
 
@@ -18,6 +19,40 @@ SCHEMA = {
         "actions": {"type": "array", "items": {"type": "object", "properties": {"name": {"type": "string"}}}},
     },
 }
+ONE_OF_TWO: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "actions": {
+            "type": "array",
+            "items": {
+                "anyOf": [
+                    {
+                        "type": "object",
+                        "required": ["name"],
+                        "properties": {"name": {"type": "string", "not": {"enum": ["ours"]}}},
+                    },
+                    {
+                        "type": "object",
+                        "required": ["name", "data"],
+                        "properties": {
+                            "name": {"type": "string", "enum": ["ours"]},
+                            "data": {
+                                "type": "object",
+                                "required": ["patient", "encounter"],
+                                "properties": {
+                                    "patient": {"type": "object", "required": ["uuid"]},
+                                    "id": {"anyOf": [{"type": "number"}, {"type": "string"}]},
+                                    "colour": {"anyOf": [{"not": {"type": "string"}}]},
+                                },
+                            },
+                        },
+                    },
+                ]
+            },
+        }
+    },
+}
+COMPLETE = {"patient": {"uuid": "1"}, "encounter": {}}
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 VALUES = st.recursive(
     st.none()
@@ -102,3 +137,50 @@ def test_an_error_names_the_place_and_never_the_value(value: Any, text: str) -> 
     with pytest.raises(BadInput) as error:
         JsonBody(SCHEMA).value(json.dumps(value).encode())
     assert error.value.text == text
+
+
+@pytest.mark.parametrize(
+    ("action", "text"),
+    [
+        ({"name": "ours"}, "body.actions[]: data is missing"),
+        ({"name": "ours", "data": {}}, "body.actions[].data: patient, encounter are missing"),
+        (
+            {"name": "ours", "data": {"patient": {}}},
+            "body.actions[].data: encounter is missing; body.actions[].data.patient: uuid is missing",
+        ),
+        ({"name": "ours", "data": "SECRET"}, "body.actions[].data: must be of type object"),
+        (
+            {"name": "ours", "data": COMPLETE | {"id": ["SECRET"]}},
+            "body.actions[].data.id: must be of type number or string",
+        ),
+        (
+            {"name": "ours", "data": COMPLETE | {"colour": "SECRET"}},
+            "body.actions[].data.colour: does not fit the rule not",
+        ),
+        ({}, "body.actions[]: name, data are missing"),
+        ("SECRET", "body.actions[]: must be of type object"),
+        ({"name": ["SECRET"], "data": COMPLETE}, "body.actions[].name: must be of type string"),
+    ],
+)
+def test_where_one_of_several_schemas_has_to_fit_the_error_is_that_of_the_one_meant(
+    action: Any, text: str
+) -> None:
+    others = {"name": "others", "data": 5}
+    with pytest.raises(BadInput) as error:
+        JsonBody(ONE_OF_TWO).value(json.dumps({"actions": [others, action]}).encode())
+    assert error.value.text == text
+
+
+def test_a_schema_that_says_what_it_is_not_for_is_passed_over_wherever_it_stands() -> None:
+    schema = copy.deepcopy(ONE_OF_TWO)
+    schema["properties"]["actions"]["items"]["anyOf"].reverse()
+    with pytest.raises(BadInput, match="data: patient, encounter are missing"):
+        JsonBody(schema).value(json.dumps({"actions": [{"name": "ours", "data": {}}]}).encode())
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [[], [{"name": "others", "data": []}], [{"name": "others"}, {"name": "ours", "data": COMPLETE}]],
+)
+def test_what_fits_one_of_several_schemas_is_taken(actions: list[Any]) -> None:
+    assert JsonBody(ONE_OF_TWO).value(json.dumps({"actions": actions}).encode()) == {"actions": actions}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dhos_connector_api.errors import BadSite, SiteUnavailable
-from dhos_connector_api.site import Inbound, Site
+from dhos_connector_api.site import Deliveries, Inbound, Site
 from dhos_connector_api.site_source import TrustomerSource, parse, read_file
 
 ANSWER = {
@@ -35,6 +35,12 @@ def test_a_toml_file_narrows_and_widens(tmp_path: Path) -> None:
     assert read_file(file).inbound.accepted == {"ADT": frozenset({"A01", "A40"}), "ORM": frozenset({"O01"})}
 
 
+def test_mllp_has_one_message_in_flight_whatever_else_is_set() -> None:
+    site = parse({"deliveries": {"oru_destination": "mllp", "mllp": {"timeout": "5s"}}})
+    assert (site.deliveries.oru_destination, site.deliveries.mllp.at_once) == ("mllp", 1)
+    assert (Deliveries().mllp.at_once, site.deliveries.mllp.timeout) == (1, 5)
+
+
 def test_a_star_is_every_adt_trigger() -> None:
     site = parse({"inbound": {"accepted": {"ADT": ["*"]}}})
     assert site.inbound.accepted == Inbound().accepted
@@ -47,6 +53,8 @@ def test_a_star_is_every_adt_trigger() -> None:
         ('[inbound]\nduplicate_policy = "maybe"', "inbound.duplicate_policy"),
         ("[hl7_config]\noutgoing_processing_id = 7", "hl7_config.outgoing_processing_id"),
         ('[inbound]\ntime_zone = "Mars/Olympus"', "inbound.time_zone"),
+        ('[deliveries]\noru_destination = "pigeon"', "deliveries.oru_destination"),
+        ("[deliveries.mllp]\nat_once = 2", "deliveries.mllp.at_once"),
         ("nonsense", "neither good TOML"),
     ],
 )

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp
 from dhos_connector_api.api import specification
 from dhos_connector_api.api.blueprint import build
 from dhos_connector_api.api.specification import Operation
-from tests.api_builders import READ, WRITE, adapter, api, ask, claims, internal, signed
+from dhos_connector_api.db.engine import Database
+from tests.api_builders import READ, WRITE, a_key, adapter, api, ask, claims, internal, signed
 from tests.builders import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER
 
 DOCUMENT = specification.load()
@@ -21,6 +22,12 @@ OPERATIONS = list(specification.operations(DOCUMENT))
 PROTECTED = [each for each in OPERATIONS if each.definition["security"]]
 #: What anybody may ask. Adding to this set is a decision, not an oversight.
 OPEN = {"running", "version", "ready", "metrics", "page"}
+#: Who signs the body instead of holding a token: tests/edges/test_api_webhooks.py tries them.
+SIGNED = {"post_his_webhook", "post_lis_webhook", "post_emr_webhook"}
+BY_KEY = [each for each in PROTECTED if {"api_key": []} in each.definition["security"]]
+EVERY_SCOPE = {scope_ for each in PROTECTED for scope_ in each.definition["security"][0]["token"]}
+#: An error's fields, below `/api/` and elsewhere.
+SHAPES = {True: {"error", "details"}, False: {"code", "message"}}
 
 Maker = Callable[[str], str | None]
 BAD_TOKENS: dict[str, Maker] = {
@@ -88,8 +95,33 @@ def _example(operation: Operation, name: str) -> str:
 
 
 def test_only_the_listed_operations_are_open() -> None:
-    assert {each.name for each in OPERATIONS if not each.definition["security"]} == OPEN
-    assert len(PROTECTED) == 7
+    assert {each.name for each in OPERATIONS if not each.definition["security"]} == OPEN | SIGNED
+    assert len(PROTECTED) == 29
+    assert {each.name for each in BY_KEY} == {
+        "post_event",
+        "post_events",
+        "post_simulated_event",
+        "list_events",
+        "get_event",
+        "reprocess_event",
+        "post_his_patient_data",
+        "post_simulated_patient_data",
+    }
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.name)
+def test_an_operation_whose_requests_are_signed_takes_nothing_else(operation: Operation) -> None:
+    signed_ = operation.definition.get("x-authenticated-by") == "signature"
+    assert signed_ is (operation.name in SIGNED)
+    if signed_:
+        secrets_: dict[str, Any] = {
+            f"{source}_WEBHOOK_SECRET": "x" * 40 + source for source in ("HIS", "LIS", "EMR")
+        }
+        for app in (api(**secrets_), api()):
+            for token in (None, internal(*EVERY_SCOPE)):
+                response = ask(app, **request(operation), token=token, headers={"X-API-Key": "x"})
+                assert response.status_code == 401
+                assert response.headers["WWW-Authenticate"] == "Signature"
 
 
 def test_flask_has_no_rule_that_the_specification_does_not_have() -> None:
@@ -105,7 +137,7 @@ def test_a_bad_token_is_401(app: ASGIApp, operation: Operation, bad: str) -> Non
     response = ask(app, **request(operation), token=BAD_TOKENS[bad](scope_of(operation)))
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == "Bearer"
-    assert set(response.json()) == {"code", "message"}
+    assert set(response.json()) == SHAPES[operation.path.startswith("/api/")]
 
 
 @pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
@@ -127,11 +159,49 @@ def test_a_token_without_the_scope_is_403(
 
 
 @pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
-def test_the_other_scope_is_not_enough(app: ASGIApp, operation: Operation) -> None:
-    other = READ if scope_of(operation) == WRITE else WRITE
-    response = ask(app, **request(operation), token=internal(other))
+def test_all_other_scopes_are_not_enough(app: ASGIApp, operation: Operation) -> None:
+    response = ask(app, **request(operation), token=internal(*(EVERY_SCOPE - {scope_of(operation)})))
     assert response.status_code == 403
-    assert scope_of(operation) in response.json()["message"]
+    assert scope_of(operation) in response.text
+
+
+BAD_KEYS = {
+    "empty": b"",
+    "garbage": b"garbage",
+    "no ASCII": "dhos_ключ".encode(),
+    "too short": b"dhos_" + b"a" * 42,
+    "too long": b"dhos_" + b"a" * 44,
+    "very long": b"dhos_" + b"a" * 10_000,
+    "other prefix": b"DHOS_" + b"a" * 43,
+    "with a space": b"dhos_" + b"a" * 43 + b" x",
+    "a token": internal("write:his").encode(),
+}
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
+@pytest.mark.parametrize("bad", BAD_KEYS)
+def test_a_bad_key_is_401(app: ASGIApp, operation: Operation, bad: str) -> None:
+    response = ask(app, **request(operation), headers={"X-API-Key": BAD_KEYS[bad]})
+    assert response.status_code == 401
+    assert set(response.json()) == SHAPES[operation.path.startswith("/api/")]
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
+def test_a_key_that_is_not_known_or_no_longer_is_401(database: Database, operation: Operation) -> None:
+    app = api(database)
+    keys = [a_key(database), a_key(database, revoked=True), a_key(database, expired=True)]
+    for key in (*keys[1:], "dhos_" + "A" * 43, keys[0][:-1] + ("A" if keys[0][-1] != "A" else "B")):
+        assert ask(app, **request(operation), headers={"X-API-Key": key}).status_code == 401
+        twice = [("X-API-Key", keys[0]), ("X-API-Key", key)]
+        assert ask(app, **request(operation), pairs=twice).status_code == 401
+
+
+@pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
+def test_a_good_key_gets_through_where_keys_do_and_nowhere_else(
+    database: Database, operation: Operation
+) -> None:
+    response = ask(api(database), **request(operation), headers={"X-API-Key": a_key(database)})
+    assert (response.status_code == 401) is (operation not in BY_KEY)
 
 
 @pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)
@@ -150,7 +220,7 @@ def test_no_spelling_of_an_address_gets_round_the_token(
     app: ASGIApp, operation: Operation, twist: str
 ) -> None:
     twisted = request(operation) | {"path": twist.format(request(operation)["path"])}
-    assert ask(app, **twisted).status_code in (401, 404)
+    assert ask(app, **twisted).status_code in (401, 404, 405)
 
 
 @pytest.mark.parametrize("operation", PROTECTED, ids=lambda each: each.name)

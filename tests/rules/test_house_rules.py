@@ -62,7 +62,8 @@ def test_exceptions_are_swallowed_in_few_places() -> None:
         and node.type.id in ("Exception", "BaseException")
         and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node))
     }
-    assert found <= {"workers/loop.py", "api/problems.py", "api/wsgi.py", "intake/receive_hl7.py"}
+    edges = {"workers/loop.py", "api/problems.py", "api/wsgi.py", "mllp/committer.py"}
+    assert found <= edges | {"intake/receive_hl7.py", "deliveries/deliver.py"}
 
 
 def test_every_setting_stands_in_the_readme() -> None:

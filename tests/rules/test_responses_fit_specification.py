@@ -1,6 +1,7 @@
 """What is really answered, and every example, checked against the specification."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp
 from dhos_connector_api.api import specification
 from dhos_connector_api.api.specification import Operation
 from dhos_connector_api.db.engine import Database
-from tests.api_builders import READ, WRITE, api, ask, internal, message_body
+from tests.api_builders import OUTBOUND, READ, WRITE, api, ask, internal, message_body
 from tests.hl7_builders import adt
 
 #: References followed: plain enough for a validator that knows nothing of OpenAPI.
@@ -121,15 +122,38 @@ def test_answers_to_searches_fit(app: ASGIApp) -> None:
     assert ask_for(app, "search_by_control_id", "/dhos/v1/message/search/A01").json()
 
 
-def test_answers_to_the_other_operations_fit(app: ASGIApp) -> None:
-    oru = OPERATIONS["post_oru_message"].definition["requestBody"]["content"]["application/json"]["example"]
-    cda = OPERATIONS["post_cda_message"].definition["requestBody"]["content"]["application/json"]["example"]
-    for name, path, body in (
-        ("post_oru_message", "/dhos/v1/oru_message", oru),
-        ("post_cda_message", "/dhos/v1/cda_message", cda),
-    ):
-        assert ask_for(app, name, path, json=body).status_code == 501
+def example(name: str) -> Any:
+    """The example of an operation's JSON body."""
+    return OPERATIONS[name].definition["requestBody"]["content"]["application/json"]["example"]
+
+
+def test_answers_about_what_goes_out_fit(app: ASGIApp) -> None:
+    oru, cda = ("post_oru_message", "/dhos/v1/oru_message"), ("post_cda_message", "/dhos/v1/cda_message")
+    for (name, path), status in ((oru, 204), (cda, 201)):
+        assert ask_for(app, name, path, json=example(name)).status_code == status
         assert ask_for(app, name, path, json={}).status_code == 400
+    page = ask_for(app, "list_deliveries", "/dhos/v1/delivery", params={"limit": 1})
+    assert page.headers["link"].endswith('; rel="next"')
+    uuid = page.json()[0]["uuid"]
+    for each, status in ((uuid, 200), (UNKNOWN, 404)):
+        assert ask_for(app, "get_delivery", f"/dhos/v1/delivery/{each}").status_code == status
+        assert ask_for(app, "cancel_delivery", f"/dhos/v1/delivery/{each}/cancel").status_code == status
+        assert ask_for(app, "retry_delivery", f"/dhos/v1/delivery/{each}/retry").status_code == status
+    ask_for(app, "list_deliveries", "/dhos/v1/delivery", params={"state": "lost"})
+    message = ask_for(app, "get_message", f"/dhos/v1/message/{page.json()[0]['message_uuid']}").json()
+    assert (message["state"], message["dst_description"]) == ("queued", "mirth")
+
+
+def test_answers_of_an_installation_that_sends_nothing_fit(database: Database) -> None:
+    nowhere = api(database, changes={"outbound": lambda: replace(OUTBOUND, destinations=frozenset())})
+    for name, path in (
+        ("post_oru_message", "/dhos/v1/oru_message"),
+        ("post_cda_message", "/dhos/v1/cda_message"),
+    ):
+        assert ask_for(nowhere, name, path, json=example(name)).status_code == 501
+
+
+def test_answers_to_the_other_operations_fit(app: ASGIApp) -> None:
     for name, path in (
         ("running", "/running"),
         ("version", "/version"),

@@ -1,0 +1,137 @@
+"""No patient data and no secret where it should not be: every field sent by a HIS has a canary."""
+
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+import requests
+
+from dhos_connector_api.broker.address import BrokerAddress
+from dhos_connector_api.db.engine import Database, DatabaseAddress
+from tests.his_builders import (
+    HIS_SECRET,
+    STANDARD_SECRET,
+    payload,
+    raw_of,
+    signed_headers,
+    standard_headers,
+    stay,
+    visit,
+    webhook,
+)
+from tests.his_ledger import PATIENT_DATA, QUEUE, WEBHOOK, HisPlatform, token
+from tests.processes import Process, Web, environment
+from tests.waiting import eventually
+
+_CANARY = "CANARY"
+SITE = """
+[[his.hospitals]]
+code = "ALH-MAIN"
+name = "ALH-main"
+ids = ["1"]
+
+[his.rate_limits."*"]
+events_per_hour = 100000
+requests_per_minute = 100000
+"""
+
+
+def _stay(**changes: Any) -> dict[str, Any]:
+    """An entry with a canary wherever a text is free."""
+    fixed = ("HospitalID", "HospitalName", "AdmitDate", "DischargeDate", "DOB")
+    return {name: value if name in fixed else f"{_CANARY}-{name}" for name, value in stay().items()} | changes
+
+
+PAYLOADS = [
+    raw_of(each)
+    for each in (
+        payload(_stay(), visits=[visit(f"{_CANARY}-TYPE"), visit("Consultation")], Status=_CANARY),
+        payload(_stay(DOB=_CANARY, AdmitDate=_CANARY, DischargeDate=_CANARY)),
+        payload(_stay(HospitalID={_CANARY: 1}), visits=[{_CANARY: _CANARY}]),
+        payload(_stay(PatientID=f"{_CANARY}2", AdmissionID="x"), _stay(), visits=[visit(PatientID=_CANARY)]),
+        {"FetchPatientDataTimeStampList": [{_CANARY: _CANARY}], _CANARY: _CANARY},
+        _CANARY,
+    )
+] + [b"{" + _CANARY.encode(), b"\xff" + _CANARY.encode()]
+WEBHOOKS = [
+    raw_of(each)
+    for each in (
+        webhook(event_id=_CANARY, patient_code=_CANARY, visit_id=_CANARY, data={_CANARY: _CANARY}),
+        webhook(event=_CANARY, event_id=f"{_CANARY}-2"),
+        webhook(occurred_at=_CANARY),
+        webhook(event_id=[_CANARY], data=_CANARY),
+        {_CANARY: _CANARY},
+    )
+] + [b"{" + _CANARY.encode()]
+
+
+@pytest.mark.parametrize("style", ["json", "plain"])
+def test_no_canary_and_no_secret_reaches_a_log_a_metric_an_error_or_an_amqp_header(
+    address: DatabaseAddress,
+    database: Database,
+    shared_rabbitmq: BrokerAddress,
+    tmp_path: Path,
+    style: str,
+) -> None:
+    (tmp_path / "site.toml").write_text(SITE)
+    environ = environment(
+        address,
+        RABBITMQ_HOST=shared_rabbitmq.host,
+        RABBITMQ_PORT=str(shared_rabbitmq.port),
+        RABBITMQ_VHOST=shared_rabbitmq.vhost,
+        SITE_CONFIG=str(tmp_path / "site.toml"),
+        HIS_WEBHOOK_SECRET=HIS_SECRET,
+        HIS_WEBHOOK_SECRET_PREVIOUS=STANDARD_SECRET,
+        LOG_FORMAT=style,
+        LOG_LEVEL="DEBUG",
+    )
+    HisPlatform(shared_rabbitmq)
+    errors: list[str] = []
+    with (
+        Web(environ, tmp_path) as web,
+        Process(["dhos_connector_api", "relay"], environ, tmp_path / "relay.log"),
+    ):
+        secret = token()
+        for request in _requests(secret):
+            answer = requests.post(web.url + request[0], data=request[1], headers=request[2], timeout=10)
+            assert answer.status_code in (200, 400, 401)
+            if answer.status_code != 200:
+                errors.append(answer.text)
+        headers = eventually(lambda: _amqp_headers(shared_rabbitmq, at_least=3))
+        metrics = requests.get(f"{web.url}/metrics", timeout=10).text
+    logs = "".join(file.read_text() for file in tmp_path.glob("*.log"))
+    assert "HIS payload received" in logs
+    assert "webhook received" in logs
+    assert 'connector_webhooks_total{outcome="bad_signature",source="his"}' in metrics
+    for place in (logs, metrics, headers, *errors):
+        for never in (_CANARY, secret, HIS_SECRET, STANDARD_SECRET):
+            assert never not in place
+
+
+def _requests(secret: str) -> list[tuple[str, bytes, dict[str, str]]]:
+    """Everything in every form: with a token and without, signed and not."""
+    json = {"Content-Type": "application/json"}
+    bad = {**json, "X-HIS-Signature": _CANARY, "X-API-Key": _CANARY}
+    partial = {**json, "webhook-id": _CANARY, "webhook-signature": _CANARY, "webhook-timestamp": _CANARY}
+    return [
+        *((PATIENT_DATA, raw, {**json, "Authorization": f"Bearer {secret}"}) for raw in PAYLOADS * 2),
+        *((PATIENT_DATA, raw, bad) for raw in PAYLOADS[:1]),
+        *((WEBHOOK, raw, signed_headers(raw)) for raw in WEBHOOKS * 2),
+        *((WEBHOOK, raw, standard_headers(raw, STANDARD_SECRET)) for raw in WEBHOOKS),
+        *((WEBHOOK, raw, headers) for raw in WEBHOOKS for headers in (bad, partial)),
+    ]
+
+
+def _amqp_headers(address: BrokerAddress, *, at_least: int) -> str:
+    """Properties and routing keys of what waits in the queue; '' while there are fewer than that."""
+    found = []
+    connection = pika.BlockingConnection(address.parameters("test"))
+    channel = connection.channel()
+    while True:
+        method, properties, _body = channel.basic_get(QUEUE)
+        if method is None:
+            break
+        found.append(f"{method.routing_key} {vars(properties)}")
+    connection.close()
+    return "\n".join(found) if len(found) >= at_least else ""

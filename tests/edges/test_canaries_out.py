@@ -1,0 +1,124 @@
+"""No patient data anywhere it should not be on the way out, and no credential: canaries in every text."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from dhos_connector_api.db.engine import Database, DatabaseAddress
+from fakes.epr import FakeEpr
+from tests.builders import ADAPTER_ISSUER, ADAPTER_KEY
+from tests.delivery_builders import states
+from tests.ledger import token
+from tests.mirth_builders import PASSWORD, USER, running_mirth
+from tests.oru_builders import data, seen
+from tests.processes import Process, Web, environment
+from tests.waiting import eventually
+
+_CANARY = "CANARY"
+_SITE = """
+[send_config]
+generate_oru_messages = true
+oxygen_masks = [{ code = "V", id = "1", name = "Venturi" }]
+[deliveries.epr]
+schedule = []
+[deliveries.mirth]
+schedule = []
+"""
+
+
+def _observations() -> dict[str, Any]:
+    """An observation set with a canary in every text that may be any text."""
+    people = {"first_name": f"{_CANARY}-FIRST", "last_name": f"{_CANARY}-LAST"}
+    return data(
+        seen("nurse_concern", observation_string=f"{_CANARY}-CONCERN"),
+        seen("consciousness_acvpu", observation_string=f"{_CANARY}-ACVPU"),
+        seen("o2_therapy_status", 2, observation_metadata={"mask": f"{_CANARY}-MASK"}),
+        patient=people | {"hospital_number": f"{_CANARY}-MRN", "nhs_number": f"{_CANARY}-NHS"},
+        encounter={"epr_encounter_id": f"{_CANARY}-VISIT", "location_ods_code": f"{_CANARY}-WARD"},
+        clinician=people | {"send_entry_identifier": f"{_CANARY}-NURSE"},
+    )
+
+
+def _body(given: dict[str, Any]) -> dict[str, Any]:
+    return {"actions": [{"name": "process_observation_set", "data": given}]}
+
+
+_BAD = [
+    _body(_observations() | {"patient": _CANARY}),
+    _body(_observations() | {"encounter": None}),
+    _body(data(score_system=_CANARY)),
+    _body(data(record_time=_CANARY)),
+    _body(data(patient={"dob": _CANARY})),
+    _body(data(seen("heart_rate", 1, measured_time=_CANARY))),
+    {"actions": [{"name": _CANARY, "data": {_CANARY: _CANARY}}]},
+]
+_DOCUMENT = (
+    f'<ClinicalDocument xmlns="urn:hl7-org:v3"><id root="{_CANARY}-ROOT"/><title>{_CANARY}-TITLE</title>'
+    f'<recordTarget><patientRole><id root="2.16.840.1.113883.2.1.4.1" extension="{_CANARY}"/></patientRole>'
+    "</recordTarget></ClinicalDocument>"
+)
+_BAD_XML = [f"<{_CANARY}>", f"<!DOCTYPE {_CANARY}><a/>", f"<a>&{_CANARY};</a>", f"{_CANARY}"]
+
+
+class _Spiteful(FakeEpr):
+    """An adapter that says who the patient is when it refuses."""
+
+    reason = f"{_CANARY}-REASON"
+
+
+@pytest.mark.parametrize("style", ["json", "plain"])
+def test_no_canary_reaches_a_log_a_metric_or_an_error_on_the_way_out(
+    address: DatabaseAddress, database: Database, tmp_path: Path, style: str
+) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text(_SITE)
+    secret, errors = token(), list[str]()
+    with _Spiteful(("127.0.0.1", 0), ADAPTER_ISSUER, ADAPTER_KEY) as epr, running_mirth() as mirth:
+        environ = environment(
+            address,
+            SITE_CONFIG=str(site),
+            EPR_SERVICE_ADAPTER_URL_BASE=epr.url,
+            EPR_SERVICE_ADAPTER_ISSUER=ADAPTER_ISSUER,
+            EPR_SERVICE_ADAPTER_HS_KEY=ADAPTER_KEY,
+            MIRTH_HOST_URL_BASE=mirth.base,
+            MIRTH_USERNAME=USER,
+            MIRTH_PASSWORD=PASSWORD,
+            LOG_FORMAT=style,
+            LOG_LEVEL="DEBUG",
+        )
+        epr.behaviours.give(["AE"])
+        mirth.behaviours.give(["client fault"])
+        deliver = Process(["dhos_connector_api", "deliver"], environ, tmp_path / "deliver.log")
+        with Web(environ, tmp_path) as web, deliver:
+            session = requests.Session()
+            session.headers["Authorization"] = f"Bearer {secret}"
+            oru, cda = f"{web.url}/dhos/v1/oru_message", f"{web.url}/dhos/v1/cda_message"
+            assert session.post(oru, json=_body(_observations())).status_code == 204
+            assert session.post(cda, json={"type": "HL7v3CDA", "content": _DOCUMENT}).status_code == 201
+            eventually(lambda: states(database) == {"dead": 2})
+            epr.behaviours.give(["garbage"])
+            mirth.behaviours.give(["not soap"])
+            assert session.post(oru, json=_body(_observations())).status_code == 204
+            assert session.post(cda, json={"type": "HL7v3CDA", "content": _DOCUMENT}).status_code == 201
+            eventually(lambda: states(database) == {"dead": 4})
+            bad = [(oru, body) for body in _BAD]
+            bad += [(cda, {"type": "HL7v3CDA", "content": content}) for content in _BAD_XML]
+            for url, body in bad:
+                answer = session.post(url, json=body)
+                assert answer.status_code == 400
+                errors.append(answer.text)
+            for query in (f"state={_CANARY}", f"before={_CANARY}", f"message_uuid={_CANARY}"):
+                errors.append(session.get(f"{web.url}/dhos/v1/delivery?{query}").text)
+            shown = session.get(f"{web.url}/dhos/v1/delivery?state=dead&destination=epr").json()
+            history = session.get(f"{web.url}/dhos/v1/delivery/{shown[-1]['uuid']}").json()["history"]
+            assert _CANARY in json.dumps(history)  # who may read messages is told
+            assert _CANARY not in json.dumps(shown)
+            metrics = requests.get(f"{web.url}/metrics", timeout=10).text
+    logs = "".join(file.read_text() for file in tmp_path.glob("*.log"))
+    assert logs.count("delivery attempted") == 4
+    for place in (logs, metrics, *errors):
+        for canary in (_CANARY, secret, PASSWORD, ADAPTER_KEY):
+            assert canary not in place
