@@ -116,6 +116,42 @@ class Connector:
         link = page.links.get("next")
         return self._read(urljoin(page.url, link["url"]).removeprefix(self.address)) if link else None
 
+    def post_observations(
+        self, body: dict[str, Any], *, token: str | None = None, request_id: str | None = None
+    ) -> requests.Response:
+        """Send an observation set, as the platform unless `token` is somebody else's."""
+        return self._post_outgoing("/dhos/v1/oru_message", body, token, request_id)
+
+    def post_document(
+        self, content: str, *, token: str | None = None, request_id: str | None = None
+    ) -> requests.Response:
+        """Send a CDA document, as the platform unless `token` is somebody else's."""
+        body = {"type": "HL7v3CDA", "content": content}
+        return self._post_outgoing("/dhos/v1/cda_message", body, token, request_id)
+
+    def _post_outgoing(
+        self, path: str, body: dict[str, Any], token: str | None, request_id: str | None
+    ) -> requests.Response:
+        headers = {"X-Request-ID": request_id} if request_id else {}
+        token = token or tokens.internal(self.around, tokens.WRITE)
+        return self.request("POST", path, token=token, json=body, headers=headers)
+
+    def deliveries(self, **wanted: str) -> list[dict[str, Any]]:
+        """The newest deliveries, narrowed down by state, destination, message_uuid ..."""
+        return _list(self._read("/dhos/v1/delivery", params=wanted))
+
+    def delivery(self, uuid: str) -> dict[str, Any]:
+        """One delivery with every attempt."""
+        found: dict[str, Any] = _expect(self._read(f"/dhos/v1/delivery/{uuid}"), 200).json()
+        return found
+
+    def operate(self, order: str, delivery_uuid: str) -> dict[str, Any]:
+        """What an engineer does with a delivery: `retry` or `cancel`; the delivery after that."""
+        token = tokens.internal(self.around, tokens.WRITE)
+        path = f"/dhos/v1/delivery/{delivery_uuid}/{order}"
+        done: dict[str, Any] = _expect(self.request("POST", path, token=token), 200).json()
+        return done
+
     def metric(self, name: str, **labels: str) -> float:
         """The value of a metric with those labels, in the Prometheus text format; 0 while it is not there."""
         text = _expect(self.request("GET", "/metrics"), 200).text

@@ -3,6 +3,7 @@
 import json
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
 from driver.surroundings import Surroundings
-from driver.waiting import PATIENCE
+from driver.waiting import BACK_OFF, PATIENCE
 
 EXCHANGE = "dhos"
 LEGACY_KEY = "dhos.24891000000101"
@@ -70,6 +71,17 @@ class Platform:
             assert time.monotonic() < deadline, f"no envelope of the message arrived within {within:.0f} s"
             self._connection.process_data_events(time_limit=0.2)
         return found[0]
+
+    def of_encounter(self, encounter_id: str) -> list[Delivery]:
+        """The events of that encounter so far."""
+        return [each for each in self.arrived if each.action("process_event")["encounter_id"] == encounter_id]
+
+    def wait_until(self, probe: Callable[[], bool], what: str, within: float = BACK_OFF) -> None:
+        """Take what arrives until `probe` is true. Raises AssertionError naming `what` does not come."""
+        deadline = time.monotonic() + within
+        while not probe():
+            assert time.monotonic() < deadline, f"within {within:.0f} s there was no {what}"
+            self._connection.process_data_events(time_limit=0.2)
 
     def leave(self) -> None:
         """Delete the queue and disconnect."""

@@ -16,6 +16,8 @@ from dhos_connector_api.db.embedded import EmbeddedPostgres
 from dhos_connector_api.db.engine import DatabaseAddress
 from driver.waiting import PATIENCE, eventually
 
+#: Seconds the Connector may take to be ready, on a machine that has much else to do.
+_START = 60.0
 _CONNECTOR = (sys.executable, "-m", "dhos_connector_api")
 
 
@@ -60,22 +62,25 @@ class LocalStack:
         self._environ = dict(environ)
         self._undo = ExitStack()
         self.relay: Process
+        self.deliver: Process
+        self.connector: dict[str, str] = {}  # the environment of the Connector's commands
 
     def start(self) -> dict[str, str]:
         """Start everything; the environment the steps need, as docker-compose.yml gives it."""
         self._choose_addresses()
-        connector = self._connector_environment()
+        connector = self.connector = self._connector_environment()
         subprocess.run((*_CONNECTOR, "migrate"), env=connector, check=True, stdout=subprocess.DEVNULL)
-        for fake in ("trustomer", "network"):
+        for fake in ("trustomer", "epr", "mirth", "network"):
             self._begin(fake, (sys.executable, "-m", f"fakes.{fake}"), self._environ)
         self.relay = self._begin("relay", (*_CONNECTOR, "relay"), connector)
-        rejecting = connector | {"HL7_DUPLICATE_POLICY": "reject", "WEB_PROCESSES": "1"}
-        serving = {"CONNECTOR_URL": connector, "REJECTING_CONNECTOR_URL": rejecting}
+        self.deliver = self._begin("deliver", (*_CONNECTOR, "deliver"), connector)
+        different = {"HL7_DUPLICATE_POLICY": "reject", "MIRTH_HOST_URL_BASE": "", "WEB_PROCESSES": "1"}
+        serving = {"CONNECTOR_URL": connector, "OTHER_CONNECTOR_URL": connector | different}
         for name, environ in serving.items():
             port = {"SERVER_PORT": _port(self._environ[name])}
             self._begin(name.removesuffix("_URL").lower(), (*_CONNECTOR, "serve"), environ | port)
         for name in serving:
-            eventually(partial(_is_ready, self._environ[name]), f"ready Connector at {name}")
+            eventually(partial(_is_ready, self._environ[name]), f"ready Connector at {name}", _START)
         return self._environ
 
     def _connector_environment(self) -> dict[str, str]:
@@ -90,23 +95,30 @@ class LocalStack:
             "DATABASE_USER": server.user,
             "DATABASE_PASSWORD": server.password or "not-asked-for",
             "RABBITMQ_HOST": "127.0.0.1",
-            "RABBITMQ_PORT": _port(self._environ["NETWORK_LISTEN"]),
+            "RABBITMQ_PORT": self._environ["NEAR_RABBITMQ_PORT"],
             "SERVER_HOST": "127.0.0.1",
         }
 
     def _choose_addresses(self) -> None:
         """Free ports for everything, under the names docker-compose.yml uses."""
-        web, rejecting, trustomer, network, control = (f"127.0.0.1:{port}" for port in _free_ports(5))
+        web, other, trustomer, epr, mirth, control, *near = (f"127.0.0.1:{port}" for port in _free_ports(9))
         rabbitmq = self._environ["RABBITMQ_HOST"], self._environ["RABBITMQ_PORT"]
+        lines = zip(("rabbitmq", "epr", "mirth"), near, (":".join(rabbitmq), epr, mirth), strict=True)
         self._environ |= {
             "CONNECTOR_URL": f"http://{web}",
-            "REJECTING_CONNECTOR_URL": f"http://{rejecting}",
+            "OTHER_CONNECTOR_URL": f"http://{other}",
             "DHOS_TRUSTOMER_API_HOST": f"http://{trustomer}",
             "TRUSTOMER_LISTEN": trustomer,
+            "EPR_URL": f"http://{epr}",
+            "EPR_LISTEN": epr,
+            "EPR_SERVICE_ADAPTER_URL_BASE": f"http://{near[1]}",
+            "MIRTH_URL": f"http://{mirth}",
+            "MIRTH_LISTEN": mirth,
+            "MIRTH_HOST_URL_BASE": f"http://{near[2]}/services/Mirth",
             "BEHIND_NETWORK_HOST": rabbitmq[0],
             "BEHIND_NETWORK_PORT": rabbitmq[1],
-            "NETWORK_LISTEN": network,
-            "NETWORK_TARGET": ":".join(rabbitmq),
+            "NEAR_RABBITMQ_PORT": _port(near[0]),
+            "NETWORK_LINES": " ".join("=".join(line) for line in lines),
             "NETWORK_CONTROL": control,
         }
 

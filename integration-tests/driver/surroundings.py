@@ -9,8 +9,10 @@ class Surroundings:
     """Addresses and keys of one test run."""
 
     connector: str
-    rejecting_connector: str  # the same with HL7_DUPLICATE_POLICY=reject
+    other_connector: str  # the same with HL7_DUPLICATE_POLICY=reject, and without Mirth
     trustomer: str
+    epr: str
+    mirth: str
     network_control: str  # host:port
     rabbitmq_host: str
     rabbitmq_port: int
@@ -21,6 +23,7 @@ class Surroundings:
     key: str
     adapter_issuer: str
     adapter_key: str
+    his_webhook_secrets: tuple[str, str]  # the one in use, and the one before it
 
 
 def from_environment() -> Surroundings:
@@ -28,8 +31,10 @@ def from_environment() -> Surroundings:
     get = os.environ
     return Surroundings(
         connector=get["CONNECTOR_URL"],
-        rejecting_connector=get["REJECTING_CONNECTOR_URL"],
+        other_connector=get["OTHER_CONNECTOR_URL"],
         trustomer=get["DHOS_TRUSTOMER_API_HOST"],
+        epr=get["EPR_URL"],
+        mirth=get["MIRTH_URL"],
         network_control=get["NETWORK_CONTROL"],
         rabbitmq_host=get["BEHIND_NETWORK_HOST"],
         rabbitmq_port=int(get["BEHIND_NETWORK_PORT"]),
@@ -40,4 +45,5 @@ def from_environment() -> Surroundings:
         key=get["HS_KEY"],
         adapter_issuer=get["EPR_SERVICE_ADAPTER_ISSUER"],
         adapter_key=get["EPR_SERVICE_ADAPTER_HS_KEY"],
+        his_webhook_secrets=(get["HIS_WEBHOOK_SECRET"], get["HIS_WEBHOOK_SECRET_PREVIOUS"]),
     )

@@ -9,6 +9,7 @@ import jwt
 from driver.surroundings import Surroundings
 
 WRITE, READ = "write:hl7_message", "read:hl7_message"
+WRITE_HIS = "write:his"
 BOTH = f"{WRITE} {READ}"
 MINUTES = 600
 

@@ -1,8 +1,9 @@
-"""A network between the Connector and RabbitMQ: a TCP proxy whose line can be cut and restored.
+"""The network around the Connector: TCP proxies whose lines can be cut and restored, one by one.
 
-Run `python -m fakes.network`. NETWORK_LISTEN and NETWORK_TARGET are `host:port`; NETWORK_CONTROL is
-the `host:port` where one line, `cut` or `restore`, is answered with `done`. While cut, open
-connections are gone and new ones are refused, as when the broker is stopped.
+Run `python -m fakes.network`. NETWORK_LINES names the lines, `name=listen=target` each, both ends
+`host:port`, with spaces between. NETWORK_CONTROL is the `host:port` where one line of text, such as
+`cut epr` or `restore epr`, is answered with `done`. While a line is cut, open connections are gone
+and new ones are refused, as when what it leads to is stopped.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from contextlib import suppress
 _CHUNK = 65536
 
 
-class Network:
+class Line:
     """The line between whoever connects to `listen` and `target`; both are (host, port)."""
 
     def __init__(self, listen: tuple[str, int], target: tuple[str, int]) -> None:
@@ -62,28 +63,32 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     writer.close()
 
 
-async def _obey(network: Network, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Answer one control connection: one line in, one line out."""
-    orders = {b"cut": network.cut, b"restore": network.restore}
-    order = orders.get((await reader.readline()).strip())
-    if order is not None:
-        await order()
-    writer.write(b"done\n" if order else b"unknown order\n")
+async def _obey(lines: dict[str, Line], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer one control connection: one line of text in, one out."""
+    order, _, name = (await reader.readline()).decode().strip().partition(" ")
+    line = lines.get(name)
+    if line is not None and order in ("cut", "restore"):
+        await (line.cut() if order == "cut" else line.restore())
+        writer.write(b"done\n")
+    else:
+        writer.write(b"unknown order\n")
     await writer.drain()
     writer.close()
 
 
-def _address(name: str) -> tuple[str, int]:
-    host, _, port = os.environ[name].rpartition(":")
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
     return host, int(port)
 
 
 async def main() -> None:
     """Serve until the process is ended."""
-    network = Network(_address("NETWORK_LISTEN"), _address("NETWORK_TARGET"))
-    await network.restore()
-    host, port = _address("NETWORK_CONTROL")
-    control = await asyncio.start_server(lambda reader, writer: _obey(network, reader, writer), host, port)
+    ends = [entry.split("=") for entry in os.environ["NETWORK_LINES"].split()]
+    lines = {name: Line(_address(listen), _address(target)) for name, listen, target in ends}
+    for line in lines.values():
+        await line.restore()
+    host, port = _address(os.environ["NETWORK_CONTROL"])
+    control = await asyncio.start_server(lambda reader, writer: _obey(lines, reader, writer), host, port)
     await control.serve_forever()
 
 

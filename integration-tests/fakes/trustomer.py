@@ -2,7 +2,7 @@
 
 Run `python -m fakes.trustomer`. TRUSTOMER_LISTEN is `host:port`; CUSTOMER_CODE and POLARIS_API_KEY are
 what the Connector has to come with. `/control` is for the tests: GET shows what was asked for, PUT
-takes `{"failing": bool, "inbound": {...}}`.
+takes `{"failing": bool, "changes": {section: {entry: value}}}`, which stand in for what it says else.
 """
 
 import json
@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 from typing import Any
 
+#: Quick to try again, so that tests need not wait; an attempt may take its time on a slow machine.
+_DELIVERY = {"schedule": [0.2, 0.5, *[1] * 10], "jitter": 0, "timeout": 3, "grace": 1}
 #: A configuration as the predecessor's service gives it, with entries that concern others.
 CONFIGURATION: dict[str, Any] = {
     "hl7_config": {
@@ -22,7 +24,20 @@ CONFIGURATION: dict[str, Any] = {
         "outgoing_sending_facility": "DHOS",
         "outgoing_timestamp_format": "%Y%m%d%H%M%S.%L%z",
     },
-    "send_config": {"generate_oru_messages": False, "oxygen_masks": []},
+    "send_config": {
+        "generate_oru_messages": True,
+        "oxygen_masks": [
+            {"code": "RA", "id": "m1", "name": "Room Air"},
+            {"code": "V{mask_percent}", "id": "m2", "name": "Venturi"},
+        ],
+    },
+    "deliveries": {"epr": _DELIVERY, "mirth": _DELIVERY},
+    "his": {
+        "hospitals": [
+            {"code": "ALH-MAIN", "name": "ALH-main", "time_zone": "Asia/Riyadh", "ids": ["1", "ALH-main"]}
+        ],
+        "rate_limits": {"*": {"events_per_hour": 1_000_000, "requests_per_minute": 1_000_000}},
+    },
     "news2_config": {"not": "ours"},
 }
 
@@ -34,7 +49,7 @@ class Trustomer:
     customer_code: str
     api_key: str
     failing: bool = False
-    inbound: dict[str, Any] = field(default_factory=dict)
+    changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     answered: dict[str, int] = field(default_factory=dict)  # HTTP status -> how often
     lock: Lock = field(default_factory=Lock)
 
@@ -43,8 +58,8 @@ class Trustomer:
         with self.lock:
             status = self._status(path, headers)
             self.answered[str(status)] = self.answered.get(str(status), 0) + 1
-            body = CONFIGURATION | ({"inbound": self.inbound} if self.inbound else {})
-            return status, body if status == 200 else {"error": status}
+            changed = {name: CONFIGURATION.get(name, {}) | change for name, change in self.changes.items()}
+            return status, CONFIGURATION | changed if status == 200 else {"error": status}
 
     def _status(self, path: str, headers: dict[str, str]) -> int:
         if self.failing:
@@ -75,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
         orders = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.trustomer.lock:
             self.trustomer.failing = orders["failing"]
-            self.trustomer.inbound = orders["inbound"]
+            self.trustomer.changes = orders["changes"]
         self._send(200, {})
 
     def log_message(self, *_: object) -> None:

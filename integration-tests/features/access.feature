@@ -32,3 +32,33 @@ Feature: Only those with a good token get in
     Given the EPR has sent an admission
     When the EPR asks for the message
     Then the request is refused with 403
+
+  Scenario Outline: Only the platform may send to the hospital
+    When somebody posts <what> with a token <flaw>
+    Then the request is refused with <status>
+    And nothing is kept of it
+
+    Examples:
+      | what               | flaw                    | status |
+      | an observation set | that is garbage         | 401    |
+      | an observation set | signed with another key | 401    |
+      | an observation set | expired                 | 401    |
+      | an observation set | without the scope       | 403    |
+      | a CDA document     | that is garbage         | 401    |
+      | a CDA document     | for another audience    | 401    |
+      | a CDA document     | not signed at all       | 401    |
+      | a CDA document     | without the scope       | 403    |
+
+  Scenario Outline: The EPR service adapter may not
+    When the EPR service adapter posts <what>
+    Then the request is refused with 403
+    And nothing is kept of it
+
+    Examples:
+      | what               |
+      | an observation set |
+      | a CDA document     |
+
+  Scenario: Who may write may not therefore look at deliveries
+    When somebody who may only write asks for the deliveries
+    Then the request is refused with 403

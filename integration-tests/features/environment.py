@@ -10,7 +10,7 @@ from behave.model import Scenario
 from driver import surroundings
 from driver.connector import Connector
 from driver.messages import Patient, Sender
-from driver.orders import Network, Trustomer
+from driver.orders import Destination, Network, Trustomer
 from driver.platform import LEGACY_KEY, Platform
 
 
@@ -27,26 +27,32 @@ def before_all(context: Any) -> None:
     around = surroundings.from_environment()
     context.around = around
     context.connector = Connector(around.connector, around)
-    context.rejecting_connector = Connector(around.rejecting_connector, around)
+    context.other_connector = Connector(around.other_connector, around)
     context.network = Network(around.network_control)
     context.trustomer = Trustomer(around.trustomer)
+    context.destinations = {"epr": Destination(around.epr), "mirth": Destination(around.mirth)}
     context.platform = Platform(around, LEGACY_KEY)
     context.add_cleanup(context.platform.leave)
 
 
 def before_scenario(context: Any, scenario: Scenario) -> None:
-    """A sender and a patient of its own for every scenario."""
+    """A sender and a patient of its own for every scenario, and nothing broken."""
     if context.stack is None and "local" in scenario.effective_tags:
         scenario.skip("it stops single processes, which only works without Docker")
         return
     context.sender = Sender()
     context.patient = Patient()
     context.sent = []
+    context.posted = []
     context.add_cleanup(_mend, context)
 
 
 def _mend(context: Any) -> None:
-    context.network.restore()
+    for line in Network.LINES:
+        context.network.restore(line)
     context.trustomer.order()
+    for destination in context.destinations.values():
+        destination.behave()
     if context.stack is not None:
         context.stack.relay.start()
+        context.stack.deliver.start()

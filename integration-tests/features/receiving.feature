@@ -43,12 +43,3 @@ Feature: An EPR sends HL7 v2 messages
   Scenario: What is no HL7 message at all is refused with an error in JSON
     When the EPR sends bytes that are no HL7 message
     Then the request is refused with 400
-
-  Scenario Outline: Nothing goes out to the hospital yet
-    When the platform posts <document>
-    Then the request is refused with 501
-
-    Examples:
-      | document           |
-      | an observation set |
-      | a CDA document     |

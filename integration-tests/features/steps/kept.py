@@ -13,8 +13,9 @@ def stored(context: Any) -> dict[str, Any]:
 
 
 @step("the Connector rejects repeats")
-def use_rejecting_connector(context: Any) -> None:
-    context.connector = context.rejecting_connector
+@step("the Connector knows no Mirth")
+def use_other_connector(context: Any) -> None:
+    context.connector = context.other_connector
 
 
 @step("it is acknowledged with {code:w}")

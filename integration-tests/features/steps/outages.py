@@ -9,12 +9,12 @@ from driver.waiting import eventually
 
 @step("RabbitMQ is away")
 def cut_network(context: Any) -> None:
-    context.network.cut()
+    context.network.cut("rabbitmq")
 
 
 @step("RabbitMQ is back")
 def restore_network(context: Any) -> None:
-    context.network.restore()
+    context.network.restore("rabbitmq")
 
 
 @step("the relay is killed")

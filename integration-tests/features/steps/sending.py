@@ -3,7 +3,6 @@
 import base64
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 from behave import step
 
@@ -135,22 +134,3 @@ def send_nonsense(context: Any) -> None:
     body = {"type": "HL7v2", "body": base64.b64encode(b"this is no HL7 message").decode()}
     token = tokens.epr_adapter(context.around)
     context.response = context.connector.request("POST", "/dhos/v1/message", token=token, json=body)
-
-
-@step("the platform posts an observation set")
-def post_observations(context: Any) -> None:
-    data = {
-        "patient": {"uuid": str(uuid4()), "first_name": None, "last_name": None, "dob": None, "sex": None},
-        "encounter": {"epr_encounter_id": context.patient.visit},
-        "observation_set": {"uuid": str(uuid4()), "record_time": "2026-01-01T12:00:00.000Z"},
-    }
-    body = {"actions": [{"name": "process_observation_set", "data": data}]}
-    token = tokens.internal(context.around)
-    context.response = context.connector.request("POST", "/dhos/v1/oru_message", token=token, json=body)
-
-
-@step("the platform posts a CDA document")
-def post_document(context: Any) -> None:
-    body = {"type": "HL7v3CDA", "content": "<ClinicalDocument/>"}
-    token = tokens.internal(context.around)
-    context.response = context.connector.request("POST", "/dhos/v1/cda_message", token=token, json=body)
