@@ -9,13 +9,32 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import delay, drain, machine, memory, posting, search, yardsticks
+from benchmarks import (
+    backlog,
+    beside,
+    delay,
+    deliveries,
+    drain,
+    events,
+    his,
+    machine,
+    memory,
+    mllp,
+    posting,
+    search,
+    xml,
+    yardsticks,
+)
 from benchmarks.harness import Bench
 from benchmarks.ratios import ratios
 from benchmarks.table import Row, as_json, lines
 
 _PARTS: dict[str, Callable[[Bench], list[Row]]] = {
-    each.PART: each.measure for each in (yardsticks, posting, delay, drain, memory, search)
+    each.PART: each.measure
+    for each in (
+        *(yardsticks, posting, mllp, events, his, delay, drain),
+        *(deliveries, beside, backlog, xml, memory, search),
+    )
 }
 
 
@@ -36,7 +55,7 @@ def _options() -> argparse.Namespace:
         help="keep-alive connections to post with (1,8,32)",
     )
     parser.add_argument("--web-processes", type=int, default=2, help="WEB_PROCESSES (2)")
-    parser.add_argument("--waiting", type=int, default=100_000, help="outbox rows to drain (100000)")
+    parser.add_argument("--waiting", type=int, default=100_000, help="rows of a backlog (100000)")
     parser.add_argument("--messages", type=int, default=100_000, help="messages of the memory part (100000)")
     parser.add_argument("--rows", type=int, default=1_000_000, help="messages to search in (1000000)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")

@@ -1,15 +1,14 @@
 """Starts the real thing for a measurement: an own database and virtual host, web processes and relay.
 
-The database is one of its own on the server DATABASE_HOST names (DATABASE_PORT, DATABASE_USER and
-DATABASE_PASSWORD as in the service), or on an embedded server started for the run. RabbitMQ is the
-one on RABBITMQ_HOST (127.0.0.1), with a virtual host of its own made by `rabbitmqctl`.
+Which database that is `database.py` says; RabbitMQ is the one on RABBITMQ_HOST (127.0.0.1), with a
+virtual host of its own made by `rabbitmqctl`.
 """
 
 import argparse
 import os
 import secrets
-import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -17,8 +16,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -26,8 +25,8 @@ import psycopg
 
 from benchmarks import machine
 from benchmarks.broker import Broker
-from dhos_connector_api.db.embedded import EmbeddedPostgres, free_port
-from dhos_connector_api.db.engine import DatabaseAddress
+from benchmarks.database import connect, is_here, own_database
+from dhos_connector_api.db.embedded import free_port
 
 _ROOT = Path(__file__).parents[1]
 _START_SECONDS = 30
@@ -42,14 +41,20 @@ class Bench:
         self.options = options
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
+        self.mllp_port = free_port()
         self._keys = {"HS_KEY": secrets.token_hex(64), "EPR_SERVICE_ADAPTER_HS_KEY": secrets.token_hex(64)}
+        self._settings: dict[str, str] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> "Bench":
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="connector-bench-")))
-        self.database = self._stack.enter_context(_own_database(self._folder, keep=self.options.keep))
+        self.database = self._stack.enter_context(own_database(self._folder, keep=self.options.keep))
         self.broker = self._stack.enter_context(Broker.own())
-        self._run("migrate")
+        self.command("migrate")
+        text = (
+            f'[[listener]]\nname = "bench"\nhost = "127.0.0.1"\nport = {self.mllp_port}\nframe_timeout = 5\n'
+        )
+        (self._folder / "listeners.toml").write_text(text)
         return self
 
     def __exit__(
@@ -72,10 +77,27 @@ class Bench:
             "SERVER_HOST": "127.0.0.1",
             "SERVER_PORT": str(self.port),
             "WEB_PROCESSES": str(self.options.web_processes),
+            "MLLP_LISTENERS": str(self._folder / "listeners.toml"),
             "LOCAL_STATE": str(self._folder / "state"),
+            **self._settings,
         }
 
-    def _run(self, *arguments: str) -> str:
+    @contextmanager
+    def settings(self, **more: str) -> Iterator[None]:
+        """Start processes with these settings besides."""
+        before, self._settings = self._settings, {**self._settings, **more}
+        try:
+            yield
+        finally:
+            self._settings = before
+
+    def write(self, name: str, content: str) -> Path:
+        """A file of that name that is gone after the run."""
+        path = self._folder / name
+        path.write_text(content)
+        return path
+
+    def command(self, *arguments: str) -> str:
         """The output of one command of the Connector."""
         command = [sys.executable, "-m", "dhos_connector_api", *arguments]
         done = subprocess.run(
@@ -85,9 +107,15 @@ class Bench:
             raise SystemExit(f"{' '.join(arguments)} failed: {done.stderr.strip()[-2000:]}")
         return done.stdout.strip()
 
+    def site(self, text: str) -> None:
+        """Let the processes that start from now on have that site configuration (TOML)."""
+        path = self._folder / "site.toml"
+        path.write_text(text)
+        self._settings["SITE_CONFIG"] = str(path)
+
     def token(self, issuer: str) -> str:
         """A token that outlives the run, of `epr_adapter` or `internal`."""
-        return self._run("token", "--issuer", issuer, "--seconds", "86400")
+        return self.command("token", "--issuer", issuer, "--seconds", "86400")
 
     @contextmanager
     def web(self) -> Iterator[int]:
@@ -100,6 +128,24 @@ class Bench:
     def relay(self) -> Iterator[int]:
         """The relay. Gives its pid."""
         with self._process("relay") as process:
+            yield process.pid
+
+    @contextmanager
+    def deliver(self) -> Iterator[int]:
+        """The delivery process. Gives its pid."""
+        with self._process("deliver") as process:
+            yield process.pid
+
+    @contextmanager
+    def mllp(self) -> Iterator[int]:
+        """The MLLP process, listening on `mllp_port` of 127.0.0.1. Gives its pid."""
+        with self._process("mllp") as process:
+            deadline = time.monotonic() + _START_SECONDS
+            while time.monotonic() < deadline and process.poll() is None:
+                with suppress(OSError):
+                    socket.create_connection(("127.0.0.1", self.mllp_port), timeout=1).close()
+                    break
+                time.sleep(0.1)
             yield process.pid
 
     @contextmanager
@@ -164,7 +210,7 @@ class Bench:
 
     def postgres_pids(self) -> set[int]:
         """PostgreSQL's processes that work for us; empty when the server is on another machine."""
-        if not _is_here(self.database.host):
+        if not is_here(self.database.host):
             return set()
         with self.connect() as connection:
             rows = connection.execute(
@@ -180,58 +226,22 @@ class Bench:
             version = connection.execute("SHOW server_version").fetchone()
         return {"PostgreSQL": str(version[0] if version else "?"), "RabbitMQ": self.broker.version()}
 
-    def meter(self, *, web: int | None = None, relay: int | None = None) -> machine.Meter:
-        """A meter of the processes of this run."""
+    def meter(
+        self,
+        *,
+        web: int | None = None,
+        relay: int | None = None,
+        deliver: int | None = None,
+        mllp: int | None = None,
+    ) -> machine.Meter:
+        """A meter of the processes of this run: those started for it, and what they work with."""
+        started = {"web": web, "mllp": mllp, "relay": relay, "deliver": deliver}
         groups: dict[str, Callable[[], Iterable[int]]] = {
-            "web": lambda: machine.tree(web) if web else (),
-            "relay": lambda: machine.tree(relay) if relay else (),
+            name: partial(machine.tree, pid) for name, pid in started.items() if pid
+        }
+        groups |= {
             "PostgreSQL": self.postgres_pids,
             "RabbitMQ": lambda: self.broker.pids,
             "load": lambda: (os.getpid(),),
         }
         return machine.Meter(groups)
-
-
-def connect(address: DatabaseAddress) -> "psycopg.Connection[tuple[object, ...]]":
-    """A connection in autocommit."""
-    return psycopg.connect(
-        host=address.host, port=address.port, dbname=address.name, user=address.user,
-        password=address.password, autocommit=True,
-    )  # fmt: skip
-
-
-def _is_here(host: str) -> bool:
-    return host.startswith("/") or host in ("127.0.0.1", "::1", "localhost")
-
-
-@contextmanager
-def _server(folder: Path) -> Iterator[DatabaseAddress]:
-    if host := os.environ.get("DATABASE_HOST"):
-        yield DatabaseAddress(
-            host=host,
-            port=int(os.environ.get("DATABASE_PORT", "5432")),
-            name="postgres",
-            user=os.environ.get("DATABASE_USER", "postgres"),
-            password=os.environ.get("DATABASE_PASSWORD"),
-        )
-        return
-    embedded = EmbeddedPostgres(folder / "postgres")
-    try:
-        yield embedded.start()
-    finally:
-        embedded.stop()
-        shutil.rmtree(folder / "postgres", ignore_errors=True)
-
-
-@contextmanager
-def _own_database(folder: Path, *, keep: bool) -> Iterator[DatabaseAddress]:
-    with _server(folder) as server, connect(server) as administration:
-        name = f"connector_bench_{secrets.token_hex(4)}"
-        administration.execute(f'CREATE DATABASE "{name}"'.encode())
-        try:
-            yield replace(server, name=name)
-        finally:
-            if keep:
-                print(f"kept: database {name}")
-            else:
-                administration.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())

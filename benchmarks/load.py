@@ -86,7 +86,7 @@ class _Client(asyncio.Protocol):
         answers = self._plan.answers
         now = monotonic()
         self._waits = False
-        if answer.startswith(b"HTTP/1.1 200"):
+        if answer.startswith(b"HTTP/1.1 2"):
             answers.times.append((self._number, self._sent, now))
         else:
             self._failed(answer[:300])
@@ -137,7 +137,7 @@ def send(
 ) -> Answers:
     """Send `requests` until they or the `seconds` have run out; `rate` a second in all, 0: no limit.
 
-    Ends the run with the first answer that was not 200.
+    Ends the run when an answer was not 2xx.
     """
     answers = uvloop.run(_run(port, connections, zip(itertools.count(), requests), seconds, rate))
     if answers.failures:

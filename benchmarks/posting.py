@@ -53,8 +53,8 @@ def _accepted(bench: Bench) -> Row:
     """Every answer was 200; this says that every message was also accepted and queued."""
     with bench.connect() as connection:
         row = connection.execute(
-            "SELECT (SELECT count(*) FROM message WHERE state <> 'accepted')"
-            " + (SELECT count(*) FROM message m WHERE NOT EXISTS"
+            "SELECT (SELECT count(*) FROM message WHERE src_description = 'tie' AND state <> 'accepted')"
+            " + (SELECT count(*) FROM message m WHERE src_description = 'tie' AND NOT EXISTS"
             " (SELECT FROM outbox o WHERE o.message_uuid = m.uuid))"
         ).fetchone()
     return Row(

@@ -13,7 +13,8 @@ import hl7
 from psycopg import pq
 
 from benchmarks import echo, load, machine, sample
-from benchmarks.harness import Bench, connect
+from benchmarks.database import connect
+from benchmarks.harness import Bench
 from benchmarks.table import Row, quantile
 from dhos_connector_api.db.engine import DatabaseAddress
 
@@ -92,7 +93,7 @@ def _echo(bench: Bench) -> list[Row]:
             stack.enter_context(bench.process("benchmarks.echo", str(port), subprocess.DEVNULL))
             for _ in range(processes)
         ]
-        _wait_for(port)
+        wait_for(port)
         requests = [
             sample.request(number, run="echo", host="echo", token="-" * 300, path=echo.PATH)
             for number in range(20_000)
@@ -112,7 +113,8 @@ def _echo(bench: Bench) -> list[Row]:
     ]
 
 
-def _wait_for(port: int) -> None:
+def wait_for(port: int) -> None:
+    """Return once somebody listens there. Raises SystemExit when nobody does within 20 s."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:
@@ -120,4 +122,4 @@ def _wait_for(port: int) -> None:
             return
         except OSError:
             time.sleep(0.1)
-    raise SystemExit("the echo server did not start")
+    raise SystemExit("a server of the measurements did not start")

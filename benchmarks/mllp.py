@@ -1,0 +1,128 @@
+"""MLLP under load: messages a second, how long each took, who spent the CPU; beside python-hl7."""
+
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from benchmarks import machine, mllp_load, sample
+from benchmarks.harness import Bench
+from benchmarks.load import Answers
+from benchmarks.table import Row, quantile
+from dhos_connector_api.db.embedded import free_port
+
+PART = "mllp"
+_CONNECTIONS = (1, 8, 64)
+_WARM_UP = 2000
+_MOST_A_SECOND = 6000
+_LEAST_RATE = {64: 2000}
+_MOST_P99 = {64: 100}
+#: Peers that never finish a frame, a third of them holding much; those that do nothing at all among them.
+_SLOW, _MUCH = 500, 200_000
+_MOST_HELD = 300.0  # MB: 256 is what connections of a process may hold
+
+
+def frames(count: int) -> Iterator[bytes]:
+    """That many frames, each with a control id that was never sent before."""
+    run = secrets.token_hex(3)
+    return iter([b"\x0b" + sample.hl7(number, run=run) + b"\x1c\r" for number in range(count)])
+
+
+def measure(bench: Bench) -> list[Row]:
+    """Rate, p50/p95/p99 from last byte to ACK, CPU a message; python-hl7's server; slow peers."""
+    rows: list[Row] = []
+    with bench.mllp() as mllp, bench.relay() as relay:
+        meter = bench.meter(mllp=mllp, relay=relay)
+        for connections in _CONNECTIONS:
+            mllp_load.send(bench.mllp_port, frames(_WARM_UP), connections=max(8, connections))
+            prepared = frames(int(bench.options.seconds * _MOST_A_SECOND))
+            meter.start()
+            answers = mllp_load.send(
+                bench.mllp_port, prepared, connections=connections, seconds=bench.options.seconds
+            )
+            rows += _rows(connections, answers, meter.stop())
+        rows += _beside_slow_peers(bench, mllp)
+        bench.wait_until_published()
+    return [*rows, *_yardstick(bench), _missing(bench)]
+
+
+def _rows(connections: int, answers: Answers, spent: dict[str, float]) -> list[Row]:
+    name, count = f"{connections:2d} senders", len(answers.times)
+    rows = [Row(PART, f"{name}: rate", answers.rate, "messages/s", least=_LEAST_RATE.get(connections))]
+    for share in (0.5, 0.95, 0.99):
+        most = _MOST_P99.get(connections) if share == 0.99 else None
+        milliseconds = quantile(answers.milliseconds, share)
+        rows.append(Row(PART, f"{name}: p{share * 100:.0f}", milliseconds, "ms", most=most))
+    rows += [
+        Row(PART, f"{name}: CPU {group}", seconds * 1000 / count, "ms/message")
+        for group, seconds in spent.items()
+    ]
+    return rows
+
+
+def _beside_slow_peers(bench: Bench, mllp: int) -> list[Row]:
+    """Honest senders beside slow and half-open ones, and what these cost in memory."""
+    children = sorted(machine.tree(mllp) - {mllp})
+    before = sum(machine.resident_megabytes(pid) for pid in children)
+    with ExitStack() as stack:
+        for number in range(_SLOW):
+            peer = stack.enter_context(socket.create_connection(("127.0.0.1", bench.mllp_port)))
+            if number % 3 == 0:
+                peer.sendall(b"\x0bMSH|^~\\&|")
+            elif number % 3 == 1:
+                peer.sendall(b"\x0b" + b"x" * _MUCH)
+        answers = mllp_load.send(bench.mllp_port, frames(20_000), connections=8, seconds=4)
+        during = sum(machine.resident_megabytes(pid) for pid in children)
+    name = f"8 senders beside {_SLOW} slow peers"
+    note = f"{before:.0f} -> {during:.0f} MB RSS, {len(children)} processes"
+    return [
+        Row(PART, f"{name}: rate", answers.rate, "messages/s"),
+        Row(PART, f"{name}: p99", quantile(answers.milliseconds, 0.99), "ms"),
+        Row(PART, f"{name}: growth", during - before, "MB", most=_MOST_HELD, note=note),
+    ]
+
+
+def _yardstick(bench: Bench) -> list[Row]:
+    rows = []
+    with _hl7_server(bench) as (port, pid):
+        meter = machine.Meter({"hl7": lambda: (pid,)})
+        for connections in _CONNECTIONS:
+            prepared = frames(int(bench.options.seconds * _MOST_A_SECOND))
+            meter.start()
+            answers = mllp_load.send(
+                port, prepared, connections=connections, seconds=min(bench.options.seconds, 5.0)
+            )
+            cpu = meter.stop()["hl7"] * 1000 / len(answers.times)
+            note = f"p99 {quantile(answers.milliseconds, 0.99):.1f} ms, CPU {cpu:.3f} ms/message"
+            name = f"{connections:2d} senders: python-hl7's server, only create_ack"
+            rows.append(Row(PART, name, answers.rate, "messages/s", note=note))
+    return rows
+
+
+@contextmanager
+def _hl7_server(bench: Bench) -> Iterator[tuple[int, int]]:
+    port = free_port()
+    with bench.process("benchmarks.mllp_echo", str(port), subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield port, process.pid
+
+
+def _missing(bench: Bench) -> Row:
+    """Every message was answered AA; this says that every one is stored, and was queued."""
+    with bench.connect() as connection:
+        row = connection.execute(
+            "SELECT (SELECT count(*) FROM message WHERE state <> 'accepted')"
+            " + (SELECT count(*) FROM message m WHERE NOT EXISTS"
+            " (SELECT FROM outbox o WHERE o.message_uuid = m.uuid))"
+        ).fetchone()
+    return Row(
+        PART, "messages not accepted or not queued", float(str(row[0] if row else "nan")), "messages", most=0
+    )
