@@ -27,6 +27,7 @@ def endpoints() -> Iterator[str]:
     for each in specification.operations(specification.load()):
         scopes = [scope for one in each.definition["security"] for names in one.values() for scope in names]
         scope = ", ".join(f"`{name}`" for name in dict.fromkeys(scopes)) or "-"
+        scope += " or an API key" if {"api_key": []} in each.definition["security"] else ""
         yield f"| `{each.path}` | {each.method.upper()} | {scope} | {_cell(each.definition['summary'])} |"
 
 
