@@ -105,16 +105,20 @@ class Database:
             yield connection
 
     @contextmanager
-    def pipeline(self) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
-        """A transaction of psycopg's whose statements travel together; committed when the block ends.
+    def pipeline(self) -> Iterator["psycopg.Cursor[tuple[Any, ...]]"]:
+        """A cursor of psycopg's whose statements travel together; committed when the block ends.
 
-        Results can be read after the block. Where a statement fails, nothing is kept.
+        Results can be read after the block. Where a statement fails, nothing is kept: the pool undoes
+        what a connection given back to it left open. BEGIN and COMMIT travel with the rest; each end
+        of psycopg's own `transaction()` would wait for the server.
         """
         with storage_errors(), self.engine.connect() as connection:
             wire: psycopg.Connection[tuple[Any, ...]] = connection.connection.driver_connection  # type: ignore[assignment]
             try:
-                with wire.pipeline(), wire.transaction():
-                    yield wire
+                with wire.pipeline():
+                    wire.execute("BEGIN")
+                    yield wire.cursor()
+                    wire.execute("COMMIT")
             except psycopg.Error:
                 if wire.closed:
                     connection.invalidate()  # SQLAlchemy has not seen it break

@@ -4,6 +4,7 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -15,6 +16,7 @@ from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.intake.keep_together import keep_together, order
 from dhos_connector_api.intake.receive_batch import answer_batch, receive_batch
 from dhos_connector_api.intake.receive_hl7 import Door, Intake, Receipt, Received, receive
+from dhos_connector_api.messages import store
 from tests.db.test_receive_hl7 import INTAKE, NARROW, REJECTING, count, published, stored
 from tests.hl7_builders import adt
 
@@ -103,10 +105,28 @@ def test_an_answer_that_was_lost_after_the_commit_is_found_again(database: Datab
     assert count(database) == 2
 
 
-def test_a_lost_connection_is_replaced_by_the_next_group(database: Database) -> None:
-    own = Database(
+def _of_one_connection(database: Database) -> Database:
+    return Database(
         create_engine(database.engine.url, pool_size=1, max_overflow=0, isolation_level="AUTOCOMMIT")
     )
+
+
+def test_a_group_that_failed_leaves_no_transaction_open(database: Database) -> None:
+    own = _of_one_connection(database)
+    pair = [(received.row, received.effects) for received in (_received(adt()), _received(adt()))]
+    refused = replace(pair[1][0], content="\x00")
+    with pytest.raises(psycopg.DataError):
+        store.insert_all(own, [pair[0], (refused, pair[1][1])], window=INTAKE.duplicate_window)
+    with own.statements() as connection:
+        driven = connection.connection.driver_connection
+        assert isinstance(driven, psycopg.Connection)
+        assert driven.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+    assert count(database) == 0
+    own.engine.dispose()
+
+
+def test_a_lost_connection_is_replaced_by_the_next_group(database: Database) -> None:
+    own = _of_one_connection(database)
     with own.statements() as connection:
         pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
     assert all(keep_together(own, [_received(adt()), _received(adt())]))
