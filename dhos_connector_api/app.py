@@ -70,9 +70,13 @@ def database_address(settings: Settings) -> DatabaseAddress:
     )
 
 
-def open_database(settings: Settings, *, pool_size: int = 1, statement_timeout: float = 60) -> Database:
+def open_database(
+    settings: Settings, *, pool_size: int = 1, statement_timeout: float = 60, lock_timeout: float = 0
+) -> Database:
     """The database for a command or a worker. `statement_timeout` is in seconds."""
-    options = engine_options(pool_size=pool_size, statement_timeout=statement_timeout)
+    options = engine_options(
+        pool_size=pool_size, statement_timeout=statement_timeout, lock_timeout=lock_timeout
+    )
     return Database(create_engine(database_address(settings).url(), **options))
 
 
@@ -126,7 +130,12 @@ def create_mllp(settings: Settings, *, shared: bool) -> MllpServer:
     if not settings.dhos_trustomer_api_host:
         intake()
     threads = server.THREADS + server.LARGE_THREADS
-    database = open_database(settings, pool_size=threads, statement_timeout=STATEMENT_TIMEOUT)
+    database = open_database(
+        settings,
+        pool_size=threads,
+        statement_timeout=STATEMENT_TIMEOUT,
+        lock_timeout=server.LOCK_TIMEOUT,
+    )
     return MllpServer(listening, Desk(database, intake, send_later=send_later).answer, shared=shared)
 
 

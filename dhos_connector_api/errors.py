@@ -62,6 +62,10 @@ class StorageUnavailable(ConnectorError):
     """PostgreSQL did not answer in time; the same request may succeed soon (HTTP 503)."""
 
 
+class StorageBusy(StorageUnavailable):
+    """One statement waited too long for another's work; PostgreSQL itself is there (HTTP 503)."""
+
+
 class BrokerUnavailable(ConnectorError):
     """RabbitMQ did not answer; no request depends on it, only workers meet this."""
 

@@ -138,3 +138,11 @@ def _pv1(given: dict[str, str]) -> Fields:
         45: given["discharged"],
     }
     return {number: text for number, text in fields.items() if text}
+
+
+def many_merges() -> bytes:
+    """A small message that is accepted, and brings envelopes of some two hundred times its size."""
+    header, evn, _ = adt("A40").split(b"\r", 2)
+    pid = b"PID|1||7001^^^RBH-MRN^MRN||" + b"\x01" * 700 + b"||19800101|F"
+    merges = [b"MRG|%d^^^RBH-MRN^MRN" % number for number in range(200)]
+    return b"\r".join([header, evn, pid, *merges, b""])

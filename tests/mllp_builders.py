@@ -16,7 +16,7 @@ from dhos_connector_api.hl7v2.framing import END, START, framed
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, Code
 from dhos_connector_api.mllp.answering import Answer, Taken
-from dhos_connector_api.mllp.committer import Done
+from dhos_connector_api.mllp.committer import Done, Job
 from dhos_connector_api.mllp.connection import Connection
 from dhos_connector_api.mllp.listeners import Listener
 from dhos_connector_api.mllp.port import Port, Room
@@ -102,11 +102,9 @@ class Line:
         self.memory = memory or Memory()
         self.now = 0.0
         self.wire = Wire()
-        self.waiting: list[tuple[Taken, Done]] = []
+        self.waiting: list[Job] = []
         self.room = Room(most_held)
-        port = Port(
-            terms or listener(), lambda taken, done: self.waiting.append((taken, done)), self._time, self.room
-        )
+        port = Port(terms or listener(), self._submit, self._time, self.room)
         port.enter("127.0.0.1")
         self.port = port
         self.connection = Connection(port, "127.0.0.1")
@@ -115,6 +113,10 @@ class Line:
     def _time(self) -> float:
         return self.now
 
+    def _submit(self, taken: Taken, done: Done) -> Job:
+        self.waiting.append(job := Job(taken, done))
+        return job
+
     def send(self, data: bytes) -> None:
         """Bytes of the peer, as far as they are read; a paused reader gets none."""
         self.connection.data_received(data)
@@ -122,8 +124,9 @@ class Line:
     def answer(self) -> None:
         """Answer what waits, and what follows from that."""
         while self.waiting:
-            taken, done = self.waiting.pop(0)
-            done(self.memory.answer([taken])[0])
+            job = self.waiting.pop(0)
+            if (taken := job.take()) is not None:
+                job.done(self.memory.answer([taken])[0])
 
     def later(self, seconds: float) -> None:
         """Let time pass, as the server's sweep sees it."""

@@ -6,9 +6,7 @@ from dhos_connector_api.api import call
 from dhos_connector_api.api.services import services
 from dhos_connector_api.errors import BadInput, StorageUnavailable
 from dhos_connector_api.hl7v2.batch import MOST_MESSAGES
-from dhos_connector_api.intake import receive_hl7
-from dhos_connector_api.intake.keep_together import keep_together
-from dhos_connector_api.intake.receive_batch import answer_batch, receive_batch
+from dhos_connector_api.intake.receive_batch import answer_batch, receive_batch, take_apart
 from dhos_connector_api.intake.receive_hl7 import Door
 
 MEDIA_TYPE = "application/hl7-v2-batch"
@@ -18,22 +16,19 @@ _DOOR = Door(answers_unreadable=True)
 def post_batch() -> flask.Response:
     """Keep every message of the batch, commit, and answer with the batch of their acknowledgements."""
     here, parts = call.current(), services()
-    received = receive_batch(
-        flask.request.get_data(),
+    file = take_apart(flask.request.get_data())
+    if file is None:
+        raise BadInput(f"a batch may have {MOST_MESSAGES} messages, and not be in UTF-16")
+    if not file.batches:
+        raise BadInput("the request needs a batch")
+    receipts = receive_batch(
+        file,
+        parts.database,
         parts.intake(),
         created_by=here.caller,
         correlation_id=here.request_id,
         door=_DOOR,
     )
-    if received is None:
-        raise BadInput(f"a batch may have {MOST_MESSAGES} messages, and not be in UTF-16")
-    if not received.file.batches:
-        raise BadInput("the request needs a batch")
-    receipts = keep_together(parts.database, received.messages)
-    kept = [receipt for receipt in receipts if receipt is not None]
-    for one, receipt in zip(received.messages, receipts, strict=True):
-        if receipt is not None:
-            receive_hl7.count(one, receipt)
-    if len(kept) < len(receipts):
+    if receipts is None:
         raise StorageUnavailable("not every message of the batch is stored; send it again")
-    return flask.Response(answer_batch(received, kept), content_type=MEDIA_TYPE)
+    return flask.Response(answer_batch(file, receipts), content_type=MEDIA_TYPE)

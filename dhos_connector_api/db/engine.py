@@ -15,15 +15,28 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from dhos_connector_api.errors import StorageUnavailable
+from dhos_connector_api.errors import StorageBusy, StorageUnavailable
 
 #: Seconds until an attempt to connect, to get a pooled connection, to run a statement gives up.
 CONNECT_TIMEOUT = 3
 POOL_TIMEOUT = 2
 STATEMENT_TIMEOUT = 5
+#: What the server does with each session. The last five let go of what a process holds that stands
+#: still within a transaction, or whose host has gone.
+_SESSION = {
+    "timezone": "UTC",
+    "jit": "off",
+    "idle_in_transaction_session_timeout": "10s",
+    "tcp_keepalives_idle": "2",
+    "tcp_keepalives_interval": "1",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "5000",
+}
 #: PostgreSQL error classes that pass by themselves: connection, resources, operator intervention,
 #: rolled-back transaction (deadlock, serialisation), and a lock not available in time.
 _PASSING = ("08", "53", "57", "40", "55")
+#: Of these, what says that this statement met another's: cancelled for its time, or for a lock.
+_BUSY = ("57014", "55P03", "40001", "40P01")
 #: What psycopg itself raises for these; SQLAlchemy wraps it but in `Database.pipeline`.
 _DRIVER_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 #: Everything that writing may raise: the database is away, or will not have what it was given.
@@ -57,12 +70,20 @@ class DatabaseAddress:
         )
 
 
-def engine_options(*, pool_size: int, statement_timeout: float = STATEMENT_TIMEOUT) -> dict[str, Any]:
+def engine_options(
+    *, pool_size: int, statement_timeout: float = STATEMENT_TIMEOUT, lock_timeout: float = 0
+) -> dict[str, Any]:
     """Options for SQLAlchemy's `create_engine`: bounded waits everywhere, times in UTC.
+
+    Timeouts are seconds; 0: locks are waited for as long as the statement may take.
 
     Connections commit each statement by themselves; a transaction is what has to ask. The other way
     round every message would pay for switching over and back.
     """
+    session = _SESSION | {
+        "statement_timeout": str(int(statement_timeout * 1000)),
+        "lock_timeout": str(int(lock_timeout * 1000)),
+    }
     return {
         "isolation_level": "AUTOCOMMIT",
         "pool_size": pool_size,
@@ -74,10 +95,11 @@ def engine_options(*, pool_size: int, statement_timeout: float = STATEMENT_TIMEO
         "connect_args": {
             "connect_timeout": CONNECT_TIMEOUT,
             "application_name": "dhos-connector-api",
-            "options": f"-c statement_timeout={int(statement_timeout * 1000)} -c timezone=UTC -c jit=off",
+            "options": " ".join(f"-c {setting}={value}" for setting, value in session.items()),
             "keepalives_idle": 2,
             "keepalives_interval": 1,
             "keepalives_count": 3,
+            "tcp_user_timeout": 5000,  # keepalives wait while something sent is not acknowledged
         },
     }
 
@@ -127,10 +149,12 @@ class Database:
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """Turn what passes by itself into StorageUnavailable; leave every other error as it is."""
+    """Turn what passes by itself into StorageUnavailable or StorageBusy; leave other errors as they are."""
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout, *_DRIVER_AWAY) as error:
+        if getattr(getattr(error, "orig", error), "sqlstate", None) in _BUSY:
+            raise StorageBusy("the database could not do it in time") from error
         raise StorageUnavailable("the database did not answer") from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""

@@ -1,35 +1,64 @@
 """Keep several messages in one transaction; one that cannot be kept never takes the others with it."""
 
 import logging
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 
+from dhos_connector_api import clock
 from dhos_connector_api.db.engine import FAILURES, Database
+from dhos_connector_api.errors import StorageBusy, StorageUnavailable
 from dhos_connector_api.hl7v2.rules import Code
 from dhos_connector_api.intake.receive_hl7 import Receipt, Received, duplicate_key, first_receipt, keep
-from dhos_connector_api.log import where
+from dhos_connector_api.log import correlation_id, where
 from dhos_connector_api.messages import store
 
 _log = logging.getLogger(__name__)
 
 #: Messages in one transaction: more would gain little, and hold their keys for long.
 MOST = 64
-#: When storing fails so often in a row the database is away, and the rest is not tried.
+#: Bytes of messages and of their envelopes after which a transaction takes no more.
+MOST_BYTES = 4_000_000
+#: Seconds after which what is left is given up: others wait behind it.
+LONGEST = 15.0
+#: When the database is away so often in a row, the rest is not tried.
 _HOPELESS = 2
 
 
-def keep_together(database: Database, messages: Sequence[Received]) -> list[Receipt | None]:
+class Patience:
+    """How long a caller goes on trying: not when the database is away, and not for ever."""
+
+    def __init__(self, seconds: float = LONGEST) -> None:
+        self._end = clock.monotonic() + seconds
+        self._away = 0
+
+    @property
+    def left(self) -> bool:
+        """Whether to try once more."""
+        return self._away < _HOPELESS and clock.monotonic() < self._end
+
+    def tried(self, error: Exception | None) -> None:
+        """Note how a try ended. One refused message, or one held key, says nothing of the next."""
+        away = isinstance(error, StorageUnavailable) and not isinstance(error, StorageBusy)
+        self._away = self._away + 1 if away else 0
+
+
+def keep_together(
+    database: Database, messages: Iterable[Received], patience: Patience | None = None
+) -> list[Receipt | None]:
     """Store messages in their order, and find which are duplicates. When it returns all is committed.
 
     A receipt for each; None for one that could not be stored: it must not be acknowledged. Messages
     of several senders should come sorted by `order`, so that two groups do not wait for each other
     in a circle; where they do all the same, PostgreSQL ends one, and its messages are kept one by one.
     """
-    receipts: list[Receipt | None] = []
-    left = iter(messages)
-    while group := list(islice(left, MOST)):
-        receipts += _keep_group(database, group)
-    return receipts
+    return [receipt for _, receipt in kept(database, messages, patience or Patience())]
+
+
+def kept(
+    database: Database, messages: Iterable[Received], patience: Patience
+) -> Iterator[tuple[Received, Receipt | None]]:
+    """As `keep_together`, each message with its receipt; reads no further than it keeps together."""
+    for group in groups(messages):
+        yield from zip(group, _keep_group(database, group, patience), strict=True)
 
 
 def order(received: Received) -> bytes:
@@ -37,17 +66,31 @@ def order(received: Received) -> bytes:
     return received.effects.key or b""
 
 
-def _keep_group(database: Database, group: Sequence[Received]) -> list[Receipt | None]:
-    if len(group) == 1:  # one statement is its own transaction
-        return _one_by_one(database, group)
+def groups(messages: Iterable[Received]) -> Iterator[list[Received]]:
+    """Messages as they are kept together: so many, and so much, that memory stays bounded."""
+    group: list[Received] = []
+    size = 0
+    for one in messages:
+        group.append(one)
+        size += len(one.row.received) + sum(len(each.body) for each in one.effects.envelopes)
+        if len(group) == MOST or size > MOST_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def _keep_group(database: Database, group: Sequence[Received], patience: Patience) -> list[Receipt | None]:
+    if len(group) == 1 or not patience.left:  # one statement is its own transaction
+        return _one_by_one(database, group, patience)
     at_once = [one for one in group if _new(one)]
     try:
-        kept = _insert(database, at_once)
+        done = _insert(database, at_once)
     except FAILURES as error:
         _log.warning("messages are stored one by one", extra={"messages": len(group), "cause": where(error)})
-        return _one_by_one(database, group)
-    receipts = iter(_one_by_one(database, [one for one in group if id(one) not in kept]))
-    return [first_receipt(one) if id(one) in kept else next(receipts) for one in group]
+        return _one_by_one(database, group, patience)
+    receipts = iter(_one_by_one(database, [one for one in group if id(one) not in done], patience))
+    return [first_receipt(one) if id(one) in done else next(receipts) for one in group]
 
 
 def _new(received: Received) -> bool:
@@ -61,24 +104,28 @@ def _insert(database: Database, messages: Sequence[Received]) -> set[int]:
     if not messages:
         return set()
     pairs = [(one.row, one.effects) for one in messages]
-    kept = store.insert_all(database, pairs, window=messages[0].intake.duplicate_window)
-    return {id(one) for one, done in zip(messages, kept, strict=True) if done}
+    done = store.insert_all(database, pairs, window=messages[0].intake.duplicate_window)
+    return {id(one) for one, new in zip(messages, done, strict=True) if new}
 
 
-def _one_by_one(database: Database, messages: Sequence[Received]) -> list[Receipt | None]:
-    receipts: list[Receipt | None] = []
-    failures = 0
-    for one in messages:
-        receipt = _keep_alone(database, one) if failures < _HOPELESS else None
-        failures = 0 if receipt else failures + 1
-        receipts.append(receipt)
-    return receipts
+def _one_by_one(database: Database, messages: Sequence[Received], patience: Patience) -> list[Receipt | None]:
+    return [_keep_alone(database, one, patience) if patience.left else None for one in messages]
 
 
-def _keep_alone(database: Database, received: Received) -> Receipt | None:
+def _keep_alone(database: Database, received: Received, patience: Patience) -> Receipt | None:
+    correlation_id.set(received.row.correlation_id)
     try:
         with database.statements() as connection:
-            return keep(connection, received)
+            receipt = keep(connection, received)
     except FAILURES as error:
-        _log.error("a message was not stored", extra={"cause": where(error)})
+        patience.tried(error)
+        _log.error("a message was not stored", extra=about(received, error))
         return None
+    patience.tried(None)
+    return receipt
+
+
+def about(received: Received, error: Exception) -> dict[str, str]:
+    """What a log line says of a message that was not stored."""
+    control_id = (received.row.message_control_id or "")[:64]
+    return {"message_uuid": str(received.row.uuid), "control_id": control_id, "cause": where(error)}

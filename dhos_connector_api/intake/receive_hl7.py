@@ -19,7 +19,7 @@ from dhos_connector_api import clock
 from dhos_connector_api.actions.extract import extract
 from dhos_connector_api.actions.facts import Facts, facts, header_facts
 from dhos_connector_api.actions.merges import merges
-from dhos_connector_api.errors import StorageUnavailable, UnreadableMessage
+from dhos_connector_api.errors import StorageBusy, UnreadableMessage
 from dhos_connector_api.hl7v2 import rules
 from dhos_connector_api.hl7v2.acknowledge import acknowledge, refuse_unreadable
 from dhos_connector_api.hl7v2.read import Defect, Message, read, read_text
@@ -239,7 +239,7 @@ def keep(connection: Connection, received: Received) -> Receipt:
     """Store the message, or find that it is a duplicate. The caller answers when it is committed.
 
     However it ends, one statement at most has written: nothing is ever half kept. Raises
-    StorageUnavailable when the answer would have to be guessed.
+    StorageUnavailable, StorageBusy when the answer would have to be guessed.
     """
     window = received.intake.duplicate_window
     message, verdict = received.message, received.verdict
@@ -259,7 +259,7 @@ def keep(connection: Connection, received: Received) -> Receipt:
             store.insert(connection, received.row, received.effects, window=window)
         return first_receipt(received)
     if holder is None:
-        raise StorageUnavailable("the control id was taken and released in the same moment")
+        raise StorageBusy("the control id was taken and released in the same moment")
     if not repeats:
         return _refused(connection, received, message, holder, rules.DUPLICATE, "conflict")
     # What was accepted once stays acknowledged, even where today's rules would refuse it.

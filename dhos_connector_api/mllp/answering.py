@@ -7,6 +7,8 @@ acknowledgement.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -16,17 +18,21 @@ from dhos_connector_api.deliveries import send
 from dhos_connector_api.deliveries.send import Sending
 from dhos_connector_api.hl7v2 import batch, modes, rules
 from dhos_connector_api.hl7v2.acknowledge import acknowledge
+from dhos_connector_api.hl7v2.batch import File
 from dhos_connector_api.hl7v2.framing import Frame, framed
-from dhos_connector_api.hl7v2.modes import Due
+from dhos_connector_api.hl7v2.modes import Condition, Due
 from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.intake import keep_together as keeping
 from dhos_connector_api.intake import receive_hl7
-from dhos_connector_api.intake.receive_batch import ReceivedBatch, answer_batch, receive_batch
+from dhos_connector_api.intake.keep_together import Patience
+from dhos_connector_api.intake.receive_batch import answer_batch, receive_batch, take_apart
 from dhos_connector_api.intake.receive_hl7 import Door, Intake, Receipt, Received, ack_control_id
 from dhos_connector_api.mllp.admission import TOO_LONG, TOO_MANY
 from dhos_connector_api.mllp.listeners import Listener
 
 _log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +75,59 @@ class Desk:
         Raises SiteUnavailable while the site's configuration has never been fetched: none is stored.
         """
         intake = self._intake()
-        read = [_receive(taken, intake) for taken in group]
-        kept = self._keep(group, read)
-        return [_answer(taken, each, kept) for taken, each in zip(group, read, strict=True)]
+        files = [_file(taken) for taken in group]
+        single = [taken for taken, file in zip(group, files, strict=True) if file is None]
+        answers = iter(self._answer_messages(single, intake))
+        return [
+            next(answers) if file is None else _surely(self._answer_batch, taken, file, intake)
+            for taken, file in zip(group, files, strict=True)
+        ]
+
+    def _answer_messages(self, group: Sequence[Taken], intake: Intake) -> list[Answer | None]:
+        answers: list[Answer | None] = []
+        patience, frames = Patience(), iter(group)
+        for read in keeping.groups(_receive(taken, intake) for taken in group):
+            taken = list(islice(frames, len(read)))
+            kept = self._keep(taken, read, patience)
+            answers += [_surely(_answer, *each) for each in zip(taken, read, kept, strict=True)]
+        return answers
+
+    def _answer_batch(self, taken: Taken, file: File, intake: Intake) -> Answer | None:
+        log.correlation_id.set(taken.correlation_id)
+        receipts = receive_batch(
+            file,
+            self._database,
+            intake,
+            created_by=taken.listener.name,
+            correlation_id=taken.correlation_id,
+            door=taken.door,
+        )
+        if receipts is None:
+            return None
+        codes = tuple(str(receipt.code or Code.AR) for receipt in receipts)
+        return Answer(framed(answer_batch(file, receipts)), codes)
 
     def _keep(
-        self, group: Sequence[Taken], read: Sequence[Received | ReceivedBatch]
-    ) -> dict[int, Receipt | None]:
-        """The receipts by the `id` of what was received. Nobody's order but a batch's own is touched."""
+        self, group: Sequence[Taken], read: Sequence[Received], patience: Patience
+    ) -> list[Receipt | None]:
+        """A receipt for each; those whose acknowledgement is a delivery are kept each with its own."""
         kept: dict[int, Receipt | None] = {}
-        alone: list[Received] = []
-        in_batches: list[Received] = []
+        together: list[Received] = []
         for taken, each in zip(group, read, strict=True):
-            if isinstance(each, ReceivedBatch):
-                in_batches += each.messages
-            elif _answers_later(taken, each):
-                kept[id(each)] = self._keep_to_deliver(taken, each)
+            if _answers_later(taken, each):
+                kept[id(each)] = _surely(self._keep_to_deliver, taken, each, patience)
             else:
-                alone.append(each)
-        together = [*sorted(alone, key=keeping.order), *in_batches]
-        receipts = keeping.keep_together(self._database, together)
-        return kept | {id(each): receipt for each, receipt in zip(together, receipts, strict=True)}
+                together.append(each)
+        together.sort(key=keeping.order)
+        receipts = keeping.keep_together(self._database, together, patience)
+        kept |= {id(each): receipt for each, receipt in zip(together, receipts, strict=True)}
+        return [kept[id(each)] for each in read]
 
-    def _keep_to_deliver(self, taken: Taken, received: Received) -> Receipt | None:
+    def _keep_to_deliver(self, taken: Taken, received: Received, patience: Patience) -> Receipt | None:
         """Store one message and, in the same transaction, the delivery of its application acknowledgement."""
+        if not patience.left:
+            return None
+        log.correlation_id.set(taken.correlation_id)
         sending = None
         try:
             with self._database.transaction() as connection:
@@ -100,24 +135,46 @@ class Desk:
                 if self._send_later is not None and _due(taken, received, receipt).application:
                     sending = self._send_later(connection, taken, receipt)
         except FAILURES as error:
-            _log.error("a message was not stored", extra={"cause": log.where(error)})
+            patience.tried(error)
+            _log.error("a message was not stored", extra=keeping.about(received, error))
             return None
+        patience.tried(None)
         if sending is not None:
             send.count(sending)
         return receipt
 
 
-def _receive(taken: Taken, intake: Intake) -> Received | ReceivedBatch:
-    raw, name, correlation_id = taken.frame.content, taken.listener.name, taken.correlation_id
+def _surely(step: Callable[..., Result | None], taken: Taken, *rest: Any) -> Result | None:
+    """What a step gives for one frame; a failure of ours costs that frame its answer, and no other."""
+    try:
+        return step(taken, *rest)
+    except Exception as error:  # noqa: BLE001  the last resort, frame by frame
+        log.correlation_id.set(taken.correlation_id)
+        _log.error("a frame was not answered", extra={"cause": log.where(error)})
+        return None
+
+
+def _file(taken: Taken) -> File | None:
+    """The batch a frame brings, where it brings one that can be taken."""
+    content = taken.frame.content
+    return take_apart(content) if taken.frame.whole and batch.is_batch(content) else None
+
+
+def _receive(taken: Taken, intake: Intake) -> Received:
+    """Read one message. What begins as a batch does comes here when it has too many messages."""
+    log.correlation_id.set(taken.correlation_id)
     door = taken.door
     if not taken.frame.whole:
         door = _TOO_LONG
-    elif batch.is_batch(raw):
-        received = receive_batch(raw, intake, created_by=name, correlation_id=correlation_id, door=taken.door)
-        if received is not None:
-            return received
+    elif batch.is_batch(taken.frame.content):
         door = _TOO_MANY
-    return receive_hl7.receive(raw, intake, created_by=name, correlation_id=correlation_id, door=door)
+    return receive_hl7.receive(
+        taken.frame.content,
+        intake,
+        created_by=taken.listener.name,
+        correlation_id=taken.correlation_id,
+        door=door,
+    )
 
 
 _TOO_LONG = Door(objects=lambda _message: TOO_LONG, answers_unreadable=True)
@@ -125,27 +182,19 @@ _TOO_MANY = Door(objects=lambda _message: TOO_MANY, answers_unreadable=True)
 
 
 def _answers_later(taken: Taken, received: Received) -> bool:
-    """Whether the application acknowledgement travels by itself; original mode has no other to send."""
+    """Whether an application acknowledgement travels by itself; original mode has no other to send."""
     if taken.listener.application_ack != "delivery" or received.message is None:
         return False
-    return modes.wanted(received.message, taken.listener.mode) != modes.ORIGINAL
+    asked = modes.wanted(received.message, taken.listener.mode).application
+    return asked is not None and asked is not Condition.NEVER
 
 
-def _answer(
-    taken: Taken, received: Received | ReceivedBatch, kept: dict[int, Receipt | None]
-) -> Answer | None:
-    messages = received.messages if isinstance(received, ReceivedBatch) else (received,)
-    receipts = [receipt for one in messages if (receipt := kept[id(one)]) is not None]
-    log.correlation_id.set(taken.correlation_id)
-    for one in messages:
-        if receipt := kept[id(one)]:
-            receive_hl7.count(one, receipt)
-    if len(receipts) < len(messages):
+def _answer(taken: Taken, received: Received, receipt: Receipt | None) -> Answer | None:
+    if receipt is None:
         return None
-    if isinstance(received, ReceivedBatch):
-        codes = tuple(str(receipt.code or Code.AR) for receipt in receipts)
-        return Answer(framed(answer_batch(received, receipts)), codes)
-    parts = _parts(taken, received, receipts[0])
+    log.correlation_id.set(taken.correlation_id)
+    receive_hl7.count(received, receipt)
+    parts = _parts(taken, received, receipt)
     return Answer(b"".join(framed(ack) for _, ack in parts), tuple(code for code, _ in parts))
 
 

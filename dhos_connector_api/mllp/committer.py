@@ -17,7 +17,24 @@ _log = logging.getLogger(__name__)
 Done = Callable[[Answer | None], None]
 
 
-class _Job(NamedTuple):
+class Job:
+    """A frame that waits to be answered, until a thread takes it or its connection takes it back."""
+
+    __slots__ = ("_waiting", "done")
+
+    def __init__(self, taken: Taken, done: Done) -> None:
+        self._waiting = [taken]
+        self.done = done
+
+    def take(self) -> Taken | None:
+        """The frame, for whoever asks first; its memory is theirs then."""
+        try:
+            return self._waiting.pop()  # one step: no lock is needed
+        except IndexError:
+            return None
+
+
+class _InHand(NamedTuple):
     taken: Taken
     done: Done
 
@@ -42,14 +59,19 @@ class Committer:
         self._answer = answer
         self._loop = loop
         self._most = most
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._threads = [Thread(target=self._work, name=f"{name}-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
             thread.start()
 
-    def submit(self, taken: Taken, done: Done) -> None:
-        """Have a frame answered; `done` gets the answer, or None where there must not be one."""
-        self._jobs.put(_Job(taken, done))
+    def submit(self, taken: Taken, done: Done) -> Job:
+        """Have a frame answered; `done` gets the answer, or None where there must not be one.
+
+        Who takes the job back in time hears nothing more of it, and nothing is stored.
+        """
+        job = Job(taken, done)
+        self._jobs.put(job)
+        return job
 
     def close(self, *, seconds: float) -> None:
         """Let the threads end once they have answered what was submitted; wait so long for each."""
@@ -61,32 +83,34 @@ class Committer:
     def _work(self) -> None:
         while (first := self._jobs.get()) is not None:
             group = self._gather(first)
+            if not group:
+                continue
             MLLP_GROUP.observe(len(group))
             answers = self._answers(group)
             with suppress(RuntimeError):  # the event loop has ended, and nobody waits any more
                 self._loop.call_soon_threadsafe(_hand_back, group, answers)
 
-    def _gather(self, first: _Job) -> list[_Job]:
-        group = [first]
-        try:
-            while len(group) < self._most:
+    def _gather(self, first: Job) -> list[_InHand]:
+        group: list[_InHand] = []
+        job: Job | None = first
+        with suppress(Empty):
+            while job is not None:
+                if (taken := job.take()) is not None:
+                    group.append(_InHand(taken, job.done))
+                if len(group) == self._most:
+                    return group
                 job = self._jobs.get_nowait()
-                if job is None:
-                    self._jobs.put(None)  # one of the threads is to end; it will be this one, later
-                    break
-                group.append(job)
-        except Empty:
-            pass
+            self._jobs.put(None)  # one of the threads is to end; it will be this one, later
         return group
 
-    def _answers(self, group: Sequence[_Job]) -> Sequence[Answer | None]:
+    def _answers(self, group: Sequence[_InHand]) -> Sequence[Answer | None]:
         try:
-            return self._answer([job.taken for job in group])
+            return self._answer([each.taken for each in group])
         except Exception as error:  # noqa: BLE001  the last resort: a thread must not end, nobody waits for ever
             _log.error("frames were not answered", extra={"frames": len(group), "cause": where(error)})
             return [None] * len(group)
 
 
-def _hand_back(group: Sequence[_Job], answers: Sequence[Answer | None]) -> None:
-    for job, answer in zip(group, answers, strict=True):
-        job.done(answer)
+def _hand_back(group: Sequence[_InHand], answers: Sequence[Answer | None]) -> None:
+    for each, answer in zip(group, answers, strict=True):
+        each.done(answer)

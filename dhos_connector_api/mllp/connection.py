@@ -1,7 +1,6 @@
 """One MLLP connection: frames in, one at a time and in order; acknowledgements out; never a hang.
 
-Whatever the peer does, a connection waits for something with a deadline, or has a frame in hand that
-is being stored, which has deadlines of its own.
+Whatever the peer or the database does, a connection waits for something that has a deadline.
 """
 
 import asyncio
@@ -13,6 +12,7 @@ from dhos_connector_api.intake.receive_hl7 import Door
 from dhos_connector_api.mllp import tls
 from dhos_connector_api.mllp.admission import objections
 from dhos_connector_api.mllp.answering import Answer, Taken
+from dhos_connector_api.mllp.committer import Job
 from dhos_connector_api.mllp.port import Port
 
 #: After so many oddities, or bytes outside a frame, a peer is no MLLP sender, or a broken one.
@@ -20,6 +20,9 @@ MOST_ODDITIES = 100
 MOST_STRAY = 4096
 #: Bytes every connection may hold, however full the process is.
 FAIR = 65_536
+#: Seconds until a frame in hand must have been answered, behind all that waits before it. Where the
+#: database says nothing at all, the peer is told so by the end of its connection.
+LONGEST_IN_HAND = 120.0
 #: Seconds a peer has to take its last answer and to go, once we have said goodbye.
 FAREWELL = 1.0
 _NEVER = float("inf")
@@ -36,10 +39,11 @@ class Connection(asyncio.Protocol):
         self._door = Door()
         self._transport: asyncio.Transport | None = None
         self._in_hand: Frame | None = None
+        self._job: Job | None = None
         self._since = 0.0  # when its last byte was read
         self._frames = self._oddities = self._held = 0
         self._reading, self._writing = True, True  # False: paused
-        self._peer_ended = self._draining = self._leaving = False
+        self._peer_ended = self._draining = self._leaving = self._gone = False
         self._reason = "closed by the peer"
 
     @property
@@ -94,7 +98,11 @@ class Connection(asyncio.Protocol):
         self._leaving = True
         if (last := self._deframer.finish()) is not None:
             self._port.dropped(self._peer, last.why, last.size)
-        self._port.room.held -= self._held
+        if self._job is not None and self._job.take() is not None:
+            self._port.outcome("dropped: the sender has gone")
+            self._in_hand = None
+        self._gone = True
+        self._count_held()
         self._port.open.discard(self)
         expected = self._reason in {"closed by the peer", "shutdown"}
         self._port.leave(self._peer, self._reason, expected=expected, frames=self._frames)
@@ -141,9 +149,9 @@ class Connection(asyncio.Protocol):
     def _take(self, frame: Frame) -> None:
         self._frames += 1
         self._in_hand, self._since = frame, self._port.now()
-        self.deadline = _NEVER
+        self._wait(LONGEST_IN_HAND, "not stored in time")
         taken = Taken(frame, self._port.listener, self._door, f"{self._name}-{self._frames}")
-        self._port.submit(taken, self._answered)
+        self._job = self._port.submit(taken, self._answered)
 
     def _drop(self, dropped: Dropped) -> None:
         self._oddities += 1
@@ -162,9 +170,10 @@ class Connection(asyncio.Protocol):
             self._read(on=True)
 
     def _answered(self, answer: Answer | None) -> None:
-        port, self._in_hand = self._port, None
+        port, self._in_hand, self._job = self._port, None, None
         if self._transport is None or self._transport.is_closing():
             port.outcome("not stored" if answer is None else "not answered: the sender has gone")
+            self._count_held()
         elif answer is None:
             port.outcome("not stored")
             self.abort("not stored")
@@ -213,8 +222,9 @@ class Connection(asyncio.Protocol):
     def _count_held(self) -> None:
         """Keep the process's count of bytes; where there is no room, whoever holds much has to go."""
         room = self._port.room
-        held = self._deframer.held + (len(self._in_hand.content) if self._in_hand else 0)
+        waiting = 0 if self._gone else self._deframer.held
+        held = waiting + (len(self._in_hand.content) if self._in_hand else 0)
         room.held += held - self._held
         self._held = held
-        if room.held > room.most and held > FAIR:
+        if room.held > room.most and held > FAIR and not self._gone:
             self.abort("no room")

@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from dhos_connector_api.errors import BadSetting
+from dhos_connector_api.hl7v2.batch import is_batch
+from dhos_connector_api.hl7v2.framing import Frame
 from dhos_connector_api.log import where
 from dhos_connector_api.mllp import tls
 from dhos_connector_api.mllp.answering import Answer, Taken
-from dhos_connector_api.mllp.committer import Committer, Done
+from dhos_connector_api.mllp.committer import Committer, Done, Job
 from dhos_connector_api.mllp.connection import Connection
 from dhos_connector_api.mllp.listeners import Listener
 from dhos_connector_api.mllp.port import Peer, Port, Room
@@ -19,12 +21,14 @@ from dhos_connector_api.mllp.port import Peer, Port, Room
 _log = logging.getLogger(__name__)
 
 #: Threads that store frames, and with them database connections. With one, what arrives while it works
-#: makes the next group; several processes use several cores. The other is for large frames alone,
-#: which hold nobody else up there.
+#: makes the next group; several processes use several cores. The other is for large frames and batches
+#: alone, which hold nobody else up there.
 THREADS, LARGE_THREADS = 1, 1
 LARGE = 100_000
 #: Frames in a group.
 MOST_TOGETHER = 64
+#: Seconds a statement waits for another's key: shorter than its own time, for others wait behind it.
+LOCK_TIMEOUT = 1.0
 #: Bytes all connections together may hold.
 MOST_HELD = 256_000_000
 #: Seconds the frames in hand have to be answered when the process is told to stop.
@@ -75,8 +79,8 @@ class Server:
         large = Committer(self._answer, loop, name="mllp-large", threads=LARGE_THREADS, most=1)
         self._committers = [usual, large]
 
-        def submit(taken: Taken, done: Done) -> None:
-            (large if taken.frame.size > LARGE else usual).submit(taken, done)
+        def submit(taken: Taken, done: Done) -> Job:
+            return (large if _is_large(taken.frame) else usual).submit(taken, done)
 
         for listener, bound, context in zip(self._listeners, self._sockets, self._contexts, strict=True):
             bound.listen(_BACKLOG)
@@ -169,6 +173,10 @@ class Server:
             accepted.close()
             if not connection.made:  # else it takes its leave itself
                 port.leave(peer, "TLS failed", expected=False, cause=type(error).__name__)
+
+
+def _is_large(frame: Frame) -> bool:
+    return frame.size > LARGE or is_batch(frame.content)
 
 
 def _overdue(connections: Sequence[Peer], now: float) -> None:

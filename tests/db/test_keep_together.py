@@ -8,17 +8,17 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine, text
 
-from dhos_connector_api import clock
-from dhos_connector_api.db.engine import Database
+from dhos_connector_api.db.engine import Database, engine_options
 from dhos_connector_api.hl7v2 import rules
 from dhos_connector_api.hl7v2.read import Message, read
 from dhos_connector_api.hl7v2.rules import Code, Verdict
-from dhos_connector_api.intake.keep_together import keep_together, order
-from dhos_connector_api.intake.receive_batch import answer_batch, receive_batch
+from dhos_connector_api.intake.keep_together import Patience, keep_together, order
+from dhos_connector_api.intake.receive_batch import answer_batch, receive_batch, take_apart
 from dhos_connector_api.intake.receive_hl7 import Door, Intake, Receipt, Received, receive
 from dhos_connector_api.messages import store
 from tests.db.test_receive_hl7 import INTAKE, NARROW, REJECTING, count, published, stored
-from tests.hl7_builders import adt
+from tests.hl7_builders import adt, many_merges
+from tests.outages import Away
 
 DOOR = Door(answers_unreadable=True)
 
@@ -88,12 +88,37 @@ def test_a_message_the_database_refuses_does_not_take_the_others_with_it(
     assert len(published(database)) == 3
 
 
-@pytest.mark.parametrize("number", [1, 2, 100])
-def test_nothing_is_acknowledged_while_the_database_is_away(number: int) -> None:
-    away = Database(create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing"))
-    before = clock.monotonic()
-    assert keep_together(away, [_received(adt()) for _ in range(number)]) == [None] * number
-    assert clock.monotonic() - before < 30, "it gives up soon"
+def test_refused_messages_side_by_side_do_not_take_the_others_with_them(database: Database) -> None:
+    bad = [replace(one, row=replace(one.row, content="\x00")) for one in (_received(adt()) for _ in range(4))]
+    group = [_received(adt()), *bad, *(_received(adt()) for _ in range(20))]
+    receipts = keep_together(database, group)
+    assert [receipt is None for receipt in receipts] == [False, *[True] * 4, *[False] * 20]
+
+
+def test_keys_that_somebody_holds_do_not_keep_the_others_back(database: Database) -> None:
+    held = [_received(adt()) for _ in range(3)]
+    impatient = engine_options(pool_size=1, lock_timeout=0.2)
+    own = Database(create_engine(database.engine.url, **impatient))
+    with database.transaction() as frozen:
+        for one in held:
+            store.insert(frozen, one.row, one.effects, window=INTAKE.duplicate_window)
+        again = [_received(one.row.received) for one in held]
+        receipts = keep_together(own, [*again, *(_received(adt()) for _ in range(10))])
+    assert [receipt is None for receipt in receipts] == [*[True] * 3, *[False] * 10]
+    own.engine.dispose()
+
+
+@pytest.mark.parametrize("number", [1, 2, 640])
+def test_nothing_is_acknowledged_while_the_database_is_away_and_it_gives_up_soon(number: int) -> None:
+    away = Away()
+    assert keep_together(away.database, [_received(adt()) for _ in range(number)]) == [None] * number
+    assert away.tries <= 3
+
+
+def test_what_takes_too_long_is_given_up() -> None:
+    away = Away()
+    assert keep_together(away.database, [_received(adt())], Patience(seconds=0)) == [None]
+    assert away.tries == 0
 
 
 @pytest.mark.parametrize("intake", [INTAKE, REJECTING])
@@ -170,10 +195,13 @@ def _batch(*messages: bytes, count_of: int | None = None) -> bytes:
 
 
 def _receive_batch(database: Database, raw: bytes) -> list[Any]:
-    received = receive_batch(raw, INTAKE, created_by="listener", correlation_id="request-1", door=DOOR)
-    assert received is not None
-    receipts = keep_together(database, received.messages)
-    return answer_batch(received, [receipt for receipt in receipts if receipt]).split(b"\r")
+    file = take_apart(raw)
+    assert file is not None
+    receipts = receive_batch(
+        file, database, INTAKE, created_by="listener", correlation_id="request-1", door=DOOR
+    )
+    assert receipts is not None
+    return answer_batch(file, receipts).split(b"\r")
 
 
 def test_a_broken_message_in_a_batch_does_not_stop_the_others(database: Database) -> None:
@@ -201,7 +229,32 @@ def test_a_batch_sent_again_gets_the_same_acknowledgements(database: Database) -
 
 def test_a_batch_of_more_messages_than_we_take_is_not_taken_apart() -> None:
     raw = _batch(*[b"MSH|\r"] * 10_001)
-    assert receive_batch(raw, INTAKE, created_by=None, correlation_id="", door=DOOR) is None
+    assert take_apart(raw) is None
+
+
+def _read_and_kept(database: Database, raw: bytes) -> list[int]:
+    """How many messages of a batch were stored when each was read."""
+    seen: list[int] = []
+
+    def transform(content: str) -> str:
+        seen.append(count(database))
+        return content
+
+    file = take_apart(raw)
+    assert file is not None
+    watched = replace(INTAKE, transform=transform)
+    assert receive_batch(file, database, watched, created_by=None, correlation_id="request-1", door=DOOR)
+    return seen
+
+
+def test_no_more_of_a_batch_is_in_memory_than_is_kept_together(database: Database) -> None:
+    seen = _read_and_kept(database, _batch(*[adt() for _ in range(150)]))
+    assert seen == [0] * 64 + [64] * 64 + [128] * 22
+
+
+def test_messages_that_bring_much_are_kept_in_smaller_groups(database: Database) -> None:
+    seen = _read_and_kept(database, _batch(*[many_merges() for _ in range(12)]))
+    assert max(read - stored for read, stored in enumerate(seen)) < 8
 
 
 def test_the_answer_names_the_batch(database: Database) -> None:

@@ -1,6 +1,7 @@
 """The MLLP door before a real database: what each message is answered, kept, and not answered."""
 
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from random import Random
@@ -10,15 +11,17 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.hl7v2.framing import framed
+from dhos_connector_api.hl7v2.batch import is_batch
+from dhos_connector_api.hl7v2.framing import Frame, framed
 from dhos_connector_api.hl7v2.modes import Mode
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.intake.receive_hl7 import Receipt
+from dhos_connector_api.intake.receive_hl7 import Door, Receipt
 from dhos_connector_api.mllp.answering import Answer, Desk, Taken
 from dhos_connector_api.mllp.listeners import Sender
 from tests.db.test_receive_hl7 import INTAKE, REJECTING, count, published
-from tests.hl7_builders import adt
-from tests.mllp_builders import Client, Memory, Running, msa, serving
+from tests.hl7_builders import adt, many_merges
+from tests.mllp_builders import Client, Memory, Running, listener, msa, serving
+from tests.outages import Away
 
 
 @pytest.fixture
@@ -229,6 +232,66 @@ def test_a_failure_of_ours_ends_the_connection_and_nothing_else() -> None:
         bad.send(framed(adt(family="POISON")))
         assert bad.rest() == b""
         assert msa(good.ask(adt()))[0] == "AA"
+
+
+def _taken(raw: bytes, **changes: Any) -> Taken:
+    return Taken(Frame(raw, len(raw)), listener(**changes), Door(), "test-1")
+
+
+def test_a_failure_of_ours_with_one_frame_costs_the_others_nothing(database: Database) -> None:
+    def send_later(_connection: Connection, _taken: Taken, _receipt: Receipt) -> None:
+        raise RuntimeError
+
+    bad = _taken(adt(MSH_15="AL", MSH_16="AL"), application_ack="delivery")
+    answers = Desk(database, lambda: INTAKE, send_later).answer([_taken(adt()), bad, _taken(adt())])
+    assert [answer.codes if answer else None for answer in answers] == [("AA",), None, ("AA",)]
+    assert count(database) == 2
+
+
+def test_acknowledgements_by_delivery_are_given_up_too_while_the_database_is_away() -> None:
+    away = Away()
+    group = [_taken(adt(MSH_15="AL", MSH_16="AL"), application_ack="delivery") for _ in range(64)]
+    assert Desk(away.database, lambda: INTAKE, None).answer(group) == [None] * 64
+    assert away.tries <= 3
+
+
+def test_where_no_acknowledgement_is_to_be_delivered_messages_are_kept_together(database: Database) -> None:
+    group = [_taken(adt(MSH_15="AL", MSH_16="NE"), application_ack="delivery") for _ in range(3)]
+    answers = Desk(database, lambda: INTAKE, None).answer(group)
+    assert [answer.codes if answer else None for answer in answers] == [("CA",)] * 3
+    with database.statements() as connection:
+        transactions = connection.execute(text("SELECT count(DISTINCT xmin::text) FROM message")).scalar_one()
+    assert transactions == 1
+
+
+def test_frames_that_bring_much_are_kept_in_smaller_groups(database: Database) -> None:
+    seen: list[int] = []
+
+    def transform(content: str) -> str:
+        seen.append(count(database))
+        return content
+
+    desk = Desk(database, lambda: replace(INTAKE, transform=transform), None)
+    answers = desk.answer([_taken(many_merges()) for _ in range(12)])
+    assert [answer.codes if answer else None for answer in answers] == [("AA",)] * 12
+    assert max(read - stored for read, stored in enumerate(seen)) < 8
+
+
+def test_a_batch_holds_up_nobody_else(database: Database, desk: Desk) -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    def answer(group: Sequence[Taken]) -> Sequence[Answer | None]:
+        if any(is_batch(taken.frame.content) for taken in group):
+            begun.set()
+            released.wait(30)
+        return desk.answer(group)
+
+    with serving(answer) as running, Client(running.port) as sender, Client(running.port) as honest:
+        sender.send(framed(b"BHS|^~\\&|EPR\r" + adt() + b"BTS|1\r"))
+        assert begun.wait(10)
+        assert msa(honest.ask(adt()))[0] == "AA"
+        released.set()
+        assert b"\rMSA|AA|" in sender.receive()
 
 
 def test_messages_that_wait_on_several_connections_are_kept_together(database: Database, desk: Desk) -> None:

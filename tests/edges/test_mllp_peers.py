@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from ipaddress import ip_network
 
+import psutil
 import pytest
 
 from dhos_connector_api.db.engine import Database
@@ -70,6 +71,31 @@ def test_five_hundred_slow_and_half_open_peers_do_not_harm_honest_ones() -> None
         for peer in slow[100:]:
             peer.close()
     assert len(memory.stored) == 50
+
+
+def test_frames_of_peers_that_have_gone_take_no_memory_while_nothing_can_be_stored() -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    def answer(group: Sequence[Taken]) -> Sequence[Answer | None]:
+        begun.set()
+        released.wait(60)
+        return [None] * len(group)
+
+    frame, process = framed(adt() + b"NTE|" + b"x" * 4_000_000 + b"\r"), psutil.Process()
+    with serving(answer, most_held=30_000_000) as running:
+        first = Client(running.port)
+        first.send(frame)
+        assert begun.wait(10)
+        before = process.memory_info().rss
+        for _ in range(50):
+            peer = Client(running.port)
+            peer.send(frame)
+            assert eventually(lambda: running.call(lambda: running.server.held) > len(frame) * 3 // 2)
+            _reset(peer)
+            assert eventually(lambda: running.call(lambda: running.server.held) < len(frame) * 3 // 2)
+        assert process.memory_info().rss - before < 60_000_000
+        released.set()
+        first.close()
 
 
 def test_draining_answers_what_is_in_hand_then_leaves(database: Database) -> None:

@@ -9,7 +9,7 @@ import pytest
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.mllp.connection import MOST_ODDITIES, MOST_STRAY
+from dhos_connector_api.mllp.connection import LONGEST_IN_HAND, MOST_ODDITIES, MOST_STRAY
 from tests.hl7_builders import adt
 from tests.mllp_builders import Line, Memory, listener, msa
 
@@ -66,11 +66,33 @@ def test_a_peer_that_ends_its_stream_still_gets_its_answers() -> None:
 def test_a_peer_that_has_gone_is_not_answered() -> None:
     line = Line()
     line.send(framed(adt()))
-    line.wire.abort()
+    (job,) = line.waiting
+    taken = job.take()
+    assert taken is not None
     line.gone()
-    line.answer()
+    assert line.room.held == len(taken.frame.content), "a thread holds it still"
+    line.wire.abort()
+    job.done(line.memory.answer([taken])[0])
     assert line.acks == []
     assert line.room.held == 0
+
+
+def test_a_frame_nobody_has_begun_with_goes_with_its_peer() -> None:
+    line = Line()
+    line.send(framed(adt()))
+    line.gone()
+    assert line.room.held == 0
+    line.answer()
+    assert line.memory.stored == []
+
+
+def test_a_peer_whose_message_is_never_stored_is_told_so_in_the_end() -> None:
+    line = Line()
+    line.send(framed(adt()))
+    line.later(LONGEST_IN_HAND - 1)
+    assert not line.wire.aborted
+    line.later(1)
+    assert line.wire.aborted
 
 
 @pytest.mark.parametrize(
@@ -173,10 +195,12 @@ def test_a_message_that_is_too_long_is_answered_and_only_its_head_is_kept() -> N
     line = Line(listener(largest_message=1000))
     raw = adt(control_id="LONG") + b"NTE|" + b"x" * 5000 + b"\r"
     line.send(framed(raw))
-    ((taken, _),) = line.waiting
+    (job,) = line.waiting
+    taken = job.take()
+    assert taken is not None
     assert (taken.frame.whole, taken.frame.size) == (False, len(raw))
     assert raw.startswith(taken.frame.content)
-    line.answer()
+    job.done(line.memory.answer([taken])[0])
     assert msa(line.acks[0])[1] == "LONG"
 
 
