@@ -6,6 +6,13 @@ from uuid import UUID
 
 from dhos_connector_api.errors import ConnectorError
 
+#: Seconds a connection may take to be made.
+CONNECT_SECONDS = 3.0
+#: Bytes of an answer that are read; no acknowledgement is near it.
+LARGEST_ANSWER = 1_000_000
+#: Characters of what a destination says of a refusal that are kept.
+LONGEST_DETAIL = 1000
+
 
 class Kind(StrEnum):
     """How an attempt failed, which decides what happens next."""

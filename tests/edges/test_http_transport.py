@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dhos_connector_api.deliveries.outcome import DeliveryFailed, Kind
+from dhos_connector_api.deliveries.outcome import LARGEST_ANSWER, DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports import http
 from dhos_connector_api.deliveries.transports.http import Reply
 from tests.wire import Wire, hang, request_head, says, until_hung_up, whole_request
@@ -88,7 +88,7 @@ def test_a_body_without_a_length_ends_with_the_connection() -> None:
 
 
 def test_the_longest_answer_is_read_whole() -> None:
-    body = b"x" * http.LARGEST_ANSWER
+    body = b"x" * LARGEST_ANSWER
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with Wire(says(head + body)) as server:
         assert ask(server.url).body == body

@@ -17,13 +17,9 @@ from functools import lru_cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from urllib.parse import SplitResult, urlsplit
 
-from dhos_connector_api import clock
-from dhos_connector_api.deliveries.outcome import DeliveryFailed, Kind
+from dhos_connector_api import clock, tls
+from dhos_connector_api.deliveries.outcome import CONNECT_SECONDS, LARGEST_ANSWER, DeliveryFailed, Kind
 
-#: Seconds a connection may take to be made.
-CONNECT_SECONDS = 3.0
-#: Bytes of an answer that are read; no acknowledgement is near it.
-LARGEST_ANSWER = 1_000_000
 #: Seconds; who asks for a longer pause gets this one.
 LONGEST_RETRY_AFTER = 24 * 3600.0
 _TIMEOUT, _TOO_MANY = 408, 429
@@ -98,9 +94,7 @@ def refusal(reply: Reply, now: datetime) -> DeliveryFailed:
 
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+    return tls.client_context()
 
 
 def _connection(parts: SplitResult) -> HTTPConnection:

@@ -14,7 +14,7 @@ from zeep.proxy import ServiceProxy
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.facts import storable
-from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind, Outgoing
+from dhos_connector_api.deliveries.outcome import LONGEST_DETAIL, Accepted, DeliveryFailed, Kind, Outgoing
 from dhos_connector_api.deliveries.transports import http
 from dhos_connector_api.deliveries.transports.soap import Fault, read_answer
 from dhos_connector_api.deliveries.transports.wsdl import (
@@ -33,8 +33,6 @@ _OURS = frozenset({"Client", "Sender", "VersionMismatch", "MustUnderstand", "Dat
 _THEIRS = frozenset({"Server", "Receiver"})
 #: HTTP statuses that come with faults (SOAP 1.1 section 6.2, SOAP 1.2 part 2 section 7.5.1.2).
 _WITH_FAULT = (400, 500)
-#: Characters of a fault's text that are kept.
-_LONGEST_DETAIL = 1000
 
 
 class MirthTransport:
@@ -134,7 +132,7 @@ def _faulted(fault: Fault, reply: http.Reply, now: datetime, *, coded: bool) -> 
     return DeliveryFailed(
         kind,
         f"answered with a SOAP fault ({code})",
-        detail=storable(fault.text)[:_LONGEST_DETAIL] or None,
+        detail=storable(fault.text)[:LONGEST_DETAIL] or None,
         http_status=reply.status,
         retry_after=refusal.retry_after if kind is Kind.TRANSIENT else None,
     )
