@@ -41,6 +41,11 @@ class Accepted:
     ack_code: str | None = None
     ack: bytes | None = None
 
+    @property
+    def outcome(self) -> str:
+        """How the attempt ended, as it is kept and counted."""
+        return "delivered"
+
 
 class DeliveryFailed(ConnectorError):
     """The destination did not take it, or did not say so.
@@ -70,3 +75,8 @@ class DeliveryFailed(ConnectorError):
         self.ack = ack
         self.retry_after = retry_after
         self.contacted = contacted
+
+    @property
+    def outcome(self) -> str:
+        """How the attempt ended, as it is kept and counted."""
+        return self.kind.value
