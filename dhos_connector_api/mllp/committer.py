@@ -68,15 +68,13 @@ class Committer:
 
     def _gather(self, first: _Job) -> list[_Job]:
         group = [first]
-        try:
+        with suppress(Empty):
             while len(group) < self._most:
                 job = self._jobs.get_nowait()
                 if job is None:
                     self._jobs.put(None)  # one of the threads is to end; it will be this one, later
                     break
                 group.append(job)
-        except Empty:
-            pass
         return group
 
     def _answers(self, group: Sequence[_Job]) -> Sequence[Answer | None]:

@@ -82,6 +82,14 @@ def test_no_time_left_is_transient_and_sends_nothing() -> None:
             assert caught.value.kind is Kind.TRANSIENT
 
 
+@pytest.mark.parametrize(
+    "url", ["http://epr.test:0/", "https://epr.test:65536/", "ftp://epr.test/", "http:///"]
+)
+def test_what_is_no_http_address_is_not_taken_for_another_one(url: str) -> None:
+    with pytest.raises(ValueError, match="address|[Pp]ort"):
+        http.address(url)
+
+
 def test_a_body_without_a_length_ends_with_the_connection() -> None:
     with Wire(says(b"HTTP/1.1 200 OK\r\n\r\nabc")) as server:
         assert ask(server.url).body == b"abc"

@@ -93,6 +93,6 @@ class _Answer:
 
 def _in_body(path: Path) -> tuple[str, ...] | None:
     """The local names from a child of the body on; None outside of one."""
-    if len(path) < 3 or path[:2] not in [(f"{each} Envelope", f"{each} Body") for each in _NAMESPACES]:  # noqa: PLR2004
+    if not path[2:] or path[:2] not in [(f"{each} Envelope", f"{each} Body") for each in _NAMESPACES]:
         return None
     return tuple([name.rpartition(" ")[2] for name in path[2:]])
