@@ -80,7 +80,7 @@ unit: install ## The tests alone: make unit ARGS='tests/pure -k escapes'
 integration: install ## The behave features against real processes
 	integration-tests/run.sh $(ARGS)
 
-bench: install ## Measure speed and memory: make bench ARGS='posting --seconds 3'
+bench: install ## Measure speed and memory: make bench ARGS='post --seconds 3'
 	$(VENV)/python -m benchmarks $(ARGS)
 
 fuzz: install ## A million mutated messages in, 100,000 hostile observation sets out

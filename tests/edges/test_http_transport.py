@@ -86,7 +86,7 @@ def test_no_time_left_is_transient_and_sends_nothing() -> None:
     "url", ["http://epr.test:0/", "https://epr.test:65536/", "ftp://epr.test/", "http:///"]
 )
 def test_what_is_no_http_address_is_not_taken_for_another_one(url: str) -> None:
-    with pytest.raises(ValueError, match="address|[Pp]ort"):
+    with pytest.raises(ValueError, match=r"address|[Pp]ort"):
         http.address(url)
 
 
