@@ -80,12 +80,12 @@ unit: install ## The tests alone: make unit ARGS='tests/pure -k escapes'
 integration: install ## The behave features against real processes
 	integration-tests/run.sh $(ARGS)
 
-bench: install ## Measure speed and memory: make bench ARGS='posting --seconds 3'
+bench: install ## Measure speed and memory: make bench ARGS='post --seconds 3'
 	$(VENV)/python -m benchmarks $(ARGS)
 
 fuzz: install ## A million mutated messages in, 100,000 hostile observation sets out
-	$(VENV)/python -m benchmarks.fuzz $(ARGS)
-	$(VENV)/python -m benchmarks.fuzz_oru $(ARGS)
+	$(VENV)/python -m benchmarks.fuzz hl7 $(ARGS)
+	$(VENV)/python -m benchmarks.fuzz oru $(ARGS)
 
 thousand: install ## 1,000 deliveries through each way in which each fake can behave (6 minutes)
 	CONNECTOR_DELIVERIES_EACH=1000 $(VENV)/python -m pytest tests/edges/test_thousand_deliveries.py

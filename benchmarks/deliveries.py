@@ -7,6 +7,7 @@ import time
 from benchmarks import epr, load, rounds
 from benchmarks.harness import Bench
 from benchmarks.table import Row, quantile
+from benchmarks.waiting import becomes
 
 PART = "deliveries"
 _CONNECTIONS = 8
@@ -84,8 +85,7 @@ def _drained(bench: Bench, at_once: int, deliver: int) -> list[Row]:
 def _paced(bench: Bench) -> list[Row]:
     """The age of messages that come one by one, from being made (just before the commit) to settled."""
     pool = rounds.requests(bench, int(_PACE * bench.options.seconds * 1.2))
-    with bench.connect() as connection:
-        found = connection.execute("SELECT coalesce(max(position), 0) FROM delivery").fetchone()
+    before = bench.count("SELECT coalesce(max(position), 0) FROM delivery")
     answers = load.send(
         bench.port, iter(pool), connections=_CONNECTIONS, seconds=bench.options.seconds, rate=_PACE
     )
@@ -94,7 +94,7 @@ def _paced(bench: Bench) -> list[Row]:
         ages = connection.execute(
             "SELECT extract(epoch FROM settled_at - created) * 1000 FROM delivery WHERE position > %s"
             " AND state = 'delivered'",
-            (found[0] if found else 0,),
+            (before,),
         ).fetchall()
     waited = [float(str(age)) for (age,) in ages]
     note = f"at {answers.rate:.0f} sets/s; the EPR takes {epr.ANSWER_SECONDS * 1000:.0f} ms of it"
@@ -111,11 +111,8 @@ def _delivered(bench: Bench) -> int:
 
 def wait_until_delivered(bench: Bench) -> None:
     """Return once nothing waits to be delivered any more."""
-    deadline = time.monotonic() + _WAIT_SECONDS
-    while _count(bench, "state IN ('waiting', 'sending')"):
-        if time.monotonic() > deadline:
-            raise SystemExit("what waits is not delivered")
-        time.sleep(0.1)
+    if not becomes(lambda: not _count(bench, "state IN ('waiting', 'sending')"), within=_WAIT_SECONDS):
+        raise SystemExit("what waits is not delivered")
 
 
 def _lost(bench: Bench) -> Row:
@@ -125,6 +122,4 @@ def _lost(bench: Bench) -> Row:
 
 
 def _count(bench: Bench, condition: str) -> int:
-    with bench.connect() as connection:
-        row = connection.execute(f"SELECT count(*) FROM delivery WHERE {condition}".encode()).fetchone()
-    return int(str(row[0] if row else 0))
+    return bench.count(f"SELECT count(*) FROM delivery WHERE {condition}")

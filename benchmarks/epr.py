@@ -18,7 +18,7 @@ from typing import cast
 import uvloop
 
 from benchmarks.harness import Bench
-from benchmarks.yardsticks import wait_for
+from benchmarks.waiting import wait_for
 from dhos_connector_api.db.embedded import free_port
 
 #: Seconds from the request read to the answer written.

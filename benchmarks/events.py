@@ -1,7 +1,6 @@
 """Integration events: in bulk and one by one, next to bare inserts of as many rows in the same run."""
 
 import json
-import multiprocessing
 import secrets
 import time
 from collections.abc import Iterator
@@ -24,11 +23,11 @@ _UNLIMITED = "[his.rate_limits.'*']\nevents_per_hour = 100000000\nrequests_per_m
 
 def measure(bench: Bench) -> list[Row]:
     """Events a second and CPU each: in bulk, by API key, by token; and what bare inserts do."""
-    bench.site(_UNLIMITED)
+    site = str(bench.write("events.toml", _UNLIMITED))
     key = bench.command("keys", "create", "--source", "bench")
     token = bench.command("token", "--scope", "write:his", "--seconds", "86400")
     rows = _bare(bench)
-    with bench.web() as web:
+    with bench.settings(SITE_CONFIG=site), bench.web() as web:
         rows += _bulk(bench, web, f"X-API-Key: {key}")
         rows += _single(bench, web, "API key", f"X-API-Key: {key}")
         rows += _single(bench, web, "token", f"Authorization: Bearer {token}")
@@ -57,12 +56,7 @@ def _event(number: int, run: str) -> dict[str, Any]:
 
 def _requests(bench: Bench, path: str, header: str, bodies: Iterator[Any]) -> Iterator[bytes]:
     for body in bodies:
-        content = json.dumps(body).encode()
-        head = (
-            f"POST {path} HTTP/1.1\r\nHost: {bench.host}\r\n{header}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(content)}\r\n\r\n"
-        )
-        yield head.encode() + content
+        yield load.post(bench.host, path, header, json.dumps(body).encode())
 
 
 def _bulk(bench: Bench, web: int, header: str) -> list[Row]:
@@ -107,20 +101,12 @@ def _cpu(name: str, spent: dict[str, float], events: int) -> list[Row]:
 
 def _bare(bench: Bench) -> list[Row]:
     """Rows with a key and the same bytes: single ones, each committed, and as many as a bulk's group."""
-    with bench.connect() as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS yardstick (id uuid PRIMARY KEY, body bytea NOT NULL)")
-    seconds = min(bench.options.seconds, 5.0)
-    rows = []
-    for name, insert, processes in (
-        (f"bare inserts, one by one, {_CONNECTIONS} connections", yardsticks.insert, _CONNECTIONS),
-        (f"bare inserts, {_GROUP} a statement, 2 connections", insert_groups, 2),
-    ):
-        with multiprocessing.get_context("spawn").Pool(processes) as pool:
-            counts = pool.starmap(insert, [(bench.database, seconds)] * processes)
-        rows.append(Row(PART, name, sum(counts) / seconds, "rows/s"))
-    with bench.connect() as connection:
-        connection.execute("DROP TABLE yardstick")
-    return rows
+    one_by_one = yardsticks.bare_rate(bench, yardsticks.insert, _CONNECTIONS)
+    grouped = yardsticks.bare_rate(bench, insert_groups, 2)
+    return [
+        Row(PART, f"bare inserts, one by one, {_CONNECTIONS} connections", one_by_one, "rows/s"),
+        Row(PART, f"bare inserts, {_GROUP} a statement, 2 connections", grouped, "rows/s"),
+    ]
 
 
 def insert_groups(address: DatabaseAddress, seconds: float) -> int:
@@ -139,9 +125,8 @@ def insert_groups(address: DatabaseAddress, seconds: float) -> int:
 
 def _queued(bench: Bench) -> Row:
     """Every answer was good; this says that every event is also queued, once."""
-    with bench.connect() as connection:
-        row = connection.execute(
-            "SELECT count(*) FROM integration_event e WHERE NOT EXISTS"
-            " (SELECT FROM outbox o WHERE o.id = e.envelope_id)"
-        ).fetchone()
-    return Row(PART, "events not queued", float(str(row[0] if row else "nan")), "events", most=0)
+    missing = bench.count(
+        "SELECT count(*) FROM integration_event e WHERE NOT EXISTS"
+        " (SELECT FROM outbox o WHERE o.id = e.envelope_id)"
+    )
+    return Row(PART, "events not queued", missing, "events", most=0)

@@ -8,15 +8,12 @@ import argparse
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +23,7 @@ import psycopg
 from benchmarks import machine
 from benchmarks.broker import Broker
 from benchmarks.database import connect, is_here, own_database
+from benchmarks.waiting import becomes, listens
 from dhos_connector_api.db.embedded import free_port
 
 _ROOT = Path(__file__).parents[1]
@@ -107,12 +105,6 @@ class Bench:
             raise SystemExit(f"{' '.join(arguments)} failed: {done.stderr.strip()[-2000:]}")
         return done.stdout.strip()
 
-    def site(self, text: str) -> None:
-        """Let the processes that start from now on have that site configuration (TOML)."""
-        path = self._folder / "site.toml"
-        path.write_text(text)
-        self._settings["SITE_CONFIG"] = str(path)
-
     def token(self, issuer: str) -> str:
         """A token that outlives the run, of `epr_adapter` or `internal`."""
         return self.command("token", "--issuer", issuer, "--seconds", "86400")
@@ -121,7 +113,7 @@ class Bench:
     def web(self) -> Iterator[int]:
         """The web processes, ready to serve. Gives the pid above them."""
         with self._process("serve") as process:
-            self._wait_until_ready(process)
+            self._wait_until("serve", process, self._is_ready)
             yield process.pid
 
     @contextmanager
@@ -140,12 +132,7 @@ class Bench:
     def mllp(self) -> Iterator[int]:
         """The MLLP process, listening on `mllp_port` of 127.0.0.1. Gives its pid."""
         with self._process("mllp") as process:
-            deadline = time.monotonic() + _START_SECONDS
-            while time.monotonic() < deadline and process.poll() is None:
-                with suppress(OSError):
-                    socket.create_connection(("127.0.0.1", self.mllp_port), timeout=1).close()
-                    break
-                time.sleep(0.1)
+            self._wait_until("mllp", process, lambda: listens(self.mllp_port))
             yield process.pid
 
     @contextmanager
@@ -178,35 +165,38 @@ class Bench:
     def _log_of(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text(errors="replace")[-2000:]
 
-    def _wait_until_ready(self, process: "subprocess.Popen[bytes]") -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline and process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"http://{self.host}/ready", timeout=2):
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
-        raise SystemExit(f"the web processes are not ready:\n{self._log_of('serve')}")
+    def _wait_until(self, name: str, process: "subprocess.Popen[bytes]", is_up: Callable[[], bool]) -> None:
+        """Return once it is up. Raises SystemExit, with its log, when it is not, or has ended."""
+        becomes(lambda: process.poll() is not None or is_up(), within=_START_SECONDS)
+        if process.poll() is not None or not is_up():
+            raise SystemExit(f"{name} is not ready:\n{self._log_of(name)}")
+
+    def _is_ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://{self.host}/ready", timeout=2):
+                return True
+        except OSError:  # also answers that are not 200
+            return False
 
     def connect(self) -> "psycopg.Connection[tuple[object, ...]]":
         """An own connection to the database, every statement its own transaction."""
         return connect(self.database)
 
+    def count(self, query: str) -> int:
+        """The one number that a query gives."""
+        with self.connect() as connection:
+            row = connection.execute(query.encode()).fetchone()
+        return int(str(row[0] if row else 0))
+
     def is_waiting(self) -> bool:
         """Whether an envelope waits for the relay."""
-        with self.connect() as connection:
-            row = connection.execute(
-                "SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NULL AND dead_at IS NULL)"
-            ).fetchone()
-        return bool(row and row[0])
+        waiting = "SELECT FROM outbox WHERE published_at IS NULL AND dead_at IS NULL"
+        return bool(self.count(f"SELECT (EXISTS ({waiting}))::int"))
 
     def wait_until_published(self) -> None:
         """Return once nothing waits for the relay any more."""
-        deadline = time.monotonic() + _PUBLISH_SECONDS
-        while self.is_waiting():
-            if time.monotonic() > deadline:
-                raise SystemExit("the relay does not publish what waits in the outbox")
-            time.sleep(0.1)
+        if not becomes(lambda: not self.is_waiting(), within=_PUBLISH_SECONDS):
+            raise SystemExit("the relay does not publish what waits in the outbox")
 
     def postgres_pids(self) -> set[int]:
         """PostgreSQL's processes that work for us; empty when the server is on another machine."""

@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 import json
-import multiprocessing
 import secrets
 from collections.abc import Iterator
 
@@ -30,18 +29,16 @@ _VISITS = ("Consultation", "ChiefComplaint", "Clinical Condtion", "Doctor Visite
 
 def measure(bench: Bench) -> list[Row]:
     """Payloads a second and CPU each: new patients, one visit more, known bytes, webhooks; bare inserts."""
-    bench.site(_SITE)
-    secret = secrets.token_hex(32)
+    site, secret = str(bench.write("his.toml", _SITE)), secrets.token_hex(32)
     token = bench.command("token", "--scope", "write:his", "--seconds", "86400")
-    rows, run, header = _bare(bench), secrets.token_hex(3), f"Authorization: Bearer {token}"
+    rows, run, header = [_bare(bench)], secrets.token_hex(3), f"Authorization: Bearer {token}"
     most = int(bench.options.seconds * _MOST_A_SECOND)
-    with bench.settings(HIS_WEBHOOK_SECRET=secret), bench.web() as web:
+    with bench.settings(SITE_CONFIG=site, HIS_WEBHOOK_SECRET=secret), bench.web() as web:
         for name, visits in (("new patient, 2 visits", 2), ("the same with 1 visit more", 3)):
             bodies = (_payload(number, run, visits) for number in range(most))
-            rows += _measured(
-                bench, web, name, [_request(bench, _PATIENT_DATA, header, each) for each in bodies]
-            )
-        known = [_request(bench, _PATIENT_DATA, header, _payload(0, run, 2))] * most
+            requests = [load.post(bench.host, _PATIENT_DATA, header, each) for each in bodies]
+            rows += _measured(bench, web, name, requests)
+        known = [load.post(bench.host, _PATIENT_DATA, header, _payload(0, run, 2))] * most
         rows += _measured(bench, web, "known bytes", known)
         rows += _measured(bench, web, "webhook", list(_webhooks(bench, secret, run, most)))
     rows.append(_queued(bench))
@@ -95,15 +92,7 @@ def _webhooks(bench: Bench, secret: str, run: str, count: int) -> Iterator[bytes
         }
         body = json.dumps(value).encode()
         signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-        yield _request(bench, _WEBHOOK, f"X-HIS-Signature: {signature}", body)
-
-
-def _request(bench: Bench, path: str, header: str, body: bytes) -> bytes:
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: {bench.host}\r\n{header}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+        yield load.post(bench.host, _WEBHOOK, f"X-HIS-Signature: {signature}", body)
 
 
 def _measured(bench: Bench, web: int, name: str, requests: list[bytes]) -> list[Row]:
@@ -124,23 +113,16 @@ def _measured(bench: Bench, web: int, name: str, requests: list[bytes]) -> list[
     ]
 
 
-def _bare(bench: Bench) -> list[Row]:
+def _bare(bench: Bench) -> Row:
     """Rows with a key and some bytes, one by one, each committed."""
-    with bench.connect() as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS yardstick (id uuid PRIMARY KEY, body bytea NOT NULL)")
-    seconds = min(bench.options.seconds, 5.0)
-    with multiprocessing.get_context("spawn").Pool(_CONNECTIONS) as pool:
-        counts = pool.starmap(yardsticks.insert, [(bench.database, seconds)] * _CONNECTIONS)
-    with bench.connect() as connection:
-        connection.execute("DROP TABLE yardstick")
-    return [Row(PART, f"bare insert + commit, {_CONNECTIONS} connections", sum(counts) / seconds, "rows/s")]
+    rate = yardsticks.bare_rate(bench, yardsticks.insert, _CONNECTIONS)
+    return Row(PART, f"bare insert + commit, {_CONNECTIONS} connections", rate, "rows/s")
 
 
 def _queued(bench: Bench) -> Row:
     """Every answer was good; this says that every event that means something is also queued."""
-    with bench.connect() as connection:
-        row = connection.execute(
-            "SELECT count(*) FROM integration_event e WHERE e.state = 'accepted' AND NOT EXISTS"
-            " (SELECT FROM outbox o WHERE o.id = e.envelope_id)"
-        ).fetchone()
-    return Row(PART, "events not queued", float(str(row[0] if row else "nan")), "events", most=0)
+    missing = bench.count(
+        "SELECT count(*) FROM integration_event e WHERE e.state = 'accepted' AND NOT EXISTS"
+        " (SELECT FROM outbox o WHERE o.id = e.envelope_id)"
+    )
+    return Row(PART, "events not queued", missing, "events", most=0)

@@ -127,6 +127,15 @@ async def _run(
     return answers
 
 
+def post(host: str, path: str, header: str, body: bytes) -> bytes:
+    """An HTTP/1.1 request that posts JSON; `header` is one line, or several with CRLF between them."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\n{header}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
 def send(
     port: int,
     requests: Iterator[bytes],

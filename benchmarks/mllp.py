@@ -3,7 +3,6 @@
 import secrets
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -11,6 +10,7 @@ from benchmarks import machine, mllp_load, sample
 from benchmarks.harness import Bench
 from benchmarks.load import Answers
 from benchmarks.table import Row, quantile
+from benchmarks.waiting import wait_for
 from dhos_connector_api.db.embedded import free_port
 
 PART = "mllp"
@@ -105,24 +105,15 @@ def _yardstick(bench: Bench) -> list[Row]:
 def _hl7_server(bench: Bench) -> Iterator[tuple[int, int]]:
     port = free_port()
     with bench.process("benchmarks.mllp_echo", str(port), subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.1)
+        wait_for(port)
         yield port, process.pid
 
 
 def _missing(bench: Bench) -> Row:
     """Every message was answered AA; this says that every one is stored, and was queued."""
-    with bench.connect() as connection:
-        row = connection.execute(
-            "SELECT (SELECT count(*) FROM message WHERE state <> 'accepted')"
-            " + (SELECT count(*) FROM message m WHERE NOT EXISTS"
-            " (SELECT FROM outbox o WHERE o.message_uuid = m.uuid))"
-        ).fetchone()
-    return Row(
-        PART, "messages not accepted or not queued", float(str(row[0] if row else "nan")), "messages", most=0
+    missing = bench.count(
+        "SELECT (SELECT count(*) FROM message WHERE state <> 'accepted')"
+        " + (SELECT count(*) FROM message m WHERE NOT EXISTS"
+        " (SELECT FROM outbox o WHERE o.message_uuid = m.uuid))"
     )
+    return Row(PART, "messages not accepted or not queued", missing, "messages", most=0)

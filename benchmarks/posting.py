@@ -51,12 +51,9 @@ def _rows(connections: int, answers: load.Answers, spent: dict[str, float]) -> l
 
 def _accepted(bench: Bench) -> Row:
     """Every answer was 200; this says that every message was also accepted and queued."""
-    with bench.connect() as connection:
-        row = connection.execute(
-            "SELECT (SELECT count(*) FROM message WHERE src_description = 'tie' AND state <> 'accepted')"
-            " + (SELECT count(*) FROM message m WHERE src_description = 'tie' AND NOT EXISTS"
-            " (SELECT FROM outbox o WHERE o.message_uuid = m.uuid))"
-        ).fetchone()
-    return Row(
-        PART, "messages not accepted or not queued", float(str(row[0] if row else "nan")), "messages", most=0
+    missing = bench.count(
+        "SELECT (SELECT count(*) FROM message WHERE src_description = 'tie' AND state <> 'accepted')"
+        " + (SELECT count(*) FROM message m WHERE src_description = 'tie' AND NOT EXISTS"
+        " (SELECT FROM outbox o WHERE o.message_uuid = m.uuid))"
     )
+    return Row(PART, "messages not accepted or not queued", missing, "messages", most=0)

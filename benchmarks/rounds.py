@@ -5,6 +5,7 @@ import secrets
 from typing import Any
 
 from benchmarks.harness import Bench
+from benchmarks.load import post
 
 #: What the site has to say so that ORU messages are sent.
 _SITE = """
@@ -45,12 +46,8 @@ def requests(bench: Bench, count: int) -> list[bytes]:
 
 def _request(number: int, *, run: str, host: str, token: str) -> bytes:
     content = json.dumps({"actions": [{"name": "process_observation_set", "data": _data(number, run)}]})
-    head = (
-        f"POST /dhos/v1/oru_message HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Type: application/json\r\nX-Request-ID: {run}-{number}\r\n"
-        f"Content-Length: {len(content)}\r\n\r\n"
-    )
-    return (head + content).encode()
+    header = f"Authorization: Bearer {token}\r\nX-Request-ID: {run}-{number}"
+    return post(host, "/dhos/v1/oru_message", header, content.encode())
 
 
 def _data(number: int, run: str) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 import base64
 import json
 
+from benchmarks.load import post
+
 _ADMISSION = """MSH|^~\\&|CERNER|NOC|DHOS|OXON|20240131120000||ADT^A01^ADT_A01|{control_id}|P|2.3||||||8859/1
 EVN|A01|20240131120000||REG_INPAT|||20240131115900
 PID|1|{mrn}|{mrn}^^^NOC-MRN^MRN~{nhs_number}^^^NHS^NHSNBR||BENCHMARK^PERSON^MIDDLE^^MR||19700131|M|||1 High Street^^Oxford^^OX1 1AA^GBR^HOME||01865 123456^HOME|||M|C22|{visit}
@@ -41,10 +43,5 @@ def body(number: int, run: str = "") -> bytes:
 
 def request(number: int, *, run: str, host: str, token: str, path: str = "/dhos/v1/message") -> bytes:
     """The whole HTTP/1.1 request; its X-Request-ID, `RUN-NUMBER`, comes back as AMQP correlation_id."""
-    content = body(number, run)
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Type: application/json\r\nX-Request-ID: {run}-{number}\r\n"
-        f"Content-Length: {len(content)}\r\n\r\n"
-    )
-    return head.encode() + content
+    header = f"Authorization: Bearer {token}\r\nX-Request-ID: {run}-{number}"
+    return post(host, path, header, body(number, run))

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from statistics import median
 from uuid import uuid4
@@ -16,6 +17,7 @@ from benchmarks import echo, load, machine, sample
 from benchmarks.database import connect
 from benchmarks.harness import Bench
 from benchmarks.table import Row, quantile
+from benchmarks.waiting import wait_for
 from dhos_connector_api.db.engine import DatabaseAddress
 
 PART = "yardsticks"
@@ -29,19 +31,27 @@ def measure(bench: Bench) -> list[Row]:
 
 
 def _inserts(bench: Bench) -> list[Row]:
+    return [
+        Row(
+            PART,
+            f"bare insert + commit, {connections} connections",
+            bare_rate(bench, insert, connections),
+            "rows/s",
+        )
+        for connections in _CONNECTIONS
+    ]
+
+
+def bare_rate(bench: Bench, insert: Callable[[DatabaseAddress, float], int], processes: int) -> float:
+    """Rows a second that so many processes `insert` into a table of their own, `yardstick` (id, body)."""
     with bench.connect() as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS yardstick (id uuid PRIMARY KEY, body bytea NOT NULL)")
-    seconds = min(bench.options.seconds, 5.0)
-    rows = []
-    for connections in _CONNECTIONS:
-        with multiprocessing.get_context("spawn").Pool(connections) as pool:
-            counts = pool.starmap(insert, [(bench.database, seconds)] * connections)
-        rows.append(
-            Row(PART, f"bare insert + commit, {connections} connections", sum(counts) / seconds, "rows/s")
-        )
+    seconds: float = min(bench.options.seconds, 5.0)
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        counts = pool.starmap(insert, [(bench.database, seconds)] * processes)
     with bench.connect() as connection:
         connection.execute("DROP TABLE yardstick")
-    return rows
+    return sum(counts) / seconds
 
 
 def insert(address: DatabaseAddress, seconds: float) -> int:
@@ -111,15 +121,3 @@ def _echo(bench: Bench) -> list[Row]:
         ),
         Row(PART, "plain Flask echo, CPU", spent["echo"] * 1000 / count, "ms/request"),
     ]
-
-
-def wait_for(port: int) -> None:
-    """Return once somebody listens there. Raises SystemExit when nobody does within 20 s."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit("a server of the measurements did not start")

@@ -1,8 +1,8 @@
 """The command line: how every process of the Connector starts.
 
 `serve`, `mllp`, `relay`, `deliver` and `all` run services; `web` is one process of `serve`. The commands
-that look at messages are in `cli_messages.py`, those for deliveries in `cli_deliveries.py`, those to try
-it with in `cli_send.py` and `cli_generate.py`.
+that look at messages are in `cli_messages.py`, those for deliveries in `cli_deliveries.py`, those for API
+keys in `cli_keys.py`, those to try it with in `cli_send.py`, `cli_generate.py` and `cli_simulate.py`.
 """
 
 import sys
@@ -61,7 +61,7 @@ def main() -> None:
 @main.command("all")
 @with_settings
 def run_all(settings: config.Settings) -> None:
-    """Run everything here: database if none is set, migrations, web processes, relay, deliveries."""
+    """Run everything here: database if none is set, migrations, web, MLLP if set, relay, deliveries."""
     sys.exit(processes.run_all(settings))
 
 

@@ -9,13 +9,13 @@ from uuid import UUID
 import click
 
 from dhos_connector_api import app, clock
-from dhos_connector_api.cli_settings import Duration, with_settings
+from dhos_connector_api.actions.integration_event import instant
+from dhos_connector_api.cli_settings import BY, Duration, with_settings
 from dhos_connector_api.config import Settings
 from dhos_connector_api.deliveries import operate, search
 from dhos_connector_api.deliveries.search import Wanted
 from dhos_connector_api.errors import ConnectorError
 
-_BY = "command line"
 _TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
 
 
@@ -51,8 +51,8 @@ def list_deliveries(
         depths = search.depths(connection)
         page = search.page(connection, wanted, limit=limit, before=None)
     for each in depths:
-        since = f", the oldest since {utc(each.oldest)}" if each.oldest else ""
-        failing = f", FAILING since {utc(each.failing_since)}" if each.failing_since else ""
+        since = f", the oldest since {instant(each.oldest)}" if each.oldest else ""
+        failing = f", FAILING since {instant(each.failing_since)}" if each.failing_since else ""
         click.echo(f"{each.destination}: {each.waiting} waiting{since}, {each.dead} dead{failing}")
     for row in page.rows:
         click.echo(delivery_line(row))
@@ -71,7 +71,7 @@ def show_delivery(settings: Settings, uuid: UUID, detail: bool) -> None:
         raise click.ClickException("there is no delivery with that uuid")
     for name, value in row.items():
         if value is not None:
-            click.echo(f"{name:<20} {utc(value) if isinstance(value, datetime) else value}")
+            click.echo(f"{name:<20} {instant(value) if isinstance(value, datetime) else value}")
     for attempt in attempts:
         click.echo(f"{'attempt':<20} {_attempt_line(attempt)}")
         if detail and attempt["detail"]:
@@ -114,14 +114,14 @@ def retry_deliveries(
                 destination=destination,
                 since=since.replace(tzinfo=UTC) if since else None,
                 seconds_apart=1 / rate,
-                by=_BY,
+                by=BY,
                 now=clock.now(),
             )
         click.echo(f"{count} will become due again within {count / rate:.0f} s")
         return
     for uuid in uuids:
         with _named(uuid), database.transaction() as connection:
-            operate.retry(connection, uuid, by=_BY, now=clock.now())
+            operate.retry(connection, uuid, by=BY, now=clock.now())
         click.echo(f"{uuid}  will be attempted again")
 
 
@@ -133,7 +133,7 @@ def cancel_deliveries(settings: Settings, uuids: Sequence[UUID]) -> None:
     database = app.open_database(settings)
     for uuid in uuids:
         with _named(uuid), database.transaction() as connection:
-            operate.cancel(connection, uuid, by=_BY, now=clock.now())
+            operate.cancel(connection, uuid, by=BY, now=clock.now())
         click.echo(f"{uuid}  cancelled")
 
 
@@ -149,15 +149,15 @@ def _named(uuid: UUID) -> Iterator[None]:
 def delivery_line(row: Any) -> str:
     """One delivery on one line."""
     when = {
-        "waiting": f"due {utc(row['due_at'])}",
-        "sending": f"until {utc(row['leased_until'])}" if row["leased_until"] else "",
-    }.get(row["state"], f"at {utc(row['settled_at'])}" if row["settled_at"] else "")
+        "waiting": f"due {instant(row['due_at'])}",
+        "sending": f"until {instant(row['leased_until'])}" if row["leased_until"] else "",
+    }.get(row["state"], f"at {instant(row['settled_at'])}" if row["settled_at"] else "")
     attempts = f"{row['attempts']} attempts"
     if row["ambiguous"]:
         attempts += f", {row['ambiguous']} ambiguous"
     parts = (
         row["uuid"],
-        utc(row["created"]),
+        instant(row["created"]),
         row["destination"],
         f"{row['state']:<10}",
         row["ack_status"] or "--",
@@ -174,10 +174,5 @@ def _attempt_line(row: Any) -> str:
     took = "" if row["seconds"] is None else f"{row['seconds']:.3f} s"
     status = "" if row["http_status"] is None else f"HTTP {row['http_status']}"
     outcome = row["outcome"] or "under way"
-    said = (row["number"], utc(row["started_at"]), outcome, took, status, row["ack_code"], row["error"])
+    said = (row["number"], instant(row["started_at"]), outcome, took, status, row["ack_code"], row["error"])
     return "  ".join(str(part) for part in said if part not in (None, ""))
-
-
-def utc(value: datetime) -> str:
-    """A time in UTC with milliseconds, as ISO 8601."""
-    return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,11 +10,10 @@ import click
 
 from dhos_connector_api import app, clock
 from dhos_connector_api.auth import api_keys
-from dhos_connector_api.cli_settings import Duration, with_settings
+from dhos_connector_api.cli_settings import BY, Duration, with_settings
 from dhos_connector_api.config import Settings
 from dhos_connector_api.events import keys as store
 
-_BY = "command line"
 _SOURCE = r"[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9])?"
 
 
@@ -32,7 +31,7 @@ def create(settings: Settings, source: str) -> None:
         raise click.UsageError("a source has 1 to 64 letters, digits, spaces, and . _ - within")
     made, now = _made(), clock.now()
     with app.open_database(settings).statements() as connection:
-        row = store.add(connection, clock.new_uuid(now), made, source=source, at=now, by=_BY)
+        row = store.add(connection, clock.new_uuid(now), made, source=source, at=now, by=BY)
     _show_once(made, row)
 
 
@@ -48,24 +47,24 @@ def list_keys(settings: Settings, source: str | None) -> None:
 
 
 @keys.command("revoke")
-@click.argument("id", type=click.UUID)
+@click.argument("key_id", metavar="ID", type=click.UUID)
 @with_settings
-def revoke(settings: Settings, id: UUID) -> None:  # noqa: A002
+def revoke(settings: Settings, key_id: UUID) -> None:
     """End a key now."""
     with app.open_database(settings).statements() as connection:
-        row = store.revoke(connection, id, at=clock.now(), by=_BY)
+        row = store.revoke(connection, key_id, at=clock.now(), by=BY)
     click.echo(_line(row, clock.now()))
 
 
 @keys.command("rotate")
-@click.argument("id", type=click.UUID)
+@click.argument("key_id", metavar="ID", type=click.UUID)
 @click.option("--overlap", type=Duration(), default="7d", show_default=True, help="How long both are taken.")
 @with_settings
-def rotate(settings: Settings, id: UUID, overlap: timedelta) -> None:  # noqa: A002
+def rotate(settings: Settings, key_id: UUID, overlap: timedelta) -> None:
     """Make a new key for the holder of this one, and print it; the old one ends after the overlap."""
     made, now = _made(), clock.now()
     with app.open_database(settings).transaction() as connection:
-        row = store.rotate(connection, id, clock.new_uuid(now), made, overlap=overlap, at=now, by=_BY)
+        row = store.rotate(connection, key_id, clock.new_uuid(now), made, overlap=overlap, at=now, by=BY)
     _show_once(made, row)
     click.echo(f"the old key ends {_time(now + overlap)}", err=True)
 

@@ -8,8 +8,9 @@ from uuid import UUID
 import click
 
 from dhos_connector_api import app, site_source
-from dhos_connector_api.cli_deliveries import delivery_line, utc
-from dhos_connector_api.cli_settings import with_settings
+from dhos_connector_api.actions.integration_event import instant
+from dhos_connector_api.cli_deliveries import delivery_line
+from dhos_connector_api.cli_settings import BY, with_settings
 from dhos_connector_api.config import Settings
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import search as deliveries
@@ -67,7 +68,7 @@ def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
         raise click.ClickException("there is no message with that uuid")
     for name, value in row.items():
         if name not in ("content", "received", "ack") and value is not None:
-            click.echo(f"{name:<20} {utc(value) if isinstance(value, datetime) else value}")
+            click.echo(f"{name:<20} {instant(value) if isinstance(value, datetime) else value}")
     for envelope in envelopes:
         click.echo(f"{'envelope':<20} {_fate(envelope)}")
     for delivery in sent:
@@ -92,7 +93,7 @@ def list_outbox(settings: Settings, dead: bool, limit: int) -> None:
         depth = outbox_store.depth_and_age(connection)
         rows = outbox_store.unpublished(connection, dead=dead, limit=limit)
     for each in depth:
-        since = f", the oldest since {utc(each.oldest)}" if each.oldest else ""
+        since = f", the oldest since {instant(each.oldest)}" if each.oldest else ""
         click.echo(f"{each.routing_key}: {each.waiting} waiting{since}, {each.dead} dead")
     for row in rows:
         click.echo(_fate(row))
@@ -142,10 +143,10 @@ def replay(settings: Settings, uuids: Sequence[UUID], state: str | None, since: 
 
 def _replay(database: Database, stored: replaying.Stored, intake: Intake) -> replaying.Replayed:
     if not stored.is_hl7:
-        return replay_json(database, stored, intake, by="command line")
+        return replay_json(database, stored, intake, by=BY)
     judged = replaying.judge_again(stored, intake)
     with database.transaction() as connection:
-        return replaying.replay(connection, stored, judged, by="command line")
+        return replaying.replay(connection, stored, judged, by=BY)
 
 
 def _in_state(database: Database, state: str, since: datetime | None) -> Iterator[UUID]:
@@ -175,7 +176,7 @@ def _line(row: Any) -> str:
     """One message on one line."""
     parts = (
         row["uuid"],
-        utc(row["created"]),
+        instant(row["created"]),
         f"{row['event_code'] or '-':<8}",
         row["ack_status"] or "--",
         f"{row['state']:<11}",
@@ -189,11 +190,11 @@ def _line(row: Any) -> str:
 def _fate(row: Any) -> str:
     """One envelope on one line, and what became of it."""
     if row["published_at"]:
-        fate = f"published {utc(row['published_at'])}"
+        fate = f"published {instant(row['published_at'])}"
     elif row["dead_at"]:
-        fate = f"dead since {utc(row['dead_at'])}"
+        fate = f"dead since {instant(row['dead_at'])}"
     else:
-        fate = f"waiting since {utc(row['created'])}"
+        fate = f"waiting since {instant(row['created'])}"
     attempts = f"{row['attempts']} attempts"
     return f"{row['id']}  {row['routing_key']}  {fate}, {attempts}  {row['last_error'] or ''}".rstrip()
 

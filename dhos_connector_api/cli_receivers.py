@@ -20,6 +20,7 @@ from dhos_connector_api.simulate.mllp_client import Plan
 
 R = TypeVar("R")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PORT = click.IntRange(1, 65535)
 _COLOURS = {"AA": "green", "CA": "green", "AE": "yellow", "CE": "yellow"}
 #: Seconds a message waits for its acknowledgement.
 TIMEOUT = 30.0
@@ -34,9 +35,9 @@ class _Address(click.ParamType[tuple[str, int]]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, int]:
         host, _, port = str(value).rpartition(":")
-        if not host or not (port.isascii() and port.isdigit()) or not 0 < int(port) < 65536:  # noqa: PLR2004
+        if not host or not (port.isascii() and port.isdigit()):
             self.fail("must be HOST:PORT", param, ctx)
-        return host.strip("[]"), int(port)
+        return host.strip("[]"), _PORT.convert(int(port), param, ctx)
 
 
 def mllp_options(command: Callable[..., R]) -> Callable[..., R]:

@@ -9,9 +9,12 @@ import click
 
 from dhos_connector_api import config, log
 from dhos_connector_api.config import Settings
+from dhos_connector_api.setting_values import seconds
 
 P = ParamSpec("P")
 R = TypeVar("R")
+#: Who does what a command does, as it is kept.
+BY = "command line"
 
 
 def with_settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
@@ -36,6 +39,6 @@ class Duration(click.ParamType[timedelta]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         try:
-            return timedelta(seconds=config.seconds(value))
+            return timedelta(seconds=seconds(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)

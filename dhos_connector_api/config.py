@@ -5,19 +5,24 @@ PRODUCTION nothing secret has a default. The README's table is generated from `d
 """
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from dhos_connector_api.errors import BadSetting
+from dhos_connector_api.setting_values import (
+    boolean,
+    choice,
+    integer,
+    mllp_url,
+    redis_address,
+    seconds,
+    url,
+    zone,
+)
 
-_DURATION = re.compile(r"(\d{1,12})\s*([smhd]?)")
-_LONGEST_DURATION = 3650 * 86400
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _MISSING: Any = object()
 #: A key of one issuer must not be one of another's: it would say who signed.
 _KEYS = (
@@ -33,79 +38,6 @@ _WEBHOOK_SECRETS = tuple(
 _SHORTEST_KEY = 32
 #: Standard Webhooks asks for 24 to 64 bytes.
 _SHORTEST_WEBHOOK_SECRET = 24
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(value: str) -> int:
-        if not re.fullmatch(r"\d{1,12}", value) or not low <= int(value) <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return int(value)
-
-    return parse
-
-
-def _boolean(value: str) -> bool:
-    lowered = value.lower()
-    if lowered not in ("true", "1", "yes", "on", "false", "0", "no", "off"):
-        raise ValueError("must be true or false")
-    return lowered in ("true", "1", "yes", "on")
-
-
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def parse(value: str) -> str:
-        for candidate in allowed:
-            if value.lower() == candidate.lower():
-                return candidate
-        raise ValueError(f"must be one of {', '.join(allowed)}")
-
-    return parse
-
-
-def seconds(value: str) -> int:
-    """A duration such as `45s`, `30m`, `12h` or `7d` in seconds. Raises ValueError."""
-    match = _DURATION.fullmatch(value)
-    if not match:
-        raise ValueError("must be a duration such as 45s, 30m, 12h or 7d")
-    found = int(match[1]) * _SECONDS[match[2]]
-    if found > _LONGEST_DURATION:
-        raise ValueError("must be a duration of at most ten years")
-    return found
-
-
-def _url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        plain = value.isascii() and value.isprintable() and not set(" @?#") & set(value)
-        usable = plain and parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # its text quotes the value
-        usable = False
-    if not usable:
-        raise ValueError("must be an http or https address, without a user, a query or a space")
-    return value
-
-
-def _mllp_url(value: str) -> str:
-    try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("mllp", "mllps") and parts.hostname and parts.port
-    except ValueError:  # its text quotes the value
-        usable = False
-    if not usable or "@" in value or parts.path.strip("/") or parts.query:
-        raise ValueError("must be an address such as mllp://host:2575, or mllps:// with TLS")
-    return value
-
-
-def _zone(value: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError("must be an IANA time zone such as Europe/London") from None
-
-
-def _redis(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://", "redis+unix://")):
-        raise ValueError("must be an address such as redis://host:6379/0")
-    return value
 
 
 def _setting(
@@ -133,7 +65,7 @@ class Settings:
     """Everything that can be set from outside. Durations are in seconds."""
 
     environment: str = _setting(
-        "ENVIRONMENT", _choice("PRODUCTION", "DEVELOPMENT"),
+        "ENVIRONMENT", choice("PRODUCTION", "DEVELOPMENT"),
         "DEVELOPMENT allows the embedded database and shows `/docs`", default="PRODUCTION",
     )  # fmt: skip
     server_host: str = _setting(
@@ -142,25 +74,25 @@ class Settings:
         "Address the web processes listen on",
         default="0.0.0.0",  # noqa: S104
     )
-    server_port: int = _setting("SERVER_PORT", _integer(1, 65535), "HTTP port", default=5000)
+    server_port: int = _setting("SERVER_PORT", integer(1, 65535), "HTTP port", default=5000)
     server_timezone: ZoneInfo = _setting(
-        "SERVER_TIMEZONE", _zone, "Zone of HL7 times that carry no offset", default=ZoneInfo("UTC")
+        "SERVER_TIMEZONE", zone, "Zone of HL7 times that carry no offset", default=ZoneInfo("UTC")
     )
     web_processes: int = _setting(
-        "WEB_PROCESSES", _integer(1, 64), "Web processes, one listening socket each", default=2
+        "WEB_PROCESSES", integer(1, 64), "Web processes, one listening socket each", default=2
     )
     web_threads: int = _setting(
-        "WEB_THREADS", _integer(1, 256), "Threads, and database connections, of a web process", default=8
+        "WEB_THREADS", integer(1, 256), "Threads, and database connections, of a web process", default=8
     )
     max_body_bytes: int = _setting(
-        "MAX_BODY_BYTES", _integer(1024, 1 << 30), "Largest request body; a longer one gets 413",
+        "MAX_BODY_BYTES", integer(1024, 1 << 30), "Largest request body; a longer one gets 413",
         default=10_000_000,
     )  # fmt: skip
     docs_enabled: bool | None = _setting(
-        "DOCS_ENABLED", _boolean, "Serve Swagger UI at `/docs`; unset: only in DEVELOPMENT", default=None
+        "DOCS_ENABLED", boolean, "Serve Swagger UI at `/docs`; unset: only in DEVELOPMENT", default=None
     )
     metrics_port: int | None = _setting(
-        "METRICS_PORT", _integer(1, 65535), "Serve `/metrics` there and not on SERVER_PORT", default=None
+        "METRICS_PORT", integer(1, 65535), "Serve `/metrics` there and not on SERVER_PORT", default=None
     )
     mllp_listeners: Path | None = _setting(
         "MLLP_LISTENERS",
@@ -169,25 +101,25 @@ class Settings:
         default=None,
     )
     mllp_processes: int = _setting(
-        "MLLP_PROCESSES", _integer(1, 64), "MLLP processes; senders are spread over them", default=2
+        "MLLP_PROCESSES", integer(1, 64), "MLLP processes; senders are spread over them", default=2
     )
     mllp_metrics_port: int | None = _setting(
-        "MLLP_METRICS_PORT", _integer(1, 65535), "Serve the metrics of the MLLP processes there", default=None
+        "MLLP_METRICS_PORT", integer(1, 65535), "Serve the metrics of the MLLP processes there", default=None
     )
     relay_metrics_port: int | None = _setting(
-        "RELAY_METRICS_PORT", _integer(1, 65535), "Serve the relay's own metrics there", default=None
+        "RELAY_METRICS_PORT", integer(1, 65535), "Serve the relay's own metrics there", default=None
     )
     deliver_metrics_port: int | None = _setting(
         "DELIVER_METRICS_PORT",
-        _integer(1, 65535),
+        integer(1, 65535),
         "Serve the delivery process's own metrics there",
         default=None,
     )
     log_level: str = _setting(
-        "LOG_LEVEL", _choice("ERROR", "WARN", "INFO", "DEBUG"), "Least level that is logged", default="INFO"
+        "LOG_LEVEL", choice("ERROR", "WARN", "INFO", "DEBUG"), "Least level that is logged", default="INFO"
     )
     log_format: str = _setting(
-        "LOG_FORMAT", _choice("colour", "plain", "json"), "How a log line looks", default="json"
+        "LOG_FORMAT", choice("colour", "plain", "json"), "How a log line looks", default="json"
     )
     build_number: str = _setting("BUILD_NUMBER", str, "Shown by `/version` as `circle`", default="unknown")
     git_hash: str = _setting("GIT_HASH", str, "Shown by `/version` as `hash`", default="unknown")
@@ -202,7 +134,7 @@ class Settings:
         "DATABASE_HOST", str,
         "PostgreSQL server; unset: the embedded one (not in PRODUCTION)", default=None,
     )  # fmt: skip
-    database_port: int = _setting("DATABASE_PORT", _integer(1, 65535), "Its port", default=5432)
+    database_port: int = _setting("DATABASE_PORT", integer(1, 65535), "Its port", default=5432)
     database_name: str = _setting("DATABASE_NAME", str, "Its database", default="dhos-connector-api")
     database_user: str = _setting("DATABASE_USER", str, "Its user", default="dhos-connector-api")
     database_password: str | None = _setting(
@@ -215,14 +147,14 @@ class Settings:
         "RabbitMQ server; unset: envelopes wait for in-process consumers",
         default=None,
     )
-    rabbitmq_port: int = _setting("RABBITMQ_PORT", _integer(1, 65535), "Its port", default=5672)
+    rabbitmq_port: int = _setting("RABBITMQ_PORT", integer(1, 65535), "Its port", default=5672)
     rabbitmq_vhost: str = _setting("RABBITMQ_VHOST", str, "Its virtual host", default="/")
     rabbitmq_username: str = _setting("RABBITMQ_USERNAME", str, "Its user", default="guest")
     rabbitmq_password: str = _setting(
         "RABBITMQ_PASSWORD", str, "That user's password", default="guest", secret=True
     )
     rabbitmq_disabled: bool = _setting(
-        "RABBITMQ_DISABLED", _boolean, "As if RABBITMQ_HOST were unset", default=False
+        "RABBITMQ_DISABLED", boolean, "As if RABBITMQ_HOST were unset", default=False
     )
 
     proxy_url: str | None = _setting(
@@ -241,10 +173,10 @@ class Settings:
         secret=True,
     )
     jwt_expiry_in_seconds: int = _setting(
-        "JWT_EXPIRY_IN_SECONDS", _integer(1, 86400), "Life of tokens we issue", default=600
+        "JWT_EXPIRY_IN_SECONDS", integer(1, 86400), "Life of tokens we issue", default=600
     )
     epr_service_adapter_url_base: str | None = _setting(
-        "EPR_SERVICE_ADAPTER_URL_BASE", _url, "EPR service adapter that takes our ORU messages", default=None
+        "EPR_SERVICE_ADAPTER_URL_BASE", url, "EPR service adapter that takes our ORU messages", default=None
     )
     epr_service_adapter_issuer: str | None = _setting(
         "EPR_SERVICE_ADAPTER_ISSUER", str, "Issuer of the EPR service adapter's tokens", default=None
@@ -265,7 +197,7 @@ class Settings:
     )
     epr_mllp_url: str | None = _setting(
         "EPR_MLLP_URL",
-        _mllp_url,
+        mllp_url,
         "MLLP receiver of ORU messages and acknowledgements: `mllp://host:port`, `mllps://` with TLS",
         default=None,
     )
@@ -280,7 +212,7 @@ class Settings:
         "EPR_MLLP_KEY", Path, "File with that certificate's key", default=None
     )
     mirth_host_url_base: str | None = _setting(
-        "MIRTH_HOST_URL_BASE", _url, "Mirth server that takes CDA documents; unset: 501", default=None
+        "MIRTH_HOST_URL_BASE", url, "Mirth server that takes CDA documents; unset: 501", default=None
     )
     mirth_username: str | None = _setting("MIRTH_USERNAME", str, "Its user", default=None)
     mirth_password: str | None = _setting(
@@ -307,7 +239,7 @@ class Settings:
         "Python module with `transform_incoming(text)` and `transform_outgoing(text)`", default=None,
     )  # fmt: skip
     hl7_duplicate_policy: str = _setting(
-        "HL7_DUPLICATE_POLICY", _choice("replay", "reject"),
+        "HL7_DUPLICATE_POLICY", choice("replay", "reject"),
         "Answer a repeat with the first ACK (replay) or with AR (reject)", default="replay",
     )  # fmt: skip
     hl7_duplicate_window: int = _setting(
@@ -321,7 +253,7 @@ class Settings:
     )
 
     rate_limit_storage: str | None = _setting(
-        "RATE_LIMIT_STORAGE", _redis,
+        "RATE_LIMIT_STORAGE", redis_address,
         "Redis (`redis://host:6379/0`) that counts requests; unset: each web process counts its own",
         default=None, secret=True,
     )  # fmt: skip

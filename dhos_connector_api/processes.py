@@ -155,7 +155,7 @@ def run_service(settings: Settings) -> int:
 
 
 def run_all(settings: Settings) -> int:
-    """Everything on one machine: database if none is set, migrations, web processes, relay, deliveries."""
+    """Everything on one machine: database if none is set, migrations, web, MLLP if set, relay, deliveries."""
     _check_port_is_free(settings)
     server = EmbeddedPostgres(settings.local_state) if settings.database_host is None else None
     try:

@@ -16,8 +16,9 @@ from typing import Any
 import requests
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
 
-from dhos_connector_api.config import Settings, seconds
+from dhos_connector_api.config import Settings
 from dhos_connector_api.errors import BadSite, SiteUnavailable
+from dhos_connector_api.setting_values import misfits, seconds
 from dhos_connector_api.site import (
     ALL_ADT_TRIGGERS,
     Deliveries,
@@ -186,16 +187,8 @@ def parse(data: Mapping[str, Any], *, strict: bool = True) -> Site:
     try:
         site: Site = schema.load(data)
     except ValidationError as error:
-        raise BadSite(f"site configuration does not fit: {_entries(error.messages)}") from None
+        raise BadSite(f"site configuration does not fit: {misfits(error.messages)}") from None
     return site
-
-
-def _entries(messages: Any, path: str = "") -> str:
-    """The names of the entries that do not fit, never their values."""
-    if isinstance(messages, dict):
-        inside = ((inner, f"{path}.{name}" if path else str(name)) for name, inner in messages.items())
-        return ", ".join(_entries(inner, place) for inner, place in inside)
-    return path
 
 
 def read_file(path: Path) -> Site:

@@ -28,6 +28,18 @@ HIS_SECRET_BEFORE = secrets.token_hex(32)
 STANDARD_SECRET = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
 MAIN = Hospital("ALH-MAIN", "ALH-main", "Asia/Riyadh", frozenset({"1"}), frozenset({"ALH main"}))
 NORTH = Hospital("ALH-NORTH", "ALH-north", "Europe/London", frozenset({"2"}))
+#: As a site file, for processes; nobody is limited.
+SITE_FILE = """
+[[his.hospitals]]
+code = "ALH-MAIN"
+name = "ALH-main"
+time_zone = "Asia/Riyadh"
+ids = ["1"]
+
+[his.rate_limits."*"]
+events_per_hour = 100000000
+requests_per_minute = 100000000
+"""
 SITE = Site(his=His(hospitals=(MAIN, NORTH), visit_types={"Radiology": "RADIOLOGY"}))
 INTAKE = Intake(
     site=SITE, zone=UTC, duplicate_policy="replay", duplicate_window=timedelta(days=7), transform=None

@@ -3,18 +3,15 @@
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import pika
 import requests
 
-from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY
-from dhos_connector_api.auth import jwt
 from dhos_connector_api.broker.address import BrokerAddress
-from tests.builders import INTERNAL_KEY, ISSUER
 from tests.his_builders import HIS_SECRET, WRITE_HIS, payload, raw_of, signed_headers, stay, visit, webhook
+from tests.ledger import token
 from tests.waiting import eventually
 
 QUEUE = "journeys"
@@ -22,13 +19,6 @@ PATIENT_DATA = "/api/integrations/his-patient-data/"
 WEBHOOK = "/api/v1/webhooks/his/events"
 #: An event as the HIS knows it: encounter and code.
 Told = tuple[str, str]
-
-
-def token() -> str:
-    """An internal token that may send patient data for an hour."""
-    issuer = jwt.Issuer("internal", ISSUER, (INTERNAL_KEY,))
-    lifetime = timedelta(hours=1)
-    return jwt.issue(issuer, audience=ISSUER, scopes=[WRITE_HIS], now=clock.now(), lifetime=lifetime)
 
 
 @dataclass
@@ -39,7 +29,7 @@ class HisSender:
     session: requests.Session = field(default_factory=requests.Session)
 
     def __post_init__(self) -> None:
-        self.session.headers["Authorization"] = f"Bearer {token()}"
+        self.session.headers["Authorization"] = f"Bearer {token(WRITE_HIS)}"
 
     def offer(self, url: str, request: "Request") -> bool:
         """Post once; True when it was answered 200. Anything but 200, 503 or silence is a failure."""

@@ -21,13 +21,13 @@ from tests.waiting import eventually
 QUEUE = "patients"
 
 
-def token() -> str:
-    """An internal token that may do everything for an hour."""
+def token(*scopes: str) -> str:
+    """An internal token for an hour; it may send and read messages where no scopes are named."""
     issuer = jwt.Issuer("internal", ISSUER, (INTERNAL_KEY,))
     return jwt.issue(
         issuer,
         audience=ISSUER,
-        scopes=["write:hl7_message", "read:hl7_message"],
+        scopes=scopes or ("write:hl7_message", "read:hl7_message"),
         now=clock.now(),
         lifetime=timedelta(hours=1),
     )

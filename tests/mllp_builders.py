@@ -50,7 +50,7 @@ class Memory:
         return Answer(framed(acknowledge(message, ACCEPTED, control_id="OURS", now=NOW)), ("AA",))
 
 
-class Wire(asyncio.Transport):
+class MemoryTransport(asyncio.Transport):
     """A connection's transport in memory; it says what was written, and how it ended."""
 
     def __init__(self) -> None:
@@ -101,7 +101,7 @@ class Line:
     ) -> None:
         self.memory = memory or Memory()
         self.now = 0.0
-        self.wire = Wire()
+        self.wire = MemoryTransport()
         self.waiting: list[Job] = []
         self.room = Room(most_held)
         port = Port(terms or listener(), self._submit, self._time, self.room)

@@ -12,6 +12,7 @@ from hl7.mllp import HL7StreamReader, HL7StreamWriter, start_hl7_server
 
 from dhos_connector_api.hl7v2.framing import Deframer, Frame, framed
 from dhos_connector_api.hl7v2.read import read
+from tests.wire import Wire
 
 
 def ack_of(control_id: str, code: str = "AA") -> bytes:
@@ -35,6 +36,7 @@ class Misbehaving:
 
     def serve(self, connection: socket.socket) -> None:
         """Answer one connection to its end."""
+        self.connections += 1
         deframer = Deframer(10_000_000)
         with connection, suppress(OSError, ssl.SSLError):
             while data := connection.recv(65_536):
@@ -80,31 +82,11 @@ def answers(control_id: str) -> dict[str, list[bytes]]:
 @contextmanager
 def receiving(receiver: Misbehaving, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """The receiver at work, on the port that is given."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    threads: list[threading.Thread] = []
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                plain, _ = listener.accept()
-                receiver.connections += 1
-                threads.append(threading.Thread(target=serve, args=(plain,)))
-                threads[-1].start()
-
-    def serve(plain: socket.socket) -> None:
-        with plain, suppress(ssl.SSLError, OSError):
-            receiver.serve(tls.wrap_socket(plain, server_side=True) if tls else plain)
-
-    accepting = threading.Thread(target=accept)
-    accepting.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        receiver.go_on.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        for thread in (accepting, *threads):
-            thread.join()
+    with Wire(receiver.serve, tls=tls) as wire:
+        try:
+            yield wire.port
+        finally:
+            receiver.go_on.set()
 
 
 @dataclass

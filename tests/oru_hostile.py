@@ -1,4 +1,4 @@
-"""Observation sets with a hostile text in every field, for the property tests and `benchmarks.fuzz_oru`.
+"""Observation sets with a hostile text in every field, for the property tests and `benchmarks.fuzz`.
 
 `check` holds each against the same set with harmless texts: no segment, field or component more or less,
 and every text read back as it was, by our own reader and by a few lines of regular expression.

@@ -9,6 +9,7 @@ from types import TracebackType
 
 import requests
 
+from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.embedded import free_port
 from dhos_connector_api.db.engine import DatabaseAddress
 from tests.builders import INTERNAL_KEY, ISSUER
@@ -29,6 +30,15 @@ def environment(database: DatabaseAddress, **more: str) -> dict[str, str]:
         "WEB_PROCESSES": "1",
         "SERVER_HOST": "127.0.0.1",
         **more,
+    }
+
+
+def rabbitmq(address: BrokerAddress) -> dict[str, str]:
+    """The variables of a process that uses that virtual host."""
+    return {
+        "RABBITMQ_HOST": address.host,
+        "RABBITMQ_PORT": str(address.port),
+        "RABBITMQ_VHOST": address.vhost,
     }
 
 
@@ -69,6 +79,11 @@ class Process:
         if self.popen.poll() is None:
             self.kill()
         self._file.close()
+
+
+def relay(environ: dict[str, str], folder: Path, module: str = "dhos_connector_api", *point: str) -> Process:
+    """The relay; `module` and `point` start it so that it is killed (`tests.kill_points`)."""
+    return Process([module, *point, "relay"], environ, folder / "relay.log")
 
 
 class Web:

@@ -140,3 +140,17 @@ class OwnRabbitMQ:
         if self._names is not None:
             self._names.kill()
             self._names.wait(60)
+
+
+def amqp_headers(address: BrokerAddress, queue: str, *, at_least: int) -> str:
+    """Properties and routing keys of what waits in the queue; '' while there are fewer than that."""
+    found = []
+    connection = pika.BlockingConnection(address.parameters("test"))
+    channel = connection.channel()
+    while True:
+        method, properties, _body = channel.basic_get(queue)
+        if method is None:
+            break
+        found.append(f"{method.routing_key} {vars(properties)}")
+    connection.close()
+    return "\n".join(found) if len(found) >= at_least else ""

@@ -1,14 +1,13 @@
 """What an HL7 acknowledgement says of a message of ours, whatever transport brought it (pure)."""
 
-from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind
+from dhos_connector_api.actions.facts import storable
+from dhos_connector_api.deliveries.outcome import LONGEST_DETAIL, Accepted, DeliveryFailed, Kind
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.read import Message, read
 
 #: MSA-1 of what was taken, and of what was not (HL7 table 0008).
 TAKEN = frozenset({"AA", "CA"})
 _REFUSED = frozenset({"AE", "AR", "CE", "CR"})
-#: Characters of an error text of theirs that are kept.
-_LONGEST_DETAIL = 1000
 
 
 def control_id_of(ack: bytes) -> str:
@@ -65,4 +64,4 @@ def _reason(message: Message) -> str | None:
     msa = message.first("MSA")
     said.append(msa.value(3) if msa else "")
     text = "; ".join(dict.fromkeys(part for part in said if part))
-    return text.replace("\0", "").encode("utf-8", "replace").decode()[:_LONGEST_DETAIL] or None
+    return storable(text)[:LONGEST_DETAIL] or None

@@ -34,7 +34,7 @@ class Document:
     """What a header says, fit to be stored and searched; '' where it says nothing.
 
     `identifiers` are (type, value), each once. `document_id` is `root^extension` of the id, or the
-    one of them that is there; `code` and `code_name` are the document type's. `time` is
+    one of them that is there; `code` is the document type's. `time` is
     effectiveTime, aware, or None when it is missing, impossible or only a year or month.
     """
 
@@ -42,7 +42,6 @@ class Document:
     document_id: str = ""
     title: str = ""
     code: str = ""
-    code_name: str = ""
     time: datetime | None = None
 
 
@@ -107,7 +106,6 @@ class _Header:
             document_id=whole_id if indexable(whole_id) else "",
             title=self.title,
             code=said("code code", ""),
-            code_name=said("code displayName", ""),
             time=_time(said("effectiveTime value", ""), self.zone),
         )
 
@@ -120,7 +118,7 @@ class _Header:
         self.title_path = (root, f"{names}title")
         self.places = {
             (root, f"{names}id"): self._note("id", "root", "extension"),
-            (root, f"{names}code"): self._note("code", "code", "displayName"),
+            (root, f"{names}code"): self._note("code", "code"),
             (root, f"{names}effectiveTime"): self._note("effectiveTime", "value"),
             role: lambda _: self.patients.append([]),
             (*role, f"{names}id"): self._patient_id,

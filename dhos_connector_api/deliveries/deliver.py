@@ -66,8 +66,10 @@ class Deliverer:
                 return []
         policy, now = self.destination.policy(), self._now()
         with self._database.transaction() as connection:
+            health = destinations.locked_health(connection, name)
             lost = store.lose(connection, name, policy, now)
-            claims = store.claim(connection, name, policy, free=free, now=now, lease=clock.new_uuid(now))
+            lease = clock.new_uuid(now)
+            claims = store.claim(connection, name, policy, health=health, free=free, now=now, lease=lease)
         DELIVERY_ATTEMPTS.labels(name, Kind.AMBIGUOUS.value).inc(lost)
         return claims
 
@@ -135,19 +137,18 @@ class Deliverer:
         )
 
     def _count(self, claimed: Claim, answer: Accepted | DeliveryFailed, seconds: float) -> None:
-        outcome = "delivered" if isinstance(answer, Accepted) else answer.kind.value
         name = self.destination.name
-        DELIVERY_ATTEMPTS.labels(name, outcome).inc()
+        DELIVERY_ATTEMPTS.labels(name, answer.outcome).inc()
         DELIVERY_SECONDS.labels(name).observe(seconds)
         _log.log(
-            logging.INFO if outcome == "delivered" else logging.WARNING,
+            logging.INFO if isinstance(answer, Accepted) else logging.WARNING,
             "delivery attempted",
             extra={
                 "delivery_uuid": str(claimed.uuid),
                 "message_uuid": str(claimed.message_uuid),
                 "destination": name,
                 "attempt": claimed.number,
-                "outcome": outcome,
+                "outcome": answer.outcome,
                 "http_status": answer.http_status,
                 "ack": answer.ack_code,
                 "cause": None if isinstance(answer, Accepted) else answer.text,

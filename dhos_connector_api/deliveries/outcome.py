@@ -6,6 +6,13 @@ from uuid import UUID
 
 from dhos_connector_api.errors import ConnectorError
 
+#: Seconds a connection may take to be made.
+CONNECT_SECONDS = 3.0
+#: Bytes of an answer that are read; no acknowledgement is near it.
+LARGEST_ANSWER = 1_000_000
+#: Characters of what a destination says of a refusal that are kept.
+LONGEST_DETAIL = 1000
+
 
 class Kind(StrEnum):
     """How an attempt failed, which decides what happens next."""
@@ -33,6 +40,11 @@ class Accepted:
     http_status: int | None = None
     ack_code: str | None = None
     ack: bytes | None = None
+
+    @property
+    def outcome(self) -> str:
+        """How the attempt ended, as it is kept and counted."""
+        return "delivered"
 
 
 class DeliveryFailed(ConnectorError):
@@ -63,3 +75,8 @@ class DeliveryFailed(ConnectorError):
         self.ack = ack
         self.retry_after = retry_after
         self.contacted = contacted
+
+    @property
+    def outcome(self) -> str:
+        """How the attempt ended, as it is kept and counted."""
+        return self.kind.value

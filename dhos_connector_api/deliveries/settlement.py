@@ -19,17 +19,10 @@ def settle_delivered(
     Holds too when the lease has run out meanwhile, whatever was decided since, unless another attempt
     is under way already.
     """
-    settled = connection.execute(
-        text(
-            "UPDATE delivery SET state = 'delivered', settled_at = :now, lease = NULL, leased_until = NULL,"
-            " last_error = NULL, superseded_by = NULL"
-            " WHERE uuid = :uuid AND (lease = :lease OR state <> 'sending')"
-        ),
-        {"uuid": claimed.uuid, "lease": claimed.lease, "now": now},
-    )
-    _end_attempt(connection, claimed, "delivered", accepted, seconds=seconds)
-    if settled.rowcount:
-        _tell_message(connection, claimed, "delivered", accepted, error=None, now=now)
+    settled = _delivered(connection, claimed, now)
+    _end_attempt(connection, claimed, accepted, seconds=seconds)
+    if settled:
+        _tell_message(connection, claimed, accepted, now=now)
 
 
 def settle_failed(
@@ -48,9 +41,31 @@ def settle_failed(
     """
     taken = _taken_before(connection, claimed)
     if taken is not None:
-        settle_delivered(connection, claimed, taken, now=now, seconds=seconds)
-        _end_attempt(connection, claimed, failed.kind, failed, seconds=seconds, failed=failed)
-        return
+        settled = _delivered(connection, claimed, now)
+    else:
+        settled = _not_delivered(connection, claimed, failed, again=again, now=now)
+    _end_attempt(connection, claimed, failed, seconds=seconds)
+    if settled and (taken is not None or again is None):
+        _tell_message(connection, claimed, taken or failed, now=now)
+
+
+def _delivered(connection: Connection, claimed: Claim, now: datetime) -> bool:
+    """Settle the delivery as delivered; whether it still could be."""
+    settled = connection.execute(
+        text(
+            "UPDATE delivery SET state = 'delivered', settled_at = :now, lease = NULL, leased_until = NULL,"
+            " last_error = NULL, superseded_by = NULL"
+            " WHERE uuid = :uuid AND (lease = :lease OR state <> 'sending')"
+        ),
+        {"uuid": claimed.uuid, "lease": claimed.lease, "now": now},
+    )
+    return bool(settled.rowcount)
+
+
+def _not_delivered(
+    connection: Connection, claimed: Claim, failed: DeliveryFailed, *, again: datetime | None, now: datetime
+) -> bool:
+    """Let the delivery wait until `again`, or be dead; whether it was still this process's."""
     settled = connection.execute(
         text(
             "UPDATE delivery SET state = :state, due_at = coalesce(:again, due_at), settled_at = :settled_at,"
@@ -67,9 +82,7 @@ def settle_failed(
             "ambiguous": int(failed.kind is Kind.AMBIGUOUS),
         },
     )
-    _end_attempt(connection, claimed, failed.kind, failed, seconds=seconds, failed=failed)
-    if settled.rowcount and again is None:
-        _tell_message(connection, claimed, "dead", failed, error=failed.detail or failed.text, now=now)
+    return bool(settled.rowcount)
 
 
 def _taken_before(connection: Connection, claimed: Claim) -> Accepted | None:
@@ -85,14 +98,10 @@ def _taken_before(connection: Connection, claimed: Claim) -> Accepted | None:
 
 
 def _end_attempt(
-    connection: Connection,
-    claimed: Claim,
-    outcome: str,
-    answer: Accepted | DeliveryFailed,
-    *,
-    seconds: float,
-    failed: DeliveryFailed | None = None,
+    connection: Connection, claimed: Claim, answer: Accepted | DeliveryFailed, *, seconds: float
 ) -> None:
+    """Let the attempt say how it ended."""
+    failed = answer if isinstance(answer, DeliveryFailed) else None
     connection.execute(
         text(
             "UPDATE delivery_attempt SET outcome = :outcome, seconds = :seconds, http_status = :http_status,"
@@ -102,7 +111,7 @@ def _end_attempt(
         {
             "uuid": claimed.uuid,
             "number": claimed.number,
-            "outcome": outcome,
+            "outcome": answer.outcome,
             "seconds": seconds,
             "http_status": answer.http_status,
             "ack_code": answer.ack_code,
@@ -113,15 +122,10 @@ def _end_attempt(
 
 
 def _tell_message(
-    connection: Connection,
-    claimed: Claim,
-    state: str,
-    answer: Accepted | DeliveryFailed,
-    *,
-    error: str | None,
-    now: datetime,
+    connection: Connection, claimed: Claim, answer: Accepted | DeliveryFailed, *, now: datetime
 ) -> None:
-    """Let the message say what became of its delivery."""
+    """Let the message say what became of its delivery: delivered, or dead."""
+    failed = answer if isinstance(answer, DeliveryFailed) else None
     connection.execute(
         text(
             "UPDATE message SET state = :state, ack_status = :ack_code, error_text = :error, modified = :now,"
@@ -130,11 +134,11 @@ def _tell_message(
         ),
         {
             "uuid": claimed.message_uuid,
-            "state": state,
+            "state": "dead" if failed else "delivered",
             "ack_code": answer.ack_code,
-            "error": error,
+            "error": (failed.detail or failed.text) if failed else None,
             "now": now,
-            "delivered": state == "delivered",
+            "delivered": failed is None,
         },
     )
     if answer.ack is not None:

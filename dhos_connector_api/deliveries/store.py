@@ -1,7 +1,7 @@
 """Queueing deliveries and claiming them to be sent. Nothing here commits; the caller owns the transaction.
 
-A destination's row is locked while deliveries to it are claimed: so two processes never begin more
-than it has room for.
+Who claims deliveries has locked their destination's row before: so two processes never begin more than
+it has room for.
 """
 
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from dhos_connector_api.deliveries.destinations import locked_health
 from dhos_connector_api.deliveries.outcome import Outgoing
+from dhos_connector_api.deliveries.schedule import Health
 from dhos_connector_api.site import DeliveryPolicy
 
 #: What is said of an attempt whose process did not live to say how it ended.
@@ -162,9 +162,8 @@ def is_due(connection: Connection, destination: str, now: datetime) -> bool:
 def lose(connection: Connection, destination: str, policy: DeliveryPolicy, now: datetime) -> int:
     """Take back deliveries whose lease has run out, their attempts marked ambiguous; how many it was.
 
-    They are due again as the schedule says from the attempt's beginning. Comes first in a transaction.
+    They are due again as the schedule says from the attempt's beginning. The destination is locked already.
     """
-    locked_health(connection, destination)
     values = {
         "destination": destination,
         "now": now,
@@ -181,12 +180,15 @@ def claim(
     destination: str,
     policy: DeliveryPolicy,
     *,
+    health: Health,
     free: int,
     now: datetime,
     lease: UUID,
 ) -> list[Claim]:
-    """Claim up to `free` due deliveries, as far as the destination has room for them now."""
-    health = locked_health(connection, destination)
+    """Claim up to `free` due deliveries, as far as the destination has room for them now.
+
+    `health` is of the destination's row, which the same transaction has locked first.
+    """
     names = {"destination": destination, "now": now}
     under_way = connection.execute(
         text("SELECT count(*) FROM delivery WHERE destination = :destination AND state = 'sending'"), names

@@ -16,6 +16,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.hl7v2.modes import Mode
+from dhos_connector_api.setting_values import misfits
 
 Network = IPv4Network | IPv6Network
 
@@ -168,16 +169,8 @@ def read_file(path: Path) -> tuple[Listener, ...]:
     try:
         listeners: list[Listener] = _FileSchema(unknown=RAISE).load(data)["listener"]
     except ValidationError as error:
-        raise BadSetting(f"MLLP_LISTENERS does not fit: {_entries(error.messages)}") from None
+        raise BadSetting(f"MLLP_LISTENERS does not fit: {misfits(error.messages)}") from None
     names = Counter(each.name for each in listeners)
     if len(names) < len(listeners):
         raise BadSetting("MLLP_LISTENERS does not fit: two listeners have the same name")
     return tuple(listeners)
-
-
-def _entries(messages: Any, path: str = "") -> str:
-    """The entries that do not fit; list places count from 0."""
-    if isinstance(messages, dict):
-        inside = ((inner, f"{path}.{name}" if path else str(name)) for name, inner in messages.items())
-        return ", ".join(_entries(inner, place) for inner, place in inside)
-    return path

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dhos_connector_api import tls as contexts
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.mllp.listeners import Listener
 
@@ -13,24 +14,13 @@ def context(listener: Listener) -> ssl.SSLContext | None:
     tls = listener.tls
     if tls is None:
         return None
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    required = tls.client_certificate == "required"
     try:
-        made.load_cert_chain(tls.certificate, tls.key, password=_no_password)
-        if tls.client_ca is not None:
-            made.load_verify_locations(tls.client_ca)
-            required = tls.client_certificate == "required"
-            made.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
-    except (ssl.SSLError, OSError, ValueError):
+        return contexts.server_context(tls.certificate, tls.key, tls.client_ca, required=required)
+    except (OSError, ValueError):
         raise BadSetting(
             f"MLLP_LISTENERS: certificate, key or client_ca of {listener.name} cannot be used"
         ) from None
-    return made
-
-
-def _no_password() -> str:
-    """An encrypted key would have OpenSSL ask for its password on the terminal; it gets none."""
-    return ""
 
 
 def names(certificate: Mapping[str, Any] | None) -> frozenset[str]:

@@ -1,4 +1,7 @@
-"""The table of envelopes. Rows are written by `messages.store.insert`, with their message.
+"""The table of envelopes. Rows are written with the message or event that they tell of.
+
+That is what `messages.store.insert` and `events.store.insert` do; `events.reprocess` and a replay
+write them for what is there already, by `outbox.store.add`.
 
 `position` is the order in which rows were inserted, and a sender's are published in it. While a
 routing key is unroutable, only the stream (sender, routing_key) stays behind. A row is waiting,

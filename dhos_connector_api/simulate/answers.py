@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from dhos_connector_api.deliveries.acknowledged import TAKEN
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.read import read
 
-#: Acknowledgement codes of what was taken.
-TAKEN = frozenset({"AA", "CA"})
 #: Stands for a code where no acknowledgement came, and where none was asked for (MSH-15, MSH-16).
 LOST, SILENT = "no answer", "none asked"
 

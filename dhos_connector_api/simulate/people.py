@@ -11,8 +11,10 @@ from dhos_connector_api.simulate.names import NAMES, STREETS, TITLES, TOWNS, Nam
 _NUMBERS = 1_000_000
 #: Steps through them that come by each once: it has no divisor in common with them.
 _STRIDE = 611_953
-#: The share of people with an English name.
-_ENGLISH = 0.45
+#: What the check digit comes to where there is none (NHS data dictionary).
+_NO_DIGIT = 10
+#: The shares of people with an English name, with an e-mail address, and who live in a flat.
+_ENGLISH, _WITH_EMAIL, _IN_A_FLAT = 0.45, 0.5, 0.1
 _LONGEST_LIFE, _GROWN_UP = 98 * 365, 18 * 365
 
 
@@ -40,7 +42,7 @@ def nhs_number(nine_digits: str) -> str | None:
     """The NHS number that begins with these digits; None: they have no check digit (NHS data dictionary)."""
     weighted = sum(int(digit) * weight for digit, weight in zip(nine_digits, range(10, 1, -1), strict=True))
     check = (11 - weighted % 11) % 11
-    return None if check == 10 else f"{nine_digits}{check}"  # noqa: PLR2004
+    return None if check == _NO_DIGIT else f"{nine_digits}{check}"
 
 
 def nhs_numbers(first: int) -> Iterator[str]:
@@ -66,7 +68,7 @@ def person(random: Random, *, mrn: str, nhs_number: str, on: date) -> Person:
         town=town,
         postcode=postcode,
         phone=phone(random),
-        email=f"patient.{mrn.lower()}@example.org" if random.random() < 0.5 else "",  # noqa: PLR2004
+        email=f"patient.{mrn.lower()}@example.org" if random.random() < _WITH_EMAIL else "",
         language=names.language,
     )
 
@@ -78,7 +80,7 @@ def unidentified(random: Random, *, mrn: str) -> Person:
 
 def street(random: Random) -> str:
     """A place to live at; `&` in it has to be escaped."""
-    flat = f"Flat {random.randrange(1, 9)} & " if random.random() < 0.1 else ""  # noqa: PLR2004
+    flat = f"Flat {random.randrange(1, 9)} & " if random.random() < _IN_A_FLAT else ""
     return f"{flat}{random.randrange(1, 200)} {random.choice(STREETS)}"
 
 

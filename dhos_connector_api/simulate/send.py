@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 
 import requests
 
@@ -17,9 +18,8 @@ WEBHOOK = "/api/v1/webhooks/his/events"
 _JSON = {"Content-Type": "application/json"}
 _TIMEOUT = 30
 #: Answers after which a HIS tries again, and how often it does.
-_TRY_AGAIN = (429, 503)
+_TRY_AGAIN = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _ATTEMPTS = 5
-_OK = 200
 
 
 @dataclass(slots=True)
@@ -56,12 +56,12 @@ class SimulatedHis:
         """Send one transmission and note what was answered. Raises BadInput where nobody answers."""
         if transmission.is_webhook:
             answer = self._post(WEBHOOK, transmission.body, lambda: self._signed(transmission.body))
-            status = str(answer.json().get("status")) if answer.status_code == _OK else ""
+            status = str(answer.json().get("status")) if answer.status_code == HTTPStatus.OK else ""
             self._note(answer, f"webhook {status}".strip())
             return
         answer = self._post(PATIENT_DATA, transmission.body, lambda: self._headers)
         self._note(answer, "payload")
-        if answer.status_code == _OK:
+        if answer.status_code == HTTPStatus.OK:
             self._compare(transmission, answer)
 
     def _post(self, path: str, body: bytes, headers: Callable[[], dict[str, str]]) -> requests.Response:
@@ -95,7 +95,7 @@ class SimulatedHis:
         }
 
     def _note(self, answer: requests.Response, what: str) -> None:
-        known = answer.status_code == _OK
+        known = answer.status_code == HTTPStatus.OK
         self.summary.answers[what if known else f"{what}: HTTP {answer.status_code}"] += 1
         if not known:
             self.summary.surprises.append(f"{what} was answered {answer.status_code}")

@@ -1,4 +1,4 @@
-"""What has to be done now and then: prune published envelopes, make room for the next months.
+"""What has to be done now and then: prune envelopes and Idempotency-Keys, make room for the next months.
 
 Any number of processes may run it; an advisory lock of the transaction lets one work at a time.
 """

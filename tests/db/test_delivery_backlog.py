@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import store
+from dhos_connector_api.deliveries.destinations import locked_health
 from dhos_connector_api.deliveries.store import NewDelivery
 from dhos_connector_api.site import DeliveryPolicy
 from tests.delivery_builders import Clock, queue
@@ -66,6 +67,7 @@ def test_claiming_reads_few_of_what_waits(database: Database, backlog: Clock) ->
     now = backlog.now()
     with database.transaction() as connection:
         before = _rows_read(connection)
-        claims = store.claim(connection, "epr", DeliveryPolicy(), free=4, now=now, lease=clock.new_uuid(now))
+        health, lease = locked_health(connection, "epr"), clock.new_uuid(now)
+        claims = store.claim(connection, "epr", DeliveryPolicy(), health=health, free=4, now=now, lease=lease)
         assert _rows_read(connection) - before < _MOST_READ
     assert claims

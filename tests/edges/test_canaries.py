@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-import pika
 import pytest
 import requests
 
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from tests.ledger import QUEUE, Platform, token
-from tests.processes import Process, Web, environment
+from tests.processes import Web, environment, rabbitmq, relay
+from tests.rabbitmq import amqp_headers
 from tests.waiting import eventually
 
 _CANARY = "CANARY"
@@ -77,9 +77,7 @@ def test_no_canary_reaches_a_log_a_metric_an_error_or_an_amqp_header(
 
     environ = environment(
         address,
-        RABBITMQ_HOST=shared_rabbitmq.host,
-        RABBITMQ_PORT=str(shared_rabbitmq.port),
-        RABBITMQ_VHOST=shared_rabbitmq.vhost,
+        **rabbitmq(shared_rabbitmq),
         LOG_FORMAT=style,
         LOG_LEVEL="DEBUG",
     )
@@ -88,7 +86,7 @@ def test_no_canary_reaches_a_log_a_metric_an_error_or_an_amqp_header(
     errors: list[str] = []
     with (
         Web(environ, tmp_path) as web,
-        Process(["dhos_connector_api", "relay"], environ, tmp_path / "relay.log"),
+        relay(environ, tmp_path),
     ):
         session = requests.Session()
         session.headers["Authorization"] = f"Bearer {secret}"
@@ -105,7 +103,7 @@ def test_no_canary_reaches_a_log_a_metric_an_error_or_an_amqp_header(
             if answer.status_code != 200:
                 errors.append(answer.text)
             errors.append(session.get(web.url + path, headers={"Authorization": f"Bearer {_CANARY}"}).text)
-        headers = eventually(lambda: _amqp_headers(shared_rabbitmq, at_least=2))
+        headers = eventually(lambda: amqp_headers(shared_rabbitmq, QUEUE, at_least=2))
         metrics = requests.get(f"{web.url}/metrics", timeout=10).text
     logs = "".join(file.read_text() for file in tmp_path.glob("*.log"))
     assert "message received" in logs
@@ -120,17 +118,3 @@ def _post(session: requests.Session, url: str, raw: bytes, errors: list[str]) ->
     assert answer.status_code in (200, 400)
     if answer.status_code != 200:
         errors.append(answer.text)
-
-
-def _amqp_headers(address: BrokerAddress, *, at_least: int) -> str:
-    """Properties and routing keys of what waits in the queue; '' while there are fewer than that."""
-    found = []
-    connection = pika.BlockingConnection(address.parameters("test"))
-    channel = connection.channel()
-    while True:
-        method, properties, _body = channel.basic_get(QUEUE)
-        if method is None:
-            break
-        found.append(f"{method.routing_key} {vars(properties)}")
-    connection.close()
-    return "\n".join(found) if len(found) >= at_least else ""

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pika
 import pytest
 import requests
 
@@ -11,7 +10,9 @@ from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from tests.his_builders import (
     HIS_SECRET,
+    SITE_FILE,
     STANDARD_SECRET,
+    WRITE_HIS,
     payload,
     raw_of,
     signed_headers,
@@ -20,21 +21,13 @@ from tests.his_builders import (
     visit,
     webhook,
 )
-from tests.his_ledger import PATIENT_DATA, QUEUE, WEBHOOK, HisPlatform, token
-from tests.processes import Process, Web, environment
+from tests.his_ledger import PATIENT_DATA, QUEUE, WEBHOOK, HisPlatform
+from tests.ledger import token
+from tests.processes import Web, environment, rabbitmq, relay
+from tests.rabbitmq import amqp_headers
 from tests.waiting import eventually
 
 _CANARY = "CANARY"
-SITE = """
-[[his.hospitals]]
-code = "ALH-MAIN"
-name = "ALH-main"
-ids = ["1"]
-
-[his.rate_limits."*"]
-events_per_hour = 100000
-requests_per_minute = 100000
-"""
 
 
 def _stay(**changes: Any) -> dict[str, Any]:
@@ -74,12 +67,10 @@ def test_no_canary_and_no_secret_reaches_a_log_a_metric_an_error_or_an_amqp_head
     tmp_path: Path,
     style: str,
 ) -> None:
-    (tmp_path / "site.toml").write_text(SITE)
+    (tmp_path / "site.toml").write_text(SITE_FILE)
     environ = environment(
         address,
-        RABBITMQ_HOST=shared_rabbitmq.host,
-        RABBITMQ_PORT=str(shared_rabbitmq.port),
-        RABBITMQ_VHOST=shared_rabbitmq.vhost,
+        **rabbitmq(shared_rabbitmq),
         SITE_CONFIG=str(tmp_path / "site.toml"),
         HIS_WEBHOOK_SECRET=HIS_SECRET,
         HIS_WEBHOOK_SECRET_PREVIOUS=STANDARD_SECRET,
@@ -90,15 +81,15 @@ def test_no_canary_and_no_secret_reaches_a_log_a_metric_an_error_or_an_amqp_head
     errors: list[str] = []
     with (
         Web(environ, tmp_path) as web,
-        Process(["dhos_connector_api", "relay"], environ, tmp_path / "relay.log"),
+        relay(environ, tmp_path),
     ):
-        secret = token()
+        secret = token(WRITE_HIS)
         for request in _requests(secret):
             answer = requests.post(web.url + request[0], data=request[1], headers=request[2], timeout=10)
             assert answer.status_code in (200, 400, 401)
             if answer.status_code != 200:
                 errors.append(answer.text)
-        headers = eventually(lambda: _amqp_headers(shared_rabbitmq, at_least=3))
+        headers = eventually(lambda: amqp_headers(shared_rabbitmq, QUEUE, at_least=3))
         metrics = requests.get(f"{web.url}/metrics", timeout=10).text
     logs = "".join(file.read_text() for file in tmp_path.glob("*.log"))
     assert "HIS payload received" in logs
@@ -121,17 +112,3 @@ def _requests(secret: str) -> list[tuple[str, bytes, dict[str, str]]]:
         *((WEBHOOK, raw, standard_headers(raw, STANDARD_SECRET)) for raw in WEBHOOKS),
         *((WEBHOOK, raw, headers) for raw in WEBHOOKS for headers in (bad, partial)),
     ]
-
-
-def _amqp_headers(address: BrokerAddress, *, at_least: int) -> str:
-    """Properties and routing keys of what waits in the queue; '' while there are fewer than that."""
-    found = []
-    connection = pika.BlockingConnection(address.parameters("test"))
-    channel = connection.channel()
-    while True:
-        method, properties, _body = channel.basic_get(QUEUE)
-        if method is None:
-            break
-        found.append(f"{method.routing_key} {vars(properties)}")
-    connection.close()
-    return "\n".join(found) if len(found) >= at_least else ""

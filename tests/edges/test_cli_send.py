@@ -148,6 +148,15 @@ def test_a_generated_stream_is_taken_by_our_own_listener(database: Database) -> 
     assert kept == number, "the same stream again is repeats alone"
 
 
+@pytest.mark.parametrize(
+    "where", ["epr", ":2575", "epr:", "epr:0", "epr:65536", "epr:2_575", "epr:\u0662", "epr: 1"]
+)
+def test_what_names_no_host_and_port_is_refused(where: str) -> None:
+    done = run("send", "--mllp", where, "tests/samples/a01_admission.hl7")
+    assert done.exit_code == 2, done.output
+    assert "--mllp" in done.stderr
+
+
 def test_a_generated_stream_is_taken_over_http(
     database: Database, address: DatabaseAddress, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

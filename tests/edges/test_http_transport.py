@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dhos_connector_api.deliveries.outcome import DeliveryFailed, Kind
+from dhos_connector_api.deliveries.outcome import LARGEST_ANSWER, DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports import http
 from dhos_connector_api.deliveries.transports.http import Reply
 from tests.wire import Wire, hang, request_head, says, until_hung_up, whole_request
@@ -82,13 +82,21 @@ def test_no_time_left_is_transient_and_sends_nothing() -> None:
             assert caught.value.kind is Kind.TRANSIENT
 
 
+@pytest.mark.parametrize(
+    "url", ["http://epr.test:0/", "https://epr.test:65536/", "ftp://epr.test/", "http:///"]
+)
+def test_what_is_no_http_address_is_not_taken_for_another_one(url: str) -> None:
+    with pytest.raises(ValueError, match=r"address|[Pp]ort"):
+        http.address(url)
+
+
 def test_a_body_without_a_length_ends_with_the_connection() -> None:
     with Wire(says(b"HTTP/1.1 200 OK\r\n\r\nabc")) as server:
         assert ask(server.url).body == b"abc"
 
 
 def test_the_longest_answer_is_read_whole() -> None:
-    body = b"x" * http.LARGEST_ANSWER
+    body = b"x" * LARGEST_ANSWER
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with Wire(says(head + body)) as server:
         assert ask(server.url).body == body

@@ -12,7 +12,7 @@ from dhos_connector_api.db.engine import DatabaseAddress
 from tests.ledger import Platform
 from tests.mllp_ledger import Engine, Load, Mllp
 from tests.own_postgres import OwnPostgres
-from tests.processes import Process, environment
+from tests.processes import Process, environment, migrated, rabbitmq, relay
 
 _MESSAGES, _ENGINES = 5000, 20
 
@@ -20,15 +20,11 @@ _MESSAGES, _ENGINES = 5000, 20
 def _environ(database: DatabaseAddress, broker: BrokerAddress, folder: Path, **more: str) -> dict[str, str]:
     values = environment(
         database,
-        RABBITMQ_HOST=broker.host,
-        RABBITMQ_PORT=str(broker.port),
-        RABBITMQ_VHOST=broker.vhost,
+        **rabbitmq(broker),
         LOG_LEVEL="WARN",
         **more,
     )
-    with Process(["dhos_connector_api", "migrate"], values, folder / "migrate.log") as migration:
-        assert migration.popen.wait(60) == 0
-    return values
+    return migrated(values, folder)
 
 
 def _kill_a_listener(supervisor: int) -> None:
@@ -50,14 +46,14 @@ def test_listener_relay_and_database_killed_while_five_thousand_messages_stream(
     with Mllp(environ, tmp_path) as mllp:
         with Load(mllp.port, engines, _MESSAGES // _ENGINES) as load:
             for turn in range(1, 6):
-                with Process(["dhos_connector_api", "relay"], environ, tmp_path / "relay.log"):
+                with relay(environ, tmp_path):
                     load.wait_for(turn * 700)
                     _kill_a_listener(mllp.process.popen.pid)
                 load.wait_for(turn * 700 + 50)  # the relay was killed by the end of its block
                 if turn % 2:
                     own_postgres.kill()
                     own_postgres.start()
-        with Process(["dhos_connector_api", "relay"], environ, tmp_path / "relay.log"):
+        with relay(environ, tmp_path):
             for engine in engines:
                 engine.look_up(own_postgres.address)
             assert sum(len(engine.acknowledged) for engine in engines) == _MESSAGES
@@ -81,7 +77,7 @@ def test_a_listener_killed_at_its_worst_moment(
         with Load(deadly.port, engines, 25):
             assert deadly.process.popen.wait(60) == -9
             another = Process(["dhos_connector_api", "mllp-process"], listeners, tmp_path / "another.log")
-        with another, Process(["dhos_connector_api", "relay"], environ, tmp_path / "relay.log"):
+        with another, relay(environ, tmp_path):
             for engine in engines:
                 engine.look_up(own_postgres.address)
             platform.agree(*engines)

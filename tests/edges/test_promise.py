@@ -15,7 +15,7 @@ from dhos_connector_api.db.engine import DatabaseAddress
 from tests.ledger import Platform, Sender
 from tests.load import Load
 from tests.own_postgres import OwnPostgres
-from tests.processes import Process, Web, environment, migrated
+from tests.processes import Web, environment, migrated, rabbitmq, relay
 from tests.rabbitmq import OwnRabbitMQ
 from tests.waiting import eventually
 
@@ -31,15 +31,9 @@ def environ(own_database: DatabaseAddress, own_vhost: BrokerAddress, tmp_path: P
 def _migrated(database: DatabaseAddress, broker: BrokerAddress, tmp_path: Path) -> dict[str, str]:
     values = environment(
         database,
-        RABBITMQ_HOST=broker.host,
-        RABBITMQ_PORT=str(broker.port),
-        RABBITMQ_VHOST=broker.vhost,
+        **rabbitmq(broker),
     )
     return migrated(values, tmp_path)
-
-
-def _relay(environ: dict[str, str], folder: Path, *module: str) -> Process:
-    return Process([*(module or ("dhos_connector_api",)), "relay"], environ, folder / "relay.log")
 
 
 @pytest.mark.parametrize("point", ["read, not stored", "committed, not answered"])
@@ -52,7 +46,7 @@ def test_a_web_process_killed_at_its_worst_moment(
         taken = [sender.offer(deadly.url, raw) for raw in messages[:4]]
         assert taken == [True, True, True, False]
         assert deadly.process.popen.wait(10) == -9
-    with Web(environ, tmp_path) as web, _relay(environ, tmp_path):
+    with Web(environ, tmp_path) as web, relay(environ, tmp_path):
         assert all(sender.offer(web.url, raw) for raw in messages[3:])
         platform.agree(sender)
     assert len(platform.ids) == 6
@@ -66,9 +60,9 @@ def test_a_relay_killed_at_its_worst_moment(
     with Web(environ, tmp_path) as web:
         for sender in senders:
             assert all(sender.offer(web.url, sender.next_message()) for _ in range(10))
-        with _relay(environ, tmp_path, KILL, point, "1") as deadly:
+        with relay(environ, tmp_path, KILL, point, "1") as deadly:
             assert deadly.popen.wait(30) == -9
-        with _relay(environ, tmp_path):
+        with relay(environ, tmp_path):
             platform.agree(*senders)
 
 
@@ -76,7 +70,7 @@ def test_with_the_broker_stopped_senders_get_their_ack_and_everything_arrives_la
     environ: dict[str, str], own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress, tmp_path: Path
 ) -> None:
     platform, sender = Platform(own_vhost), Sender("PATIENT")
-    with Web(environ, tmp_path) as web, _relay(environ, tmp_path):
+    with Web(environ, tmp_path) as web, relay(environ, tmp_path):
         assert sender.offer(web.url, sender.next_message())
         platform.agree(sender)
         own_rabbitmq.stop()
@@ -95,7 +89,7 @@ def test_the_broker_killed_under_load(
     environ: dict[str, str], own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress, tmp_path: Path
 ) -> None:
     platform, senders = Platform(own_vhost), _senders()
-    with Web(environ, tmp_path) as web, _relay(environ, tmp_path):
+    with Web(environ, tmp_path) as web, relay(environ, tmp_path):
         with Load(web.url, senders) as load:
             load.more(100)
             own_rabbitmq.kill()
@@ -110,7 +104,7 @@ def test_postgresql_killed_under_load(
 ) -> None:
     environ = _migrated(own_postgres.address, own_vhost, tmp_path)
     platform, senders = Platform(own_vhost), _senders()
-    with Web(environ, tmp_path) as web, _relay(environ, tmp_path):
+    with Web(environ, tmp_path) as web, relay(environ, tmp_path):
         with Load(web.url, senders) as load:
             for _ in range(2):
                 load.more(60)
@@ -137,11 +131,11 @@ def test_web_and_relay_killed_under_load(
     with web:
         with Load(web.url, senders) as load:
             for _ in range(3):
-                with _relay(environ, tmp_path):
+                with relay(environ, tmp_path):
                     load.more(60)
                     web.kill_a_child()
                 load.more(20)  # without any relay: leaving its block killed it
-        with _relay(environ, tmp_path):
+        with relay(environ, tmp_path):
             platform.agree(*senders)
         assert web.process.stop() == 0
 
@@ -153,7 +147,7 @@ def test_a_thousand_copies_from_sixteen_connections_are_accepted_once(
     senders = [Sender("COPY") for _ in range(16)]
     raw = senders[0].next_message()
     service = environ | {"WEB_PROCESSES": "2"}
-    with Web(service, tmp_path, ("dhos_connector_api", "serve")) as web, _relay(environ, tmp_path):
+    with Web(service, tmp_path, ("dhos_connector_api", "serve")) as web, relay(environ, tmp_path):
         with ThreadPoolExecutor(16) as pool:
             taken = pool.map(lambda sender: [sender.offer(web.url, raw) for _ in range(63)], senders)
             assert all(all(each) for each in taken)

@@ -12,46 +12,27 @@ import pytest
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import DatabaseAddress
 from tests.conftest import temporary_database
-from tests.his_builders import HIS_SECRET
+from tests.his_builders import HIS_SECRET, SITE_FILE
 from tests.his_ledger import HisPlatform, HisSender, Request, new_patient, new_webhook
-from tests.processes import Process, Web, environment
+from tests.processes import Web, environment, migrated, rabbitmq, relay
 from tests.waiting import eventually
 
 KILL = "tests.kill_points"
-SITE = """
-[[his.hospitals]]
-code = "ALH-MAIN"
-name = "ALH-main"
-time_zone = "Asia/Riyadh"
-ids = ["1"]
-
-[his.rate_limits."*"]
-events_per_hour = 100000000
-requests_per_minute = 100000000
-"""
 
 
 @pytest.fixture
 def environ(postgres: DatabaseAddress, own_vhost: BrokerAddress, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of a Connector with a database, a virtual host and a site of its own, migrated."""
     site = tmp_path / "site.toml"
-    site.write_text(SITE)
+    site.write_text(SITE_FILE)
     with temporary_database(postgres) as database:
         values = environment(
             database,
-            RABBITMQ_HOST=own_vhost.host,
-            RABBITMQ_PORT=str(own_vhost.port),
-            RABBITMQ_VHOST=own_vhost.vhost,
+            **rabbitmq(own_vhost),
             SITE_CONFIG=str(site),
             HIS_WEBHOOK_SECRET=HIS_SECRET,
         )
-        with Process(["dhos_connector_api", "migrate"], values, tmp_path / "migrate.log") as migration:
-            assert migration.popen.wait(60) == 0
-        yield values
-
-
-def _relay(environ: dict[str, str], folder: Path, *module: str) -> Process:
-    return Process([*(module or ("dhos_connector_api",)), "relay"], environ, folder / "relay.log")
+        yield migrated(values, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +58,7 @@ def test_a_web_process_killed_at_its_worst_moment(
     with Web(environ, tmp_path, (KILL, point, "4", "web")) as deadly:
         assert [sender.offer(deadly.url, each) for each in requests[:4]] == [True, True, True, False]
         assert deadly.process.popen.wait(10) == -signal.SIGKILL
-    with Web(environ, tmp_path) as web, _relay(environ, tmp_path):
+    with Web(environ, tmp_path) as web, relay(environ, tmp_path):
         assert all(sender.offer(web.url, each) for each in requests[3:])
         platform.agree(sender)
 
@@ -89,9 +70,9 @@ def test_a_relay_killed_at_its_worst_moment(
     platform, sender = HisPlatform(own_vhost), HisSender()
     with Web(environ, tmp_path) as web:
         assert all(sender.offer(web.url, new()) for new in [new_patient, new_webhook] * 5)
-        with _relay(environ, tmp_path, KILL, point, "1") as deadly:
+        with relay(environ, tmp_path, KILL, point, "1") as deadly:
             assert deadly.popen.wait(30) == -signal.SIGKILL
-        with _relay(environ, tmp_path):
+        with relay(environ, tmp_path):
             platform.agree(sender)
 
 
@@ -127,7 +108,7 @@ def test_web_and_relay_killed_under_load(
         for _ in range(3):  # leaving a block kills what runs in it
             with Web(environ, tmp_path) as web:
                 load.url = web.url
-                with _relay(environ, tmp_path):
+                with relay(environ, tmp_path):
                     load.more(60)
                 load.more(20)
         with Web(environ, tmp_path) as web:
@@ -135,7 +116,7 @@ def test_web_and_relay_killed_under_load(
             load.stop.set()
             for task in tasks:
                 task.result()
-    with _relay(environ, tmp_path):
+    with relay(environ, tmp_path):
         platform.agree(*load.senders)
 
 
@@ -147,7 +128,7 @@ def test_copies_over_several_connections_have_one_effect_each(
     copies = [each for each in requests for _ in range(numbers.randint(1, 5))]
     numbers.shuffle(copies)
     service = environ | {"WEB_PROCESSES": "2"}
-    with Web(service, tmp_path, ("dhos_connector_api", "serve")) as web, _relay(environ, tmp_path):
+    with Web(service, tmp_path, ("dhos_connector_api", "serve")) as web, relay(environ, tmp_path):
         parts = [copies[number::8] for number in range(8)]
         with ThreadPoolExecutor(8) as pool:
             tasks = [pool.submit(_send_all, web.url, *each) for each in zip(senders, parts, strict=True)]

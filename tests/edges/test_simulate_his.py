@@ -16,21 +16,10 @@ from sqlalchemy import text
 from dhos_connector_api.cli import main
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.simulate.his import HospitalOfHis, Transmission, simulate
-from tests.his_builders import HIS_SECRET
+from tests.his_builders import HIS_SECRET, SITE_FILE
 from tests.processes import ROOT, Web, environment
 
 NOW = datetime(2025, 6, 5, 8, 0, tzinfo=UTC)
-SITE_FILE = """
-[[his.hospitals]]
-code = "ALH-MAIN"
-name = "ALH-main"
-time_zone = "Asia/Riyadh"
-ids = ["1"]
-
-[his.rate_limits."*"]
-events_per_hour = 1000000
-requests_per_minute = 1000000
-"""
 
 
 def drawn(seed: int, patients: int = 40, *, webhooks: bool = True) -> list[Transmission]:

@@ -37,7 +37,6 @@ def test_the_header_says_whose_document_it_is() -> None:
         document_id="1.2.3^D1",
         title="Discharge letter for GP",
         code="373942005",
-        code_name="Discharge summary",
         time=datetime(2026, 1, 31, 9, 30, tzinfo=timezone(timedelta(hours=1))),
     )
 

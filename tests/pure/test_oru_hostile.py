@@ -1,6 +1,6 @@
 """No text in an observation set adds a segment or a field, and each is read back as it was.
 
-`python -m benchmarks.fuzz_oru` does 100,000 cases of the same generator.
+`python -m benchmarks.fuzz oru` does 100,000 cases of the same generator.
 """
 
 import hl7

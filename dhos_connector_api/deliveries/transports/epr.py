@@ -41,7 +41,7 @@ class EprTransport:
                 {"type": "hl7v2", "body": base64.b64encode(outgoing.body).decode("ascii")}
             ).encode(),
         )
-        if not 200 <= reply.status < 300:  # noqa: PLR2004
+        if not reply.succeeded:
             raise http.refusal(reply, self.now())
         return judge(_acknowledgement(reply), outgoing.control_id, reply.status)
 

@@ -14,19 +14,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection, IncompleteRead
 from urllib.parse import SplitResult, urlsplit
 
-from dhos_connector_api import clock
-from dhos_connector_api.deliveries.outcome import DeliveryFailed, Kind
+from dhos_connector_api import clock, tls
+from dhos_connector_api.deliveries.outcome import CONNECT_SECONDS, LARGEST_ANSWER, DeliveryFailed, Kind
 
-#: Seconds a connection may take to be made.
-CONNECT_SECONDS = 3.0
-#: Bytes of an answer that are read; no acknowledgement is near it.
-LARGEST_ANSWER = 1_000_000
 #: Seconds; who asks for a longer pause gets this one.
 LONGEST_RETRY_AFTER = 24 * 3600.0
-_TIMEOUT, _TOO_MANY = 408, 429
+#: Statuses below 500 that pass by themselves.
+_PASSING = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 _LEAST_SECONDS = 0.001  # 0 would mean: do not wait at all
 
 
@@ -38,11 +36,16 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether it is 2xx (RFC 9110 section 15.3)."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
+
 
 def address(url: str) -> SplitResult:
     """The parts of an http or https URL. Raises ValueError for any other, and for one without a host."""
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not 0 <= (parts.port or 0) < 65536:  # noqa: PLR2004
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError("must be an http or https address")
     return parts
 
@@ -87,7 +90,7 @@ def refusal(reply: Reply, now: datetime) -> DeliveryFailed:
     500 and above, 408 and 429 pass by themselves; every other one is a refusal, redirects too: where
     a message goes is for the settings to say. `now` is aware, for a Retry-After that is a date.
     """
-    passes = reply.status >= 500 or reply.status in (_TIMEOUT, _TOO_MANY)  # noqa: PLR2004
+    passes = reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in _PASSING
     return DeliveryFailed(
         Kind.TRANSIENT if passes else Kind.PERMANENT,
         f"answered with HTTP status {reply.status}",
@@ -98,9 +101,7 @@ def refusal(reply: Reply, now: datetime) -> DeliveryFailed:
 
 @lru_cache(maxsize=1)
 def _tls() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+    return tls.client_context()
 
 
 def _connection(parts: SplitResult) -> HTTPConnection:
@@ -151,8 +152,8 @@ def _exchange(
 
 def _reply(connection: HTTPConnection) -> Reply:
     with connection.getresponse() as answer:
-        while answer.status < 200:  # noqa: PLR2004  provisional (RFC 9110 section 15.2): the answer follows
-            answer.headers = answer.msg = None  # type: ignore[assignment]
+        while answer.status < HTTPStatus.OK:  # provisional (RFC 9110 section 15.2): the answer follows
+            answer.headers = answer.msg = None  # type: ignore[assignment]  # else begin() does nothing
             answer.begin()
         body = answer.read(LARGEST_ANSWER + 1)
         if len(body) > LARGEST_ANSWER:

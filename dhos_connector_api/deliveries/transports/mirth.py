@@ -8,13 +8,14 @@ import base64
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from http import HTTPStatus
 
 import zeep
 from zeep.proxy import ServiceProxy
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.facts import storable
-from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind, Outgoing
+from dhos_connector_api.deliveries.outcome import LONGEST_DETAIL, Accepted, DeliveryFailed, Kind, Outgoing
 from dhos_connector_api.deliveries.transports import http
 from dhos_connector_api.deliveries.transports.soap import Fault, read_answer
 from dhos_connector_api.deliveries.transports.wsdl import (
@@ -32,9 +33,7 @@ DESCRIPTION_LIFE = timedelta(hours=1)
 _OURS = frozenset({"Client", "Sender", "VersionMismatch", "MustUnderstand", "DataEncodingUnknown"})
 _THEIRS = frozenset({"Server", "Receiver"})
 #: HTTP statuses that come with faults (SOAP 1.1 section 6.2, SOAP 1.2 part 2 section 7.5.1.2).
-_WITH_FAULT = (400, 500)
-#: Characters of a fault's text that are kept.
-_LONGEST_DETAIL = 1000
+_WITH_FAULT = (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 class MirthTransport:
@@ -94,10 +93,9 @@ def judge(reply: http.Reply, now: datetime) -> Accepted:
     else the status does.
     """
     answer = read_answer(reply)
-    succeeded = 200 <= reply.status < 300  # noqa: PLR2004
     if isinstance(answer, Fault):
-        raise _faulted(answer, reply, now, coded=succeeded or reply.status in _WITH_FAULT)
-    if not succeeded:
+        raise _faulted(answer, reply, now, coded=reply.succeeded or reply.status in _WITH_FAULT)
+    if not reply.succeeded:
         raise http.refusal(reply, now)
     if answer is None:
         raise DeliveryFailed(Kind.AMBIGUOUS, "answered without SOAP", http_status=reply.status)
@@ -134,7 +132,7 @@ def _faulted(fault: Fault, reply: http.Reply, now: datetime, *, coded: bool) -> 
     return DeliveryFailed(
         kind,
         f"answered with a SOAP fault ({code})",
-        detail=storable(fault.text)[:_LONGEST_DETAIL] or None,
+        detail=storable(fault.text)[:LONGEST_DETAIL] or None,
         http_status=reply.status,
         retry_after=refusal.retry_after if kind is Kind.TRANSIENT else None,
     )

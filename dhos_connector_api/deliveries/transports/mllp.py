@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from dhos_connector_api import clock
 from dhos_connector_api.deliveries.acknowledged import control_id_of, judge
-from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind, Outgoing
+from dhos_connector_api.deliveries.outcome import LARGEST_ANSWER, Accepted, DeliveryFailed, Kind, Outgoing
 from dhos_connector_api.deliveries.transports.mllp_line import Line, Receiver
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2 import modes
@@ -21,8 +21,6 @@ from dhos_connector_api.metrics import DELIVERY_ANSWERS_DISCARDED, DELIVERY_CONN
 
 _log = logging.getLogger(__name__)
 
-#: Bytes that may arrive during one attempt; no acknowledgement is near it.
-LARGEST_ANSWER = 1_000_000
 #: Messages whose late acknowledgements are known as such.
 _REMEMBERED = 1000
 

@@ -5,11 +5,10 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from dhos_connector_api import clock
+from dhos_connector_api import clock, tls
+from dhos_connector_api.deliveries.outcome import CONNECT_SECONDS
 from dhos_connector_api.errors import BadSetting
 
-#: Seconds a connection may take to be made.
-CONNECT_SECONDS = 3.0
 _CHUNK = 65_536
 #: A line that has been silent so long is probed, so that a firewall keeps it and a dead one is known:
 #: seconds before the first probe, seconds between probes, probes without an answer.
@@ -32,18 +31,9 @@ def tls_context(ca: Path | None, certificate: Path | None, key: Path | None) -> 
     cannot be used, naming none.
     """
     try:
-        context = ssl.create_default_context(cafile=ca)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if certificate is not None:
-            context.load_cert_chain(certificate, key, password=_no_password)
-    except (ssl.SSLError, OSError, ValueError):
+        return tls.client_context(ca, certificate, key)
+    except (OSError, ValueError):
         raise BadSetting("the CA, the certificate or its key cannot be used") from None
-    return context
-
-
-def _no_password() -> str:
-    """An encrypted key would have OpenSSL ask for its password on the terminal; it gets none."""
-    return ""
 
 
 class Line:

@@ -7,8 +7,9 @@ reader, not with zeep's: an answer is a stranger's XML.
 from dataclasses import dataclass, field
 from email.message import Message
 
+from dhos_connector_api.deliveries.outcome import LARGEST_ANSWER
 from dhos_connector_api.deliveries.plain_xml import Path, read_plain
-from dhos_connector_api.deliveries.transports.http import LARGEST_ANSWER, Reply
+from dhos_connector_api.deliveries.transports.http import Reply
 from dhos_connector_api.errors import BadInput
 
 _NAMESPACES = ("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope")
@@ -92,6 +93,6 @@ class _Answer:
 
 def _in_body(path: Path) -> tuple[str, ...] | None:
     """The local names from a child of the body on; None outside of one."""
-    if len(path) < 3 or path[:2] not in [(f"{each} Envelope", f"{each} Body") for each in _NAMESPACES]:  # noqa: PLR2004
+    if not path[2:] or path[:2] not in [(f"{each} Envelope", f"{each} Body") for each in _NAMESPACES]:
         return None
     return tuple([name.rpartition(" ")[2] for name in path[2:]])

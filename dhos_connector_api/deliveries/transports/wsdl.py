@@ -7,6 +7,7 @@ Only plain XML is handed to zeep, and not much of it.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, NoReturn
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -35,8 +36,7 @@ MOST_BYTES = 1_000_000
 #: References to groups, which multiply where groups refer to groups.
 MOST_GROUPS = 8
 #: Statuses that say the credentials are wrong, which no later attempt will mend.
-_UNKNOWN_USER = (401, 403)
-_OK = 200
+_UNKNOWN_USER = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _PATH_CHARACTERS = "/%:;=@$,~!*'()&+-._"
 
 
@@ -116,7 +116,7 @@ class OneHost(zeep.Transport):
         """Fetch a WSDL or XSD. Raises DeliveryFailed: TRANSIENT, but for wrong credentials."""
         try:
             reply = self._send("GET", self.here(url), {})
-            if reply.status != _OK:
+            if reply.status != HTTPStatus.OK:
                 raise http.refusal(reply, self._now())
             self._limits.count(reply.body)
         except DeliveryFailed as failed:
