@@ -1,11 +1,13 @@
 """Webhooks over HTTP: the signature over the raw body first, replays, and never a 5xx."""
 
+import asyncio
 import base64
 import random
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from httpx import Response
 from prometheus_client import REGISTRY
@@ -184,23 +186,36 @@ def test_a_captured_standard_webhook_is_not_taken_in_the_other_form(app: ASGIApp
     assert count(database, "message") == 0
 
 
-def test_of_thousands_of_bit_flips_none_is_taken(app: ASGIApp, database: Database) -> None:
+def test_of_ten_thousand_bit_flips_none_is_taken(app: ASGIApp, database: Database) -> None:
     numbers = random.Random(3)
     raw = raw_of(webhook())
     forms = [signed_headers(raw), standard_headers(raw, HIS_SECRET)]
-    statuses = []
-    for _ in range(2000):
+    requests: list[tuple[bytes, dict[str, bytes]]] = []
+    while len(requests) < 10_000:
         headers = {name: value.encode() for name, value in numbers.choice(forms).items()}
         part = numbers.choice(["body", *(name for name in headers if name != "Content-Type")])
         if part == "body":
-            statuses.append(post(app, flipped(raw, numbers), headers).status_code)
+            requests.append((flipped(raw, numbers), headers))
             continue
         headers[part] = flipped(headers[part], numbers)
         if not set(headers[part]) & _NOT_IN_HEADERS:
-            statuses.append(post(app, raw, headers).status_code)
-    assert len(statuses) > 1500
-    assert set(statuses) == {401}
+            requests.append((raw, headers))
+    assert set(asyncio.run(statuses(app, requests))) == {401}
     assert count(database, "message") == count(database, "integration_event") == 0
+
+
+async def statuses(app: ASGIApp, requests: list[tuple[bytes, dict[str, bytes]]]) -> list[int]:
+    """What each of many requests was answered, one after the other."""
+    transport, path = httpx.ASGITransport(app), PATH.format("his")
+    async with httpx.AsyncClient(transport=transport, base_url="http://connector.test") as client:
+        return [
+            (
+                await client.post(
+                    path, content=raw, headers=[(name.encode(), value) for name, value in headers.items()]
+                )
+            ).status_code
+            for raw, headers in requests
+        ]
 
 
 def flipped(text_: bytes, numbers: random.Random) -> bytes:

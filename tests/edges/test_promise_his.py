@@ -2,19 +2,22 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
 import pytest
+import requests
+from sqlalchemy import create_engine, text
 
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import DatabaseAddress
-from tests.conftest import temporary_database
 from tests.his_builders import HIS_SECRET
-from tests.his_ledger import HisPlatform, HisSender, Request, new_patient, new_webhook
-from tests.processes import Process, Web, environment
+from tests.his_ledger import HisPlatform, HisSender, Request, Told, new_patient, new_webhook
+from tests.own_postgres import OwnPostgres
+from tests.processes import Process, Web, environment, migrated
 from tests.waiting import eventually
 
 KILL = "tests.kill_points"
@@ -32,22 +35,23 @@ requests_per_minute = 100000000
 
 
 @pytest.fixture
-def environ(postgres: DatabaseAddress, own_vhost: BrokerAddress, tmp_path: Path) -> Iterator[dict[str, str]]:
+def environ(own_database: DatabaseAddress, own_vhost: BrokerAddress, tmp_path: Path) -> dict[str, str]:
     """The environment of a Connector with a database, a virtual host and a site of its own, migrated."""
-    site = tmp_path / "site.toml"
+    return _migrated(own_database, own_vhost, tmp_path)
+
+
+def _migrated(database: DatabaseAddress, broker: BrokerAddress, folder: Path) -> dict[str, str]:
+    site = folder / "site.toml"
     site.write_text(SITE)
-    with temporary_database(postgres) as database:
-        values = environment(
-            database,
-            RABBITMQ_HOST=own_vhost.host,
-            RABBITMQ_PORT=str(own_vhost.port),
-            RABBITMQ_VHOST=own_vhost.vhost,
-            SITE_CONFIG=str(site),
-            HIS_WEBHOOK_SECRET=HIS_SECRET,
-        )
-        with Process(["dhos_connector_api", "migrate"], values, tmp_path / "migrate.log") as migration:
-            assert migration.popen.wait(60) == 0
-        yield values
+    values = environment(
+        database,
+        RABBITMQ_HOST=broker.host,
+        RABBITMQ_PORT=str(broker.port),
+        RABBITMQ_VHOST=broker.vhost,
+        SITE_CONFIG=str(site),
+        HIS_WEBHOOK_SECRET=HIS_SECRET,
+    )
+    return migrated(values, folder)
 
 
 def _relay(environ: dict[str, str], folder: Path, *module: str) -> Process:
@@ -73,12 +77,12 @@ def test_a_web_process_killed_at_its_worst_moment(
     new: Callable[[], Request],
 ) -> None:
     platform, sender = HisPlatform(own_vhost), HisSender()
-    requests = [new() for _ in range(6)]
+    offered = [new() for _ in range(6)]
     with Web(environ, tmp_path, (KILL, point, "4", "web")) as deadly:
-        assert [sender.offer(deadly.url, each) for each in requests[:4]] == [True, True, True, False]
+        assert [sender.offer(deadly.url, each) for each in offered[:4]] == [True, True, True, False]
         assert deadly.process.popen.wait(10) == -signal.SIGKILL
     with Web(environ, tmp_path) as web, _relay(environ, tmp_path):
-        assert all(sender.offer(web.url, each) for each in requests[3:])
+        assert all(sender.offer(web.url, each) for each in offered[3:])
         platform.agree(sender)
 
 
@@ -139,12 +143,44 @@ def test_web_and_relay_killed_under_load(
         platform.agree(*load.senders)
 
 
+def test_postgresql_killed_under_load(
+    own_postgres: OwnPostgres, own_vhost: BrokerAddress, tmp_path: Path
+) -> None:
+    environ = _migrated(own_postgres.address, own_vhost, tmp_path)
+    platform, load = HisPlatform(own_vhost), _Load()
+    kinds = [new_patient, new_webhook] * 2
+    with Web(environ, tmp_path) as web, _relay(environ, tmp_path), ThreadPoolExecutor(4) as pool:
+        load.url = web.url
+        tasks = [pool.submit(load.run, sender, new) for sender, new in zip(load.senders, kinds, strict=True)]
+        for _ in range(2):
+            load.more(60)
+            own_postgres.kill()
+            eventually(lambda: requests.get(f"{web.url}/ready", timeout=10).status_code == 503)
+            own_postgres.start()
+        load.more(60)
+        load.stop.set()
+        for task in tasks:
+            task.result()
+        platform.agree(*load.senders)
+        assert _stored(own_postgres.address) == platform.effects
+
+
+def _stored(database: DatabaseAddress) -> Counter[Told]:
+    """The events that are kept, each with its encounter and its code."""
+    engine = create_engine(database.url())
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT encounter_id, canonical_code FROM integration_event"))
+        kept = Counter((encounter, code) for encounter, code in found)
+    engine.dispose()
+    return kept
+
+
 def test_copies_over_several_connections_have_one_effect_each(
     environ: dict[str, str], own_vhost: BrokerAddress, tmp_path: Path
 ) -> None:
     platform, senders, numbers = HisPlatform(own_vhost), [HisSender() for _ in range(8)], Random(11)
-    requests = [new() for new in [new_patient, new_webhook] * 150]
-    copies = [each for each in requests for _ in range(numbers.randint(1, 5))]
+    offered = [new() for new in [new_patient, new_webhook] * 150]
+    copies = [each for each in offered for _ in range(numbers.randint(1, 5))]
     numbers.shuffle(copies)
     service = environ | {"WEB_PROCESSES": "2"}
     with Web(service, tmp_path, ("dhos_connector_api", "serve")) as web, _relay(environ, tmp_path):
@@ -156,6 +192,6 @@ def test_copies_over_several_connections_have_one_effect_each(
     assert sum(platform.effects.values()) == 150 * 4
 
 
-def _send_all(url: str, sender: HisSender, requests: list[Request]) -> bool:
+def _send_all(url: str, sender: HisSender, copies: list[Request]) -> bool:
     """Whether each was answered 200."""
-    return all(sender.offer(url, each) for each in requests)
+    return all(sender.offer(url, each) for each in copies)
