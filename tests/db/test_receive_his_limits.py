@@ -1,5 +1,6 @@
 """The largest HIS payload the specification lets through, stale ones, and those that bring nothing new."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -85,6 +86,18 @@ def test_events_of_several_groups_wait_in_the_order_they_were_sent(database: Dat
     times = [each["actions"][-1]["data"]["occurred_at"] for each in published(database)]
     assert times[1:-1] == sorted(times[1:-1])
     assert (codes(database)[0], codes(database)[-1]) == ("HIS_ADMITTED", "HIS_DISCHARGED")
+
+
+def test_the_same_events_in_other_groups_do_not_stand_in_each_others_way(database: Database) -> None:
+    one = largest(600)
+    visits = one["FetchPatientDataTimeStampVisitDataList"]
+    values = [
+        one | {"FetchPatientDataTimeStampVisitDataList": visits[place:] + visits[:place]}
+        for place in range(0, 600, 100)
+    ]
+    with ThreadPoolExecutor(6) as pool:
+        assert None not in list(pool.map(lambda value: from_door(database, value), values))
+    assert rows(database, "SELECT count(*) FROM outbox") == [(602,)]
 
 
 def unprocessed(database: Database) -> int:
