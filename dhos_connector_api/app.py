@@ -18,7 +18,7 @@ from dhos_connector_api.api.rate_limits import RateLimiting
 from dhos_connector_api.api.security import issuers_of
 from dhos_connector_api.api.services import Services
 from dhos_connector_api.auth import jwt
-from dhos_connector_api.auth.signatures import SOURCES, Secret
+from dhos_connector_api.auth.signatures import Secret
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.broker.in_process import InProcessBus
 from dhos_connector_api.broker.publisher import Publisher
@@ -44,9 +44,11 @@ from dhos_connector_api.mllp import listeners, server
 from dhos_connector_api.mllp.answering import Desk, Taken
 from dhos_connector_api.mllp.server import Server as MllpServer
 from dhos_connector_api.outbox import models as _outbox
-from dhos_connector_api.site import Site
+from dhos_connector_api.site import WEBHOOK_SOURCES, Site
 from dhos_connector_api.workers.relay import MakeOutlet
 
+#: Connections for looking API keys up, beside one for each thread of a web process.
+KEY_POOL = 2
 #: Modules that declare tables: importing them is what puts these into `db.metadata`.
 TABLES = (_messages, _outbox, _deliveries, _events)
 
@@ -102,6 +104,7 @@ def create_app(settings: Settings) -> ASGIApp:
     services = Services(
         settings=settings,
         database=database,
+        key_database=open_database(settings, pool_size=KEY_POOL, statement_timeout=STATEMENT_TIMEOUT),
         issuers=issuers_of(settings),
         intake=intake,
         outbound=outbound(settings, site),
@@ -159,7 +162,7 @@ def rate_limits(settings: Settings, site: Callable[[], Site]) -> RateLimiting:
 
 def webhook_secrets(settings: Settings) -> dict[str, tuple[Secret, ...]]:
     """The secrets of every source's webhooks. Raises BadSetting for one that cannot be used."""
-    secrets = {source: tuple(map(Secret, settings.webhook_secrets(source))) for source in SOURCES}
+    secrets = {source: tuple(map(Secret, settings.webhook_secrets(source))) for source in WEBHOOK_SOURCES}
     for source, known in secrets.items():
         if not all(secret.is_usable for secret in known):
             raise BadSetting(f"{source.upper()}_WEBHOOK_SECRET or its _PREVIOUS is no base64 after whsec_")

@@ -3,6 +3,7 @@
 import secrets
 from collections import Counter
 from collections.abc import Iterable
+from datetime import tzinfo
 from random import Random
 from threading import Event
 from zoneinfo import ZoneInfo
@@ -13,10 +14,10 @@ from dhos_connector_api import app, clock, site_source
 from dhos_connector_api.auth.signatures import Secret
 from dhos_connector_api.cli_settings import with_settings
 from dhos_connector_api.config import Settings
+from dhos_connector_api.intake.judge_his import hospital_named
 from dhos_connector_api.simulate.his import HospitalOfHis, Transmission
 from dhos_connector_api.simulate.his import simulate as simulate_his
 from dhos_connector_api.simulate.send import SimulatedHis
-from dhos_connector_api.site import Hospital
 
 
 @click.group()
@@ -75,19 +76,14 @@ def _simulated(settings: Settings, url: str | None, api_key: str | None, *, webh
     )
 
 
-def _hospital(settings: Settings, wanted: str) -> tuple[HospitalOfHis, ZoneInfo]:
+def _hospital(settings: Settings, wanted: str) -> tuple[HospitalOfHis, tzinfo]:
     """The hospital as the HIS writes it, and its zone, as far as the site's configuration knows it."""
-    site = site_source.source(settings)()
-    zone = ZoneInfo(site.inbound.time_zone) if site.inbound.time_zone else settings.server_timezone
-    for each in site.his.hospitals:
-        if wanted.casefold() in {name.casefold() for name in (each.code, each.name, *each.ids, *each.names)}:
-            own_zone = ZoneInfo(each.time_zone) if each.time_zone else zone
-            return HospitalOfHis(_first(each), each.name), own_zone
-    return HospitalOfHis(wanted, wanted), zone
-
-
-def _first(hospital: Hospital) -> str:
-    return min(hospital.ids, default=hospital.code)
+    intake = app.IntakeSource(settings, site_source.source(settings))()
+    known = hospital_named(wanted, wanted, intake.site.his.hospitals)
+    if known is None:
+        return HospitalOfHis(wanted, wanted), intake.zone
+    zone = ZoneInfo(known.time_zone) if known.time_zone else intake.zone
+    return HospitalOfHis(min(known.ids, default=known.code), known.name), zone
 
 
 def _token(settings: Settings) -> dict[str, str]:

@@ -82,7 +82,10 @@ class Settings:
         "WEB_PROCESSES", integer(1, 64), "Web processes, one listening socket each", default=2
     )
     web_threads: int = _setting(
-        "WEB_THREADS", integer(1, 256), "Threads, and database connections, of a web process", default=8
+        "WEB_THREADS",
+        integer(1, 256),
+        "Threads, and database connections (two more for API keys), of a web process",
+        default=8,
     )
     max_body_bytes: int = _setting(
         "MAX_BODY_BYTES", integer(1024, 1 << 30), "Largest request body; a longer one gets 413",

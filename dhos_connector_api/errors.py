@@ -34,6 +34,10 @@ class BadInput(ConnectorError):
         self.details = details or {}
 
 
+class NotRead(ConnectorError):
+    """What was sent is kept, but a fault of ours kept us from reading it (HTTP 500); a replay takes it."""
+
+
 class BodyTooLarge(ConnectorError):
     """The body is longer than MAX_BODY_BYTES (HTTP 413)."""
 

@@ -19,7 +19,10 @@ _LEVELS = {"ERROR": logging.ERROR, "WARN": logging.WARNING, "INFO": logging.INFO
 _COLOURS = {"ERROR": "\033[31m", "WARNING": "\033[33m", "INFO": "\033[32m", "DEBUG": "\033[36m"}
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 #: Loggers of libraries that quote what they handle: URLs, bodies, SQL parameters, frames.
-_TALKATIVE = ("alembic", "asyncio", "connexion", "httpx", "pika", "sqlalchemy", "urllib3", "uvicorn", "zeep")
+_TALKATIVE = (
+    *("alembic", "asyncio", "connexion", "flask-limiter", "httpx", "pika", "sqlalchemy", "urllib3"),
+    *("uvicorn", "zeep"),
+)
 
 
 def set_up(level: str, style: str, stream: TextIO | None = None) -> None:

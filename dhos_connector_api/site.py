@@ -124,6 +124,10 @@ class RateLimits:
     requests_per_minute: int = 100
 
 
+#: Who sends webhooks: each has an endpoint and secrets of its own.
+WEBHOOK_SOURCES = ("his", "lis", "emr")
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookOptions:
     """`form` is the signature that is required: `any`, or `standard` (Standard Webhooks) only."""

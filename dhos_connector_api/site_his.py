@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
-from dhos_connector_api.site import His, Hospital, RateLimits, WebhookOptions
+from dhos_connector_api.site import WEBHOOK_SOURCES, His, Hospital, RateLimits, WebhookOptions
 
 _SOME_TEXT = validate.Length(min=1, max=255)
 
@@ -42,6 +42,12 @@ class _RateLimitsSchema(Schema):
         return RateLimits(**data)
 
 
+def _a_source(name: str) -> None:
+    """A requirement under a name that nobody has would never be in force."""
+    if name.lower() not in WEBHOOK_SOURCES:
+        raise ValidationError(f"must be one of {', '.join(WEBHOOK_SOURCES)}")
+
+
 class _WebhookSchema(Schema):
     form = fields.String(validate=validate.OneOf(["any", "standard"]))
 
@@ -58,7 +64,7 @@ class HisSchema(Schema):
         keys=fields.String(validate=_SOME_TEXT), values=fields.String(validate=_SOME_TEXT)
     )
     rate_limits = fields.Dict(keys=fields.String(), values=fields.Nested(_RateLimitsSchema))
-    webhooks = fields.Dict(keys=fields.String(), values=fields.Nested(_WebhookSchema))
+    webhooks = fields.Dict(keys=fields.String(validate=_a_source), values=fields.Nested(_WebhookSchema))
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> His:

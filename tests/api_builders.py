@@ -61,6 +61,7 @@ def api(
     parts: dict[str, Any] = {
         "settings": chosen,
         "database": database,
+        "key_database": database,
         "issuers": issuers_of(chosen),
         "intake": lambda: INTAKE,
         "outbound": lambda: OUTBOUND,

@@ -3,6 +3,7 @@
 None of it goes to the legacy routing key: existing consumers would make an upsert of it.
 """
 
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
@@ -64,6 +65,15 @@ def event_fields(stay: Stay, hospital: Hospital, zone: tzinfo) -> dict[str, Any]
 
 def _discharged_at(stay: Stay, zone: tzinfo) -> str | None:
     return None if stay.discharged is None else in_zone(stay.discharged, zone).iso()
+
+
+def with_discharge(
+    companions: Sequence[Action], fields: Mapping[str, Any], discharged_at: str
+) -> tuple[list[Action], dict[str, Any]]:
+    """Companions and event fields of a stay that is known to have ended, where its data do not say so."""
+    who, where = companions
+    ended = {**where, "data": {**where["data"], "discharged_at": discharged_at}}
+    return [who, ended], {**fields, "discharged_at": discharged_at}
 
 
 def _said(values: dict[str, Any]) -> dict[str, Any]:

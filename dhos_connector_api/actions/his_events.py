@@ -47,6 +47,11 @@ def events_of(patient: Patient, types: VisitTypes, zone: tzinfo) -> list[Event]:
     return list(known.values())
 
 
+def discharge_of(stay: Stay) -> bytes:
+    """The identity of the stay's HIS_DISCHARGED, whether or not its data tell of it."""
+    return _identity(stay, DISCHARGED)
+
+
 def _of_stay(stay: Stay, code: str, field: str, at: Timestamp) -> Event:
     return Event(code, code, at, _identity(stay, code), {**_ids(stay), field: at.iso()})
 
@@ -63,6 +68,6 @@ def _ids(stay: Stay) -> dict[str, str | None]:
 
 
 def _identity(stay: Stay, *event: str) -> bytes:
-    """SHA-256 of source, HospitalID, AdmissionID and what tells the event apart; none of them holds a NUL."""
-    parts = (SOURCE, stay.hospital_id, stay.admission_id, *event)
+    """SHA-256 of source, encounter and what tells the event apart; none of them holds a NUL."""
+    parts = (SOURCE, *stay.encounter, *event)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, post_load, validates_schema
 
 from dhos_connector_api.actions.his_dates import read_birth, read_moment
+from dhos_connector_api.actions.json_fields import Text, Trimmed
 
 STAYS = "FetchPatientDataTimeStampList"
 VISITS = "FetchPatientDataTimeStampVisitDataList"
@@ -18,6 +19,15 @@ VISITS = "FetchPatientDataTimeStampVisitDataList"
 Details = dict[str, list[str]]
 #: An entry of a list, after its place in it.
 _Entry = tuple[int, Mapping[str, Any]]
+
+
+def folded(text: str) -> str:
+    """What all spellings of a hospital's id, code or name have in common: trimmed, no case.
+
+    Encounters are told apart by this and not by the site's code of the hospital: an edit of the site's
+    configuration must not make every known stay a new one.
+    """
+    return text.strip().casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,11 @@ class Stay:
     bill_type: str | None = None
     vip: str | None = None
 
+    @property
+    def encounter(self) -> tuple[str, str]:
+        """Hospital and AdmissionID: what tells this stay from others of the HIS."""
+        return folded(self.hospital_id), self.admission_id
+
 
 @dataclass(frozen=True, slots=True)
 class Patient:
@@ -69,19 +84,7 @@ class Patient:
     visits: tuple[Visit, ...]
 
 
-class _Text(fields.Field[str | None]):
-    """A text, number or flag as text, trimmed; None where that leaves nothing."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str | None:
-        return str(value).strip() or None
-
-
-class _Trimmed(fields.Field[str]):
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
-        return str(value).strip()
-
-
-class _Name(_Text):
+class _Name(Text):
     """A text that must not be empty: what a thing is known by."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
@@ -91,7 +94,7 @@ class _Name(_Text):
         return text
 
 
-class _Moment(_Text):
+class _Moment(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str | None:
         return _read(super()._deserialize(value, attr, data, **options), read_moment)
 
@@ -101,7 +104,7 @@ class _RequiredMoment(_Name):
         return str(_read(super()._deserialize(value, attr, data, **options), read_moment))
 
 
-class _Birth(_Text):
+class _Birth(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str | None:
         return _read(super()._deserialize(value, attr, data, **options), read_birth)
 
@@ -117,21 +120,21 @@ class _StaySchema(Schema):
     patient_id = _Name(data_key="PatientID", required=True)
     admission_id = _Name(data_key="AdmissionID", required=True)
     hospital_id = _Name(data_key="HospitalID", required=True)
-    hospital_name = _Text(data_key="HospitalName", allow_none=True)
-    type = _Text(data_key="Type", allow_none=True)
+    hospital_name = Text(data_key="HospitalName", allow_none=True)
+    type = Text(data_key="Type", allow_none=True)
     admitted = _RequiredMoment(data_key="AdmitDate", required=True)
     discharged = _Moment(data_key="DischargeDate", allow_none=True)
-    national_id = _Text(data_key="SSN", allow_none=True)
-    name = _Text(data_key="PatientName", allow_none=True)
-    phone = _Text(data_key="MobileNo", allow_none=True)
-    gender = _Text(data_key="Gender", allow_none=True)
-    nationality = _Text(data_key="PatientNationality", allow_none=True)
+    national_id = Text(data_key="SSN", allow_none=True)
+    name = Text(data_key="PatientName", allow_none=True)
+    phone = Text(data_key="MobileNo", allow_none=True)
+    gender = Text(data_key="Gender", allow_none=True)
+    nationality = Text(data_key="PatientNationality", allow_none=True)
     birth = _Birth(data_key="DOB", allow_none=True)
-    consultant_id = _Text(data_key="ConsultantID", allow_none=True)
-    doctor = _Text(data_key="PrimaryDoctor", allow_none=True)
-    insurer = _Text(data_key="InsuranceCompanyName", allow_none=True)
-    bill_type = _Text(data_key="BillType", allow_none=True)
-    vip = _Text(data_key="IsVIP", allow_none=True)
+    consultant_id = Text(data_key="ConsultantID", allow_none=True)
+    doctor = Text(data_key="PrimaryDoctor", allow_none=True)
+    insurer = Text(data_key="InsuranceCompanyName", allow_none=True)
+    bill_type = Text(data_key="BillType", allow_none=True)
+    vip = Text(data_key="IsVIP", allow_none=True)
 
     @validates_schema
     def _in_order(self, data: dict[str, Any], **_: Any) -> None:
@@ -144,7 +147,7 @@ class _StaySchema(Schema):
 
 
 class _VisitSchema(Schema):
-    type = _Trimmed(data_key="Type", required=True)
+    type = Trimmed(data_key="Type", required=True)
     at = _RequiredMoment(data_key="BillDate", required=True)
 
     @post_load
@@ -175,7 +178,7 @@ def _stays(entries: Sequence[Mapping[str, Any]]) -> tuple[list[_Entry], Details]
     known: dict[tuple[str, str], _Entry] = {}
     details: Details = {}
     for number, entry in enumerate(entries):
-        key = _id(entry, "HospitalID"), _id(entry, "AdmissionID")
+        key = folded(_id(entry, "HospitalID")), _id(entry, "AdmissionID")
         if known.setdefault(key, (number, entry))[1] != entry:
             details[f"{STAYS}[{number}].AdmissionID"] = ["is given twice"]
     return list(known.values()), details

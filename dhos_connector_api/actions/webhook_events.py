@@ -8,6 +8,8 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
 
 from dhos_connector_api.actions.his_dates import FIRST_YEAR, LAST_YEAR
+from dhos_connector_api.actions.json_fields import Text, Trimmed
+from dhos_connector_api.hl7v2.identifiers import MRN, VISIT_ID
 
 #: The events each source sends; all others are kept as ignored.
 KNOWN = {
@@ -46,7 +48,7 @@ class Webhook:
     @property
     def identifiers(self) -> list[tuple[str, str]]:
         """Under what it is found in the message store."""
-        pairs = (("MRN", self.patient_code), ("Visit ID", self.visit_id))
+        pairs = ((MRN, self.patient_code), (VISIT_ID, self.visit_id))
         return [(kind, value) for kind, value in pairs if value]
 
 
@@ -60,24 +62,12 @@ class _Instant(fields.AwareDateTime):
         return found.astimezone(UTC)  # Python knows offsets that PostgreSQL refuses
 
 
-class _Text(fields.Field[str | None]):
-    """A text or number as text, trimmed; None where that leaves nothing."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str | None:
-        return str(value).strip() or None
-
-
-class _Trimmed(fields.Field[str]):
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
-        return str(value).strip()
-
-
 class _WebhookSchema(Schema):
-    event_id = _Text(allow_none=True)
-    event = _Trimmed(required=True)
+    event_id = Text(allow_none=True)
+    event = Trimmed(required=True)
     occurred_at = _Instant(required=True, format="iso")
-    patient_code = _Text(allow_none=True)
-    visit_id = _Text(allow_none=True)
+    patient_code = Text(allow_none=True)
+    visit_id = Text(allow_none=True)
     data = fields.Dict(allow_none=True)
 
     @post_load

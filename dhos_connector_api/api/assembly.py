@@ -57,7 +57,7 @@ def build_asgi(flask_app: flask.Flask, services: Services) -> ASGIApp:
     layers = [_ExactRouting, SecurityMiddleware, ValidationMiddleware]
     checked = ConnexionMiddleware(hop, import_name=__name__, middlewares=layers)
     tokens = _token_security(services, document)
-    keys = KeySecurity(services.database)
+    keys = KeySecurity(services.key_database)
     checked.add_api(document, security_map={"oauth2": lambda: tokens, "apiKey": lambda: keys})
     whole = WholeBody(_LastSlash(checked), services.settings.max_body_bytes)
     return RequestId(problems.ProblemBoundary(Probes(whole, services.settings)))

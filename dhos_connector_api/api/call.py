@@ -20,7 +20,7 @@ _KEY = "connector"
 class Call:
     """One request. `claims` is None without a token, `key` without an API key, `body` unless it is JSON.
 
-    `limited_source` is the source a request without a caller counts against (webhooks).
+    `webhook_source` is the source a webhook, which has no caller, counts against.
 
     `check` is how the operation's JSON body is checked, where the specification leaves that to the
     handler (`x-checked-by-handler`): `body` is None then.
@@ -31,7 +31,7 @@ class Call:
     checked: str | None = None
     claims: Claims | None = None
     key: KnownKey | None = None
-    limited_source: str | None = None
+    webhook_source: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     body: Any = None
     check: JsonBody | None = None

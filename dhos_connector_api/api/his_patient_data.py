@@ -1,6 +1,5 @@
 """HIS patient data over HTTP: a patient in, and what is known of the stay back."""
 
-import json
 from typing import Any
 
 import flask
@@ -8,27 +7,26 @@ import flask
 from dhos_connector_api.actions.his_events import SOURCE
 from dhos_connector_api.actions.his_payload import Details
 from dhos_connector_api.api import call
-from dhos_connector_api.api.answers import JSON
-from dhos_connector_api.api.kept_body import shape_of
+from dhos_connector_api.api.kept_body import judged
+from dhos_connector_api.api.pages import json_answer
 from dhos_connector_api.api.services import services
-from dhos_connector_api.errors import BadInput, SourceNotAllowed
+from dhos_connector_api.errors import BadInput, NotRead, SourceNotAllowed
 from dhos_connector_api.intake import receive_his
 from dhos_connector_api.intake.judge_his import BAD_FORMAT, Refusal, judge
 from dhos_connector_api.intake.receive_his import Receipt, Result
 
 
 def post_his_patient_data() -> flask.Response:
-    """Receive one payload; commit, then answer. Raises BadInput where no patient can be taken."""
+    """Receive one payload; commit, then answer. Raises BadInput, NotRead where no patient can be taken."""
     here, parts = call.current(), services()
-    if here.source not in (None, SOURCE):
+    if here.source is not None and here.source.lower() != SOURCE:
         raise SourceNotAllowed("the API key belongs to another source than the HIS")
     raw = flask.request.get_data()
-    received = judge(
+    intake = parts.intake()
+    received = judged(
         raw,
-        shape_of(raw, here.check),
-        parts.intake(),
-        created_by=here.caller,
-        correlation_id=here.request_id,
+        here.check,
+        lambda shape: judge(raw, shape, intake, created_by=here.caller, correlation_id=here.request_id),
     )
     with parts.database.transaction() as connection:
         receipt = receive_his.keep(connection, received)
@@ -36,7 +34,9 @@ def post_his_patient_data() -> flask.Response:
         with parts.database.statements() as connection:
             receipt = receive_his.repeated(connection, received)
     receive_his.count(received, receipt)
-    return flask.Response(json.dumps(_answer(receipt)), content_type=JSON)
+    if received.failed:
+        raise NotRead(str(received.row.error_text))
+    return json_answer(_answer(receipt))
 
 
 def post_simulated_patient_data() -> flask.Response:

@@ -1,6 +1,9 @@
 """Bodies that are kept whatever they are: what the specification says of one, as a value and not an error."""
 
+import logging
+from collections.abc import Callable
 from functools import cache
+from typing import TypeVar
 
 from connexion.spec import Specification
 
@@ -8,6 +11,10 @@ from dhos_connector_api.api import specification
 from dhos_connector_api.api.json_body import JsonBody, parse
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.intake.judge_his import Shape
+from dhos_connector_api.log import where
+
+_Judged = TypeVar("_Judged")
+_log = logging.getLogger(__name__)
 
 
 def shape_of(raw: bytes, check: JsonBody | None) -> Shape:
@@ -19,10 +26,22 @@ def shape_of(raw: bytes, check: JsonBody | None) -> Shape:
     return Shape(value, check.faults(value) if check else {})
 
 
+def judged(raw: bytes, check: JsonBody | None, judge: Callable[[Shape], _Judged]) -> _Judged:
+    """What `judge` makes of the body; where we fail at finding out, what it makes of a `failed` one.
+
+    So a fault of ours loses nobody's body: it is kept, and taken by a replay once we are mended.
+    """
+    try:
+        return judge(shape_of(raw, check))
+    except Exception as error:  # noqa: BLE001  as with HL7, what was received is kept whatever happens
+        _log.error("a body could not be read", extra={"cause": where(error)})
+        return judge(Shape(is_json=False, failed=True))
+
+
 @cache
-def his_payload_check() -> JsonBody:
-    """How HIS payloads are checked, for those who read stored ones again."""
+def check_of(operation: str) -> JsonBody:
+    """How bodies of that operation are checked, for those who read stored ones again."""
     document = dict(Specification.load(specification.load()))
     operations = {each.name: each for each in specification.operations(document)}
-    body = operations["post_his_patient_data"].definition["requestBody"]
+    body = operations[operation].definition["requestBody"]
     return JsonBody(body["content"]["application/json"]["schema"])

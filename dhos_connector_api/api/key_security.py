@@ -1,7 +1,9 @@
 """Who may call with an API key (`X-API-Key`): whoever holds one that is valid now.
 
 Stands in for connexion's own apiKey handler (`security_map`). The key is looked up at every request,
-in a thread, so that the event loop does not wait and revoking works at once.
+in a thread, so that the event loop does not wait and revoking works at once. Its database should have
+connections of its own: a key is looked up before a request has a thread, while every thread's may be
+in use.
 """
 
 import asyncio

@@ -39,6 +39,7 @@ _STATUS: dict[type[errors.ConnectorError], HTTPStatus] = {
     errors.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.NotRead: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.NotAvailableHere: HTTPStatus.NOT_IMPLEMENTED,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.SiteUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -50,13 +51,11 @@ _TEXTS = {
     404: "there is nothing under this address",
     405: "this address does not take that method",
     415: "the operation does not take this Content-Type",
-    429: "too many requests; Retry-After says when to go on",
     500: "the request failed",
 }
 _HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
     413: {"Connection": "close"},  # the rest of the body may not have been read
-    429: {"Retry-After": "60"},  # unless whoever counts knows better
     503: {"Retry-After": RETRY_AFTER},
 }
 
@@ -93,6 +92,12 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, errors.SignatureRejected):
         return Problem(status, message, {"WWW-Authenticate": "Signature"})
     return Problem(status, message, {**headers, **_HEADERS.get(status, {})}, details)
+
+
+def too_many(seconds: int) -> Problem:
+    """How one request too many is answered: there is room again in so many seconds."""
+    text = "too many requests; Retry-After says when to go on"
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": str(seconds)})
 
 
 def _framework_status(error: Exception) -> int:
@@ -138,14 +143,18 @@ class ProblemBoundary:
             await send_answer(send, problem.status, body, JSON, problem.headers)
 
 
+def flask_answer(problem: Problem) -> flask.Response:
+    """The answer to the request at hand, inside a Flask view."""
+    body = problem.body(flask.request.path)
+    return flask.Response(body, problem.status, problem.headers, content_type=JSON)
+
+
 def register(app: flask.Flask) -> None:
     """Answer every error that rises within Flask."""
 
     def answer(error: Exception) -> flask.Response:
         if isinstance(error, FlaskHttpException) and isinstance(error.response, flask.Response):
             return error.response  # one of ours, made where more was known (`rate_limits`)
-        problem = _logged(error)
-        body = problem.body(flask.request.path)
-        return flask.Response(body, problem.status, problem.headers, content_type=JSON)
+        return flask_answer(_logged(error))
 
     app.register_error_handler(Exception, answer)

@@ -1,17 +1,16 @@
 """How many requests of `/api/...` are taken (Flask-Limiter); elsewhere there is no limit.
 
 A source that calls with its API key has `events_per_hour` for operations marked `x-rate-limit: events`,
-however much one request holds; everything else counts against its caller, `requests_per_minute`. The
-site says how many. In memory each web process counts its own; in Redis they count together. While Redis
-is away each counts its own as well, and looks for it again after 1, 2, 4 ... 32 seconds.
+however much one request holds, and as many again for its webhooks; everything else counts against its
+caller, `requests_per_minute`. The site says how many. In memory each web process counts its own; in
+Redis they count together. While Redis is away each counts its own as well, and looks for it again after
+1, 2, 4 ... 32 seconds.
 """
 
-import json
 import logging
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import flask
@@ -19,7 +18,7 @@ from flask_limiter import ApplicationLimit, Limiter, RequestLimit
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import call
-from dhos_connector_api.api.answers import JSON
+from dhos_connector_api.api.problems import flask_answer, too_many
 from dhos_connector_api.api.window_counts import WindowCounts
 from dhos_connector_api.errors import SiteUnavailable
 from dhos_connector_api.metrics import RATE_LIMITED
@@ -36,7 +35,6 @@ _REDIS: dict[str, Any] = {
     "socket_timeout": _REDIS_TIMEOUT,
     "retry": None,
 }
-_TEXT = "too many requests; Retry-After says when to go on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +64,29 @@ class RateLimiting:
         self._webhooks = self._limiter.shared_limit(
             lambda: self._allowance().limit, scope="global", key_func=lambda: self._allowance().who
         )
-        # Its lines name callers, and quote what a storage raised.
-        logging.getLogger("flask-limiter").disabled = True
 
     def install(self, application: flask.Flask) -> None:
         """Count every request before its handler runs."""
         self._limiter.init_app(application)
 
-    def count_source(self, source: str) -> None:
-        """Count a request that has no caller (a webhook) against `source`, inside a Flask view.
+    def count_webhook(self, source: str) -> None:
+        """Count a webhook, which has no caller, against its `source`, inside a Flask view.
 
-        Raises what Flask answers with 429. Call it once it is known that the request is that source's.
+        Raises what Flask answers with 429. Call it once it is known that the request is that source's
+        and no repeat: whoever has seen a request could use up the limit with it.
         """
-        call.current().limited_source = source
+        call.current().webhook_source = source
         with self._webhooks:
             return
 
     def _allowance(self) -> _Allowance:
         here = call.current()
-        source = here.limited_source or here.source
+        source = here.webhook_source or here.source
         limits = self._limits_of(source or "*")
-        if here.limited_source or (source and here.checked in self._event_operations):
-            return _Allowance(f"source {str(source).lower()}", f"{limits.events_per_hour} per hour")
+        if here.webhook_source:
+            return _Allowance(f"source {source} by webhook", f"{limits.events_per_hour} per hour")
+        if source and here.checked in self._event_operations:
+            return _Allowance(f"source {source.lower()}", f"{limits.events_per_hour} per hour")
         who = f"key of {source.lower()}" if source else f"{_issuer(here)} {here.caller}"
         return _Allowance(who, f"{limits.requests_per_minute} per minute")
 
@@ -114,6 +113,4 @@ def _too_many(breached: RequestLimit) -> flask.Response:
     kind = "source" if breached.key.find("/source ") >= 0 else "user"
     RATE_LIMITED.labels(kind).inc()
     _log.warning("too many requests", extra={"counted_by": kind, "retry_after_seconds": seconds})
-    body = json.dumps({"error": _TEXT, "details": {}})
-    headers = {"Retry-After": str(seconds)}
-    return flask.Response(body, HTTPStatus.TOO_MANY_REQUESTS, headers, content_type=JSON)
+    return flask_answer(too_many(seconds))

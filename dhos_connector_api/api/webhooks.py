@@ -1,17 +1,16 @@
 """Signed webhooks over HTTP: the signature first, over the raw body; only then is anything read or kept."""
 
-import json
-
 import flask
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import call
-from dhos_connector_api.api.answers import JSON
-from dhos_connector_api.api.kept_body import shape_of
+from dhos_connector_api.api.kept_body import judged
+from dhos_connector_api.api.pages import json_answer
 from dhos_connector_api.api.services import services
 from dhos_connector_api.auth.signatures import Signed, verify
-from dhos_connector_api.errors import BadInput, SignatureRejected
+from dhos_connector_api.errors import BadInput, NotRead, SignatureRejected
 from dhos_connector_api.intake import receive_webhook
+from dhos_connector_api.intake.receive_webhook import Receipt, ReceivedWebhook
 
 
 def post_his_webhook() -> flask.Response:
@@ -30,25 +29,38 @@ def post_emr_webhook() -> flask.Response:
 
 
 def _receive(source: str) -> flask.Response:
-    """Verify, keep, commit, answer. Raises SignatureRejected, and BadInput for what does not fit."""
-    here, parts = call.current(), services()
+    """Verify, keep, commit, answer. Raises SignatureRejected; BadInput, NotRead for what is not taken."""
+    here = call.current()
     signed = _signed(source)
     _verify(source, signed)
-    parts.limits.count_source(source)
-    received = receive_webhook.receive(
+    received = judged(
         signed.body,
-        shape_of(signed.body, here.check),
-        source,
-        signed_id=signed.id,
-        correlation_id=here.request_id,
+        here.check,
+        lambda shape: receive_webhook.receive(
+            signed.body, shape, source, signed_id=signed.id, correlation_id=here.request_id
+        ),
     )
-    with parts.database.transaction() as connection:
-        receipt = receive_webhook.keep(connection, received)
+    receipt = _kept(received)
     receive_webhook.count(received, receipt)
+    if received.failed:
+        raise NotRead(str(received.row.error_text))
     if receipt.outcome == "refused":
         raise BadInput("the webhook does not fit; it is kept", received.details)
-    answer = {"success": True, "status": receipt.outcome, "id": str(receipt.id) if receipt.id else None}
-    return flask.Response(json.dumps(answer), content_type=JSON)
+    return json_answer(
+        {"success": True, "status": receipt.outcome, "id": str(receipt.id) if receipt.id else None}
+    )
+
+
+def _kept(received: ReceivedWebhook) -> Receipt:
+    """Committed. A repeat uses nothing of the limit up: it may come from anybody who has seen the first."""
+    parts = services()
+    with parts.database.statements() as connection:
+        known = receive_webhook.known(connection, received)
+    if known is not None:
+        return known
+    parts.limits.count_webhook(received.source)
+    with parts.database.transaction() as connection:
+        return receive_webhook.keep(connection, received)
 
 
 def _signed(source: str) -> Signed:

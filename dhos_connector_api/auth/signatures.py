@@ -15,8 +15,6 @@ from datetime import datetime
 
 from dhos_connector_api.errors import SignatureRejected
 
-#: Who signs: each with secrets of its own.
-SOURCES = ("his", "lis", "emr")
 #: How far a Standard Webhooks timestamp may be from our clock, in both directions.
 WINDOW_SECONDS = 300
 #: Signatures in one header; a sender that rotates its key needs two.
@@ -25,6 +23,8 @@ _WHSEC = "whsec_"
 #: Full stops separate what is signed, and braces begin a body: neither is part of an id.
 _ID = re.compile(r"[A-Za-z0-9_:=+/-]{1,255}")
 _TIMESTAMP = re.compile(r"[1-9][0-9]{8,11}")
+#: How the content of the standard form begins, and no JSON object does.
+_STANDARD_CONTENT = re.compile(rb"[^.\s{]+\.[0-9]+\.")
 _REJECTED = "the signature is missing or does not fit"
 
 
@@ -87,7 +87,8 @@ def verify(request: Signed, secrets: Sequence[Secret], now: datetime, *, standar
     elif standard_only:
         raise SignatureRejected("these webhooks have to be signed in the Standard Webhooks form")
     else:
-        fits = _fits_plain(request, secrets)
+        # What was signed in the standard form is no body of this one, whoever sends it as such.
+        fits = not _STANDARD_CONTENT.match(request.body) and _fits_plain(request, secrets)
     if not fits:
         raise SignatureRejected(_REJECTED)
 

@@ -1,11 +1,14 @@
 """The visits that are known of a stay: what a HIS is answered as completed stages."""
 
 from collections.abc import Iterable
+from hashlib import sha256
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-#: (HospitalID, AdmissionID): what tells encounters of one source apart.
+from dhos_connector_api.actions.his_payload import folded
+
+#: (HospitalID folded, AdmissionID): what tells encounters of one source apart.
 Encounter = tuple[str, str]
 
 #: The index is over lower(encounter_id).
@@ -31,6 +34,35 @@ def of_encounters(
     for hospital_id, encounter_id, id_, type_ in connection.execute(
         KNOWN, {"source": source, "encounter_ids": ids}
     ):
-        if (hospital_id, encounter_id) in found:
-            found[hospital_id, encounter_id].append((id_, type_))
+        encounter = folded(hospital_id or ""), encounter_id
+        if encounter in found:
+            found[encounter].append((id_, type_))
     return found
+
+
+def discharges(connection: Connection, identities: Iterable[bytes]) -> dict[bytes, str]:
+    """When (ISO 8601 in the hospital's zone) the stays were ended whose discharges have these identities."""
+    rows = connection.exec_driver_sql(
+        "SELECT identity, payload->>'DischargeDate' FROM integration_event"
+        " WHERE identity = ANY(%(identities)s::bytea[]) AND payload->>'DischargeDate' IS NOT NULL",
+        {"identities": list(identities)},
+    )
+    return {bytes(identity): at for identity, at in rows}
+
+
+#: Encounters share so many locks: a request of many stays must not use up what PostgreSQL has room for.
+_LOCKS = 256
+#: "his": advisory locks of two numbers never meet those of one.
+_ROOM = 0x686973
+
+
+def lock(connection: Connection, encounters: Iterable[Encounter]) -> None:
+    """Let whoever else keeps something of these encounters wait until this transaction ends.
+
+    Always in the same order, so that two requests with the same encounters do not wait in a circle.
+    """
+    slots = {int.from_bytes(sha256("\0".join(each).encode()).digest()[:4]) % _LOCKS for each in encounters}
+    connection.exec_driver_sql(
+        "SELECT pg_advisory_xact_lock(%(room)s, slot) FROM unnest(%(slots)s::int[]) AS slot",
+        {"room": _ROOM, "slots": sorted(slots)},
+    )

@@ -4,17 +4,20 @@ Pure but for the clock: nothing is stored here.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import tzinfo
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from dhos_connector_api import clock
+from dhos_connector_api.actions import his_actions
+from dhos_connector_api.actions.envelope import Action
 from dhos_connector_api.actions.his_events import SOURCE, Event, events_of
-from dhos_connector_api.actions.his_payload import STAYS, Details, Faults, Patient, Stay, read_payload
+from dhos_connector_api.actions.his_payload import STAYS, Details, Faults, Patient, folded, read_payload
 from dhos_connector_api.actions.his_visits import VisitTypes
+from dhos_connector_api.hl7v2.identifiers import MRN, VISIT_ID
+from dhos_connector_api.hl7v2.rules import OWN_FAILURE
 from dhos_connector_api.intake.receive_hl7 import Intake
 from dhos_connector_api.messages.store import Effects, NewMessage
 from dhos_connector_api.site import Hospital
@@ -31,12 +34,14 @@ _ERROR_LENGTH = 500
 class Shape:
     """What the specification says of a body: its value, or why it does not fit.
 
-    `value` is None, and `is_json` False, for what is no JSON at all.
+    `value` is None, and `is_json` False, for what is no JSON at all. `failed`: a fault of ours kept us
+    from finding out; the body is kept all the same, to be replayed.
     """
 
     value: Any = None
     details: Details | None = None
     is_json: bool = True
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +50,14 @@ class Admission:
 
     patient: Patient
     hospital: Hospital
-    zone: tzinfo
     events: Sequence[Event]
+    companions: Sequence[Action]
+    event_fields: Mapping[str, Any]
 
     @property
     def encounter(self) -> tuple[str, str]:
-        """HospitalID and AdmissionID: what tells this stay from others of the HIS."""
-        return self.patient.stay.hospital_id, self.patient.stay.admission_id
+        """What tells this stay from others of the HIS."""
+        return self.patient.stay.encounter
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +71,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedPayload:
-    """One payload, read; nothing is stored yet. `outcomes` are in the order of the patients."""
+    """One payload, read; nothing is stored yet. `outcomes` are in the order of the patients.
+
+    `failed`: it could not be read because of a fault of ours.
+    """
 
     row: NewMessage
     effects: Effects
     intake: Intake
     outcomes: Sequence[Admission | Refusal]
+    failed: bool = False
 
     @property
     def admissions(self) -> list[Admission]:
@@ -92,6 +102,10 @@ def judge(
     `message_uuid` is given when a stored payload is read again; a new one gets a new one.
     """
     row = _row(raw, shape, created_by, correlation_id, message_uuid)
+    if shape.failed:
+        return ReceivedPayload(
+            failed(row), Effects(), intake, [Refusal(str(OWN_FAILURE.text), {})], failed=True
+        )
     if shape.details:
         outcomes: list[Admission | Refusal] = [Refusal(BAD_FORMAT, shape.details)]
         return _completed(ReceivedPayload(row, Effects(), intake, outcomes))
@@ -121,28 +135,35 @@ def _row(
     )
 
 
+def failed(row: NewMessage) -> NewMessage:
+    """The message of a body that could not be read because of a fault of ours."""
+    return replace(row, state="refused", error_code=OWN_FAILURE.error, error_text=OWN_FAILURE.text)
+
+
 def _outcome(patient: Patient | Faults, intake: Intake) -> Admission | Refusal:
     if isinstance(patient, Faults):
         return Refusal(BAD_FORMAT, patient.details, patient.patient_id)
     stay = patient.stay
-    hospital = hospital_of(stay, intake.site.his.hospitals)
+    hospital = hospital_named(stay.hospital_id, stay.hospital_name or "", intake.site.his.hospitals)
     if hospital is None:
         error = f"Hospital with code '{_told_back(stay.hospital_id)}' not found"
         return Refusal(error, {f"{STAYS}[{patient.place}].HospitalID": [_UNKNOWN_HOSPITAL]}, stay.patient_id)
     zone = ZoneInfo(hospital.time_zone) if hospital.time_zone else intake.zone
     types = VisitTypes.with_additions(intake.site.his.visit_types)
-    return Admission(patient, hospital, zone, events_of(patient, types, zone))
+    return Admission(
+        patient,
+        hospital,
+        events_of(patient, types, zone),
+        his_actions.companions(stay, hospital, zone),
+        his_actions.event_fields(stay, hospital, zone),
+    )
 
 
-def hospital_of(stay: Stay, hospitals: Sequence[Hospital]) -> Hospital | None:
+def hospital_named(id_: str, name: str, hospitals: Sequence[Hospital]) -> Hospital | None:
     """The hospital with that HospitalID (or code), else the one with that HospitalName; case is no matter."""
-    by_id = {_folded(each): one for one in hospitals for each in (one.code, *one.ids)}
-    by_name = {_folded(each): one for one in hospitals for each in (one.code, one.name, *one.names)}
-    return by_id.get(_folded(stay.hospital_id)) or by_name.get(_folded(stay.hospital_name or ""))
-
-
-def _folded(text: str) -> str:
-    return text.strip().casefold()
+    by_id = {folded(each): one for one in hospitals for each in (one.code, *one.ids)}
+    by_name = {folded(each): one for one in hospitals for each in (one.code, one.name, *one.names)}
+    return by_id.get(folded(id_)) or by_name.get(folded(name))
 
 
 def _told_back(code: str) -> str:
@@ -159,9 +180,9 @@ def _completed(received: ReceivedPayload) -> ReceivedPayload:
     admissions = received.admissions
     refusals = [each for each in received.outcomes if isinstance(each, Refusal)]
     stays = [each.patient.stay for each in admissions]
-    pairs = [("MRN", each.patient_id) for each in stays]
-    pairs += [("MRN", each.patient_id) for each in refusals if each.patient_id]
-    pairs += [("Visit ID", each.admission_id) for each in stays]
+    pairs = [(MRN, each.patient_id) for each in stays]
+    pairs += [(MRN, each.patient_id) for each in refusals if each.patient_id]
+    pairs += [(VISIT_ID, each.admission_id) for each in stays]
     effects = Effects(identifiers=list(dict.fromkeys(pairs)))
     if not refusals:
         key = hashlib.sha256(f"{SOURCE}\0".encode() + received.row.received).digest()

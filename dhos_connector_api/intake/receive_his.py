@@ -5,15 +5,16 @@ only when that is committed does the caller answer. Every payload is kept, also 
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions import his_actions
-from dhos_connector_api.actions.his_events import SOURCE
+from dhos_connector_api.actions.his_events import SOURCE, discharge_of
 from dhos_connector_api.actions.his_names import read_name
 from dhos_connector_api.actions.his_payload import Stay
 from dhos_connector_api.events import mappings, visits
@@ -23,10 +24,12 @@ from dhos_connector_api.events.store import NewEvent
 from dhos_connector_api.intake.judge_his import Admission, ReceivedPayload, Refusal
 from dhos_connector_api.messages import store
 from dhos_connector_api.metrics import HIS_PAYLOADS, REPEATED
+from dhos_connector_api.outbox.models import SENDER_LENGTH
 
 _log = logging.getLogger(__name__)
 
-_SENDER_LENGTH = 200
+#: Events written by one statement.
+GROUP = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,10 @@ def keep(connection: Connection, received: ReceivedPayload) -> Receipt | None:
     row, window = received.row, received.intake.duplicate_window
     if not store.insert(connection, row, received.effects, window=window):
         return None
-    new = add_events(connection, received)
-    return Receipt(row.uuid, _results(connection, received, new))
+    added = add_events(connection, received)
+    if row.state == "accepted" and not added.queued:  # nobody will ever say that it is processed
+        store.mark_processed(connection, row.uuid, by=None, at=row.at)
+    return Receipt(row.uuid, _results(connection, received, added.new))
 
 
 def repeated(connection: Connection, received: ReceivedPayload) -> Receipt:
@@ -80,23 +85,49 @@ def repeated(connection: Connection, received: ReceivedPayload) -> Receipt:
     holder = store.key_holder(connection, key, at=row.at, window=window)
     store.count_repeat(connection, key, at=row.at)
     uuid = row.uuid if holder is None else holder.message_uuid
-    return Receipt(uuid, _results(connection, received, set()), repeated=True)
+    return Receipt(uuid, _results(connection, received, ()), repeated=True)
 
 
-def add_events(connection: Connection, received: ReceivedPayload) -> set[UUID]:
-    """Keep and queue the events that are new; their ids."""
+@dataclass(frozen=True, slots=True)
+class Added:
+    """The ids of the events that were new, and how many of them wait to be published."""
+
+    new: frozenset[UUID] = frozenset()
+    queued: int = 0
+
+
+def add_events(connection: Connection, received: ReceivedPayload) -> Added:
+    """Keep and queue the events that are new, GROUP by GROUP."""
     if not received.admissions:
-        return set()
+        return Added()
+    visits.lock(connection, {each.encounter for each in received.admissions})
     meanings = mappings.load(connection, [SOURCE])
-    return set(events.insert(connection, list(_new_events(received, meanings))))
+    told = _new_events(received, meanings, _known_discharges(connection, received))
+    new: set[UUID] = set()
+    queued = 0
+    while group := list(islice(told, GROUP)):
+        kept = set(events.insert(connection, group))
+        new |= kept
+        queued += sum(each.envelope_id is not None for each in group if each.id in kept)
+    return Added(frozenset(new), queued)
 
 
-def _new_events(received: ReceivedPayload, meanings: Mappings) -> Iterator[NewEvent]:
+def _known_discharges(connection: Connection, received: ReceivedPayload) -> Mapping[bytes, str]:
+    """The discharges known of stays that the payload says nothing of: it may be older than they are."""
+    stays = (each.patient.stay for each in received.admissions)
+    asked = [discharge_of(stay) for stay in stays if stay.discharged is None]
+    return visits.discharges(connection, asked) if asked else {}
+
+
+def _new_events(
+    received: ReceivedPayload, meanings: Mappings, discharges: Mapping[bytes, str]
+) -> Iterator[NewEvent]:
     row = received.row
     for admission in received.admissions:
-        stay, hospital, zone = admission.patient.stay, admission.hospital, admission.zone
-        companions = his_actions.companions(stay, hospital, zone)
-        fields = his_actions.event_fields(stay, hospital, zone)
+        stay, hospital = admission.patient.stay, admission.hospital
+        companions, fields = admission.companions, admission.event_fields
+        if known := discharges.get(discharge_of(stay)):
+            companions, fields = his_actions.with_discharge(companions, fields, known)
         for event in admission.events:
             yield NewEvent(
                 id=clock.new_uuid(row.at),
@@ -109,7 +140,7 @@ def _new_events(received: ReceivedPayload, meanings: Mappings) -> Iterator[NewEv
                 payload=event.payload,
                 occurred_at=event.at.value,
                 received_at=row.at,
-                sender=f"{SOURCE}|{hospital.code}"[:_SENDER_LENGTH],
+                sender=f"{SOURCE}|{hospital.code}"[:SENDER_LENGTH],
                 correlation_id=row.correlation_id,
                 identity=event.identity,
                 message_uuid=row.uuid,
@@ -118,7 +149,9 @@ def _new_events(received: ReceivedPayload, meanings: Mappings) -> Iterator[NewEv
             )
 
 
-def _results(connection: Connection, received: ReceivedPayload, new: set[UUID]) -> list[Result | Refusal]:
+def _results(
+    connection: Connection, received: ReceivedPayload, new: Collection[UUID]
+) -> list[Result | Refusal]:
     encounters = [each.encounter for each in received.admissions]
     known = visits.of_encounters(connection, SOURCE, encounters) if encounters else {}
     return [
@@ -127,7 +160,7 @@ def _results(connection: Connection, received: ReceivedPayload, new: set[UUID]) 
     ]
 
 
-def _result(admission: Admission, known: Sequence[tuple[UUID, str]], new: set[UUID]) -> Result:
+def _result(admission: Admission, known: Sequence[tuple[UUID, str]], new: Collection[UUID]) -> Result:
     completed = dict.fromkeys(type_ for _, type_ in known)
     added = dict.fromkeys(type_ for id_, type_ in known if id_ in new)
     return Result(admission.patient.stay, list(completed), list(added))

@@ -28,12 +28,11 @@ from dhos_connector_api.log import where
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.store import Effects, KeyHolder, NewMessage
 from dhos_connector_api.metrics import RECEIVED, REPEATED
+from dhos_connector_api.outbox.models import SENDER_LENGTH
 from dhos_connector_api.site import Site
 
 _log = logging.getLogger(__name__)
 
-#: A sender's name is part of an index and of the relay's lock list; longer ones share a queue.
-_SENDER_LENGTH = 200
 #: Where MSH-7 stands when MSH is split at its separator, which is MSH-1 itself.
 _MSH_7 = 6
 
@@ -202,7 +201,7 @@ def effects_of(
     return Effects(
         key=duplicate_key(message),
         content_hash=content_hash(message),
-        sender=f"{known.sending_application}|{known.sending_facility}"[:_SENDER_LENGTH],
+        sender=f"{known.sending_application}|{known.sending_facility}"[:SENDER_LENGTH],
         identifiers=known.identifiers,
         merges=merges(understood, intake.site),
         envelopes=envelopes,

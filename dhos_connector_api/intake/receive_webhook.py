@@ -1,13 +1,14 @@
 """Receive one webhook whose signature is good: keep it, and queue its event if it is new.
 
 The event's identity is its id, or its bytes where it has none; the insert decides what is new. A
-webhook that is known is answered like the first one and does nothing.
+webhook that is known is answered like the first one and does nothing: also one that does not fit, of
+which the bytes are kept once however often it comes.
 """
 
 import hashlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -17,29 +18,38 @@ from sqlalchemy import Connection
 from dhos_connector_api import clock
 from dhos_connector_api.actions.his_payload import Details
 from dhos_connector_api.actions.webhook_events import Webhook, known_code, read_webhook
+from dhos_connector_api.errors import StorageUnavailable
 from dhos_connector_api.events import mappings
 from dhos_connector_api.events import store as events
-from dhos_connector_api.events.store import NewEvent
-from dhos_connector_api.intake.judge_his import Shape, reason
+from dhos_connector_api.events.store import Kept, NewEvent
+from dhos_connector_api.intake.judge_his import Shape, failed, reason
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.store import Effects, NewMessage
 from dhos_connector_api.metrics import WEBHOOKS
 
 _log = logging.getLogger(__name__)
 
-#: Webhooks claim no key of the message store: their events have an identity.
-_NO_WINDOW = timedelta(0)
+#: The type of a webhook's message, with its source.
+MESSAGE_TYPE = "webhook {}"
+#: How long the bytes of a webhook that does not fit are known: for ever. Events have an identity instead.
+_FOR_EVER = timedelta(days=36_500)
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedWebhook:
-    """One webhook; nothing is stored yet. `webhook` is None where the body does not fit (`details`)."""
+    """One webhook; nothing is stored yet.
+
+    `webhook` is None where the body does not fit (`details`), or could not be read because of a fault
+    of ours (`failed`). `default_code` is what the event means where no mapping says otherwise.
+    """
 
     row: NewMessage
     webhook: Webhook | None
+    default_code: str | None
     payload: Mapping[str, Any]
     identity: bytes
     details: Details
+    failed: bool = False
 
     @property
     def source(self) -> str:
@@ -49,25 +59,59 @@ class ReceivedWebhook:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of it: accepted, ignored, repeated or refused. `id` is the event's, if there is one."""
+    """What became of it: accepted, ignored, repeated or refused. `id` is the event's, if there is one.
+
+    `known`: it came before; nothing was stored, and `message_uuid` is the first one's.
+    """
 
     message_uuid: UUID
     id: UUID | None
     outcome: str
+    known: bool = False
 
 
 def receive(
-    raw: bytes, shape: Shape, source: str, *, signed_id: str | None, correlation_id: str
+    raw: bytes,
+    shape: Shape,
+    source: str,
+    *,
+    signed_id: str | None,
+    correlation_id: str,
+    message_uuid: UUID | None = None,
 ) -> ReceivedWebhook:
     """Read `raw`, of which the door knows `shape`. Pure but for the clock.
 
-    It is named by its `event_id`, else by the id it was signed with, else by its bytes.
+    It is named by its `event_id`, else by the id it was signed with, else by its bytes. `message_uuid` is
+    given when a stored webhook is read again; a new one gets a new one.
     """
-    now = clock.now()
-    found: Webhook | Details = shape.details or read_webhook(shape.value)
+    found: Webhook | Details = {} if shape.failed else shape.details or read_webhook(shape.value)
     webhook, details = (found, {}) if isinstance(found, Webhook) else (None, found)
-    row = NewMessage(
-        uuid=clock.new_uuid(now),
+    row = _row(raw, shape, source, webhook, signed_id, correlation_id, message_uuid)
+    name = (webhook.event_id if webhook else None) or signed_id
+    return ReceivedWebhook(
+        failed(row) if shape.failed else replace(row, error_text=reason(details)),
+        webhook,
+        known_code(source, webhook.event) if webhook else None,
+        shape.value or {},
+        _identity(source, name, raw),
+        details,
+        failed=shape.failed,
+    )
+
+
+def _row(
+    raw: bytes,
+    shape: Shape,
+    source: str,
+    webhook: Webhook | None,
+    signed_id: str | None,
+    correlation_id: str,
+    message_uuid: UUID | None,
+) -> NewMessage:
+    """The message by which the webhook is kept; the id it was signed with is its control id."""
+    now = clock.now()
+    return NewMessage(
+        uuid=message_uuid or clock.new_uuid(now),
         at=now,
         created_by=source,
         src_description=source,
@@ -78,13 +122,11 @@ def receive(
         content=raw.decode() if shape.is_json else None,
         charset="utf-8" if shape.is_json else None,
         ack=None,
-        message_type=f"webhook {source}",
+        message_type=MESSAGE_TYPE.format(source),
         event_code=webhook.event if webhook else None,
+        message_control_id=signed_id,
         sent_at=webhook.occurred_at if webhook else None,
-        error_text=reason(details),
     )
-    name = (webhook.event_id if webhook else None) or signed_id
-    return ReceivedWebhook(row, webhook, shape.value or {}, _identity(source, name, raw), details)
 
 
 def _identity(source: str, name: str | None, raw: bytes) -> bytes:
@@ -93,33 +135,64 @@ def _identity(source: str, name: str | None, raw: bytes) -> bytes:
     return hashlib.sha256(f"webhook\0{source}\0{told}".encode("utf-8", "surrogatepass")).digest()
 
 
-def keep(connection: Connection, received: ReceivedWebhook) -> Receipt:
-    """Store the webhook and its event, or find that the event is known: then nothing is stored.
+def known(connection: Connection, received: ReceivedWebhook) -> Receipt | None:
+    """What became of the webhook when it came before; None where it is new, as far as can be seen now."""
+    if received.webhook is None:
+        key = _bytes_key(received)
+        holder = store.key_holder(connection, key, at=received.row.at, window=_FOR_EVER)
+        if holder is None:
+            return None
+        store.count_repeat(connection, key, at=received.row.at)
+        return Receipt(holder.message_uuid, None, "refused", known=True)
+    event = events.by_identity(connection, received.identity)
+    return Receipt(event["message_uuid"], event["id"], "repeated", known=True) if event else None
 
-    `connection` is a transaction's; the caller answers when it is committed.
+
+def keep(connection: Connection, received: ReceivedWebhook) -> Receipt:
+    """Store the webhook and its event, or find that it is known: then nothing is stored.
+
+    `connection` is a transaction's; the caller answers when it is committed. Raises StorageUnavailable
+    when the answer would have to be guessed.
     """
+    new = _keep_refused(connection, received) if received.webhook is None else _keep(connection, received)
+    found = new or known(connection, received)
+    if found is None:
+        raise StorageUnavailable("the webhook was kept and forgotten in the same moment")
+    return found
+
+
+def _keep_refused(connection: Connection, received: ReceivedWebhook) -> Receipt | None:
+    row, key = received.row, _bytes_key(received)
+    kept = store.insert(connection, row, Effects(key=key, content_hash=key), window=_FOR_EVER)
+    return Receipt(row.uuid, None, "refused") if kept else None
+
+
+def _bytes_key(received: ReceivedWebhook) -> bytes:
+    """SHA-256 of source and bytes."""
+    return hashlib.sha256(f"webhook {received.source}\0".encode() + received.row.received).digest()
+
+
+def _keep(connection: Connection, received: ReceivedWebhook) -> Receipt | None:
+    """Where nothing is queued, the statement that keeps the message has it processed at once."""
+    row = received.row
+    event = new_event(connection, received, Kept(row.received, row.message_type or "", row.created_by))
+    if not events.insert(connection, [event]):
+        return None
+    return Receipt(row.uuid, event.id, "ignored" if event.canonical_code is None else "accepted")
+
+
+def new_event(connection: Connection, received: ReceivedWebhook, kept: Kept | None) -> NewEvent:
+    """The event of a webhook that fits, with what its code means now; `kept` where its message is new."""
     row, webhook = received.row, received.webhook
     if webhook is None:
-        store.insert(connection, row, Effects(), window=_NO_WINDOW)
-        return Receipt(row.uuid, None, "refused")
+        raise ValueError("a webhook that does not fit has no event")
     meanings = mappings.load(connection, [received.source])
-    code = meanings.meaning(received.source, webhook.event, known_code(received.source, webhook.event))
-    event = _new_event(received, webhook, code)
-    if not events.insert(connection, [event]):
-        known = events.by_identity(connection, received.identity)
-        return Receipt(row.uuid, known["id"] if known else None, "repeated")
-    store.insert(connection, row, Effects(identifiers=webhook.identifiers), window=_NO_WINDOW)
-    return Receipt(row.uuid, event.id, "ignored" if code is None else "accepted")
-
-
-def _new_event(received: ReceivedWebhook, webhook: Webhook, code: str | None) -> NewEvent:
-    row = received.row
     return NewEvent(
         id=row.uuid,
         source_system=received.source,
         event_code=webhook.event,
-        default_code=known_code(received.source, webhook.event),
-        canonical_code=code,
+        default_code=received.default_code,
+        canonical_code=meanings.meaning(received.source, webhook.event, received.default_code),
         encounter_id=webhook.visit_id,
         patient_identifier=webhook.patient_code,
         payload=received.payload,
@@ -129,6 +202,7 @@ def _new_event(received: ReceivedWebhook, webhook: Webhook, code: str | None) ->
         correlation_id=row.correlation_id,
         identity=received.identity,
         message_uuid=row.uuid,
+        kept=kept,
         event_fields={"data": dict(webhook.data or {})},
     )
 

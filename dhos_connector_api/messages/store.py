@@ -193,6 +193,17 @@ def mark_processed(connection: Connection, uuid: UUID, *, by: str | None, at: da
     return known.one_or_none() is not None
 
 
+def mark_unprocessed(connection: Connection, uuid: UUID, *, by: str | None, at: datetime) -> None:
+    """Note that more of the message waits to be applied, where the platform had applied all there was."""
+    connection.execute(
+        text(
+            "UPDATE message SET is_processed = false, processed_at = NULL, modified = :at, modified_by = :by"
+            " WHERE uuid = :uuid AND is_processed"
+        ),
+        {"uuid": uuid, "by": by, "at": at},
+    )
+
+
 #: More late messages than this are not counted: the number is asked for at every scrape.
 MOST_COUNTED = 10_000
 

@@ -17,6 +17,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from dhos_connector_api.db.metadata import db
 
+#: A sender's name is part of an index and of the relay's lock list; longer ones share a queue.
+SENDER_LENGTH = 200
 _TIME = TIMESTAMP(timezone=True)
 
 

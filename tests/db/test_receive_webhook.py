@@ -72,6 +72,10 @@ def test_an_event_that_is_none_of_its_source_is_kept_as_ignored(
     assert receipt.outcome == "ignored"
     assert published(database) == []
     assert messages(database) == 1
+    with database.statements() as connection:
+        row = store.get(connection, receipt.message_uuid)
+    assert row is not None
+    assert (row["state"], row["is_processed"]) == ("accepted", True)  # nobody will ever say so
 
 
 def test_the_same_id_again_does_nothing_whatever_the_body(database: Database) -> None:
@@ -79,6 +83,7 @@ def test_the_same_id_again_does_nothing_whatever_the_body(database: Database) ->
     for value, signed_id in ((webhook(event_id="E1"), None), (webhook(event_id=" E1"), "msg_9")):
         again = send(database, value, signed_id=signed_id)
         assert (again.outcome, again.id) == ("repeated", first.id)
+        assert again.message_uuid == first.message_uuid
     assert (len(published(database)), messages(database)) == (1, 1)
 
 
@@ -112,6 +117,27 @@ def test_what_does_not_fit_is_kept_with_the_reason(database: Database) -> None:
     shape = Shape(details={"body": ["is not UTF-8"]}, is_json=False)
     received = receive(b"\xff", shape, "his", signed_id="a", correlation_id="request-1")
     assert received.row.state == "unparseable"
+
+
+def test_what_does_not_fit_is_kept_once_however_often_it_comes(database: Database) -> None:
+    bad = webhook(occurred_at="2025-06-05T11:06:00")
+    receipts = [send(database, bad, signed_id=f"msg_{number}") for number in range(3)]
+    assert [each.outcome for each in receipts] == ["refused"] * 3
+    assert {each.message_uuid for each in receipts} == {receipts[0].message_uuid}
+    assert messages(database) == 1
+    assert send(database, bad, "lis").message_uuid != receipts[0].message_uuid
+    with database.statements() as connection:
+        assert connection.execute(text("SELECT max(repeats) FROM message_key")).scalar_one() == 2
+
+
+def test_a_fault_of_ours_is_kept_with_the_bytes(database: Database) -> None:
+    shape = Shape(is_json=False, failed=True)
+    received = receive(b"{}", shape, "his", signed_id="msg_1", correlation_id="request-1")
+    with database.transaction() as connection:
+        receipt = keep(connection, received)
+        row = store.get(connection, receipt.message_uuid)
+    assert row is not None
+    assert (row["state"], row["error_code"], bytes(row["received"])) == ("refused", "207", b"{}")
 
 
 def test_copies_at_the_same_time_have_one_effect(database: Database) -> None:

@@ -1,17 +1,20 @@
-"""Replays of HIS payloads: what was refused is taken once it can be, and nothing is told twice."""
+"""Replays of HIS payloads and webhooks: what was refused is taken once it can be, nothing twice."""
 
 from dataclasses import replace
+from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import Conflict
-from dhos_connector_api.intake import replay
+from dhos_connector_api.intake import receive_webhook, replay
+from dhos_connector_api.intake.judge_his import Shape
 from dhos_connector_api.messages import store
 from dhos_connector_api.replay_json import replay_json
 from dhos_connector_api.site import Hospital, Site
-from tests.his_builders import INTAKE, MAIN, NORTH, SITE, payload, stay, visit
+from tests.his_builders import INTAKE, MAIN, NORTH, SITE, payload, raw_of, shape_of, stay, visit, webhook
 from tests.his_doors import codes, published, rows, send
 
 
@@ -52,3 +55,84 @@ def test_a_payload_accepted_as_another_message_meanwhile_is_not_taken_twice(data
     with pytest.raises(Conflict):
         replay_json(database, stored, INTAKE, by="test")
     assert len(published(database)) == 2
+
+
+def replayed(database: Database, uuid: UUID) -> replay.Replayed:
+    with database.statements() as connection:
+        stored = replay.load(connection, uuid)
+    return replay_json(database, stored, INTAKE, by="test")
+
+
+def is_processed(database: Database, uuid: UUID) -> bool:
+    with database.statements() as connection:
+        row = store.get(connection, uuid)
+    assert row is not None
+    assert row["state"] == "accepted"
+    return bool(row["is_processed"])
+
+
+def test_a_replay_that_queues_something_waits_for_its_consumers_again(database: Database) -> None:
+    good, lost = stay(), stay(HospitalID="9", HospitalName="Elsewhere")
+    send(database, payload(good, visits=[]))
+    partly = send(database, payload(good, lost, visits=[]))
+    assert is_processed(database, partly.message_uuid)
+    mended = Site(his=replace(SITE.his, hospitals=(MAIN, NORTH, Hospital("X", "Elsewhere"))))
+    with database.statements() as connection:
+        stored = replay.load(connection, partly.message_uuid)
+    replay_json(database, stored, replace(INTAKE, site=mended), by="test")
+    assert not is_processed(database, partly.message_uuid)
+
+
+def test_a_replay_that_accepts_and_queues_nothing_is_processed_at_once(database: Database) -> None:
+    entry, seen = stay(), visit()
+    refused = send(database, payload(entry, visits=[seen]), replace(INTAKE, site=Site()))
+    send(database, payload(entry | {"MobileNo": "0501"}, visits=[seen]))
+    assert replayed(database, refused.message_uuid).accepted_now
+    assert is_processed(database, refused.message_uuid)
+
+
+def hook(database: Database, value: dict[str, Any], *, failed: bool = False, signed_id: str = "msg_1") -> Any:
+    """What the webhooks' door does; `failed`: with a fault of ours."""
+    shape = Shape(is_json=False, failed=True) if failed else shape_of(value)
+    received = receive_webhook.receive(
+        raw_of(value), shape, "his", signed_id=signed_id, correlation_id="request-1"
+    )
+    with database.transaction() as connection:
+        return receive_webhook.keep(connection, received)
+
+
+def test_a_webhook_we_failed_to_read_is_taken_by_a_replay_under_the_name_it_came_with(
+    database: Database,
+) -> None:
+    value = webhook(event_id=None)
+    kept = hook(database, value, failed=True)
+    assert kept.outcome == "refused"
+    done = replayed(database, kept.message_uuid)
+    assert (done.accepted_now, done.envelopes, codes(database)) == (True, 1, ["VISIT_STARTED"])
+    assert not is_processed(database, kept.message_uuid)
+    again = hook(database, webhook(event_id=None))
+    assert (again.outcome, again.message_uuid) == ("repeated", kept.message_uuid)
+    assert replayed(database, kept.message_uuid).accepted_now is False
+    assert len(codes(database)) == 1
+
+
+def test_an_ignored_webhook_that_a_replay_takes_is_processed(database: Database) -> None:
+    kept = hook(database, webhook(event="COFFEE_SERVED"), failed=True)
+    assert replayed(database, kept.message_uuid).accepted_now
+    assert is_processed(database, kept.message_uuid)
+
+
+def test_a_webhook_that_came_again_meanwhile_is_not_taken_twice(database: Database) -> None:
+    value = webhook()
+    kept = hook(database, value, failed=True)
+    assert hook(database, value).outcome == "accepted"
+    with pytest.raises(Conflict):
+        replayed(database, kept.message_uuid)
+    assert len(codes(database)) == 1
+
+
+def test_a_webhook_that_still_does_not_fit_stays_refused(database: Database) -> None:
+    kept = hook(database, webhook(occurred_at="2025-06-05T11:06:00"))
+    done = replayed(database, kept.message_uuid)
+    assert (done.accepted_now, done.envelopes) == (False, 0)
+    assert rows(database, "SELECT state FROM message") == [("refused",)]

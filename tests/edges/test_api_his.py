@@ -10,6 +10,8 @@ from sqlalchemy import text
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
+from dhos_connector_api.intake import replay
+from dhos_connector_api.replay_json import replay_json
 from dhos_connector_api.site import His, RateLimits, Site
 from tests.api_builders import a_key, api, ask, internal
 from tests.his_builders import INTAKE, MAIN, NORTH, SITE, WRITE_HIS, payload, raw_of, stay, visit
@@ -144,13 +146,13 @@ def test_known_bytes_are_answered_like_any_other(app: ASGIApp) -> None:
 def test_a_key_of_the_his_is_as_good_as_a_token_and_one_of_another_source_is_not(
     app: ASGIApp, database: Database
 ) -> None:
-    for source, status in (("his", 200), ("lis", 403)):
+    for source, status in (("his", 200), ("HIS", 200), ("lis", 403)):
         headers = JSON | {"X-API-Key": a_key(database, source)}
         response = ask(app, "POST", PATH, content=raw_of(payload()), headers=headers)
         assert response.status_code == status, response.text
     with database.statements() as connection:
-        (caller,) = connection.execute(text("SELECT created_by FROM message")).scalars()
-    assert caller.startswith("his (API key ")
+        callers = connection.execute(text("SELECT created_by FROM message ORDER BY uuid")).scalars().all()
+    assert [each.partition(" (")[0] for each in callers] == ["his", "HIS"]
 
 
 def test_without_the_database_nothing_is_answered_as_kept() -> None:
@@ -165,7 +167,8 @@ def test_a_body_that_takes_long_to_read_is_still_answered(app: ASGIApp) -> None:
     visits = [visit(PatientID="P1") for _ in range(5000)]
     assert post(app, payload(*entries, visits=visits)).status_code == 400
     many = [visit(f"Type {number}", BillDate="05-Jun-2025 11:06") for number in range(5000)]
-    assert post(app, payload(stay(), visits=many)).status_code == 200
+    assert post(app, payload(stay(), visits=many)).status_code == 400
+    assert post(app, payload(stay(), visits=many[:1000])).status_code == 200
 
 
 ODD = [None, "", " ", "\u0001", "x" * 200, -1, 10**17, 1.5, 1e308, True, [], {}, ["x"], {"x": 1}]
@@ -204,3 +207,18 @@ def test_hospitals_of_the_site_now_are_what_counts(database: Database) -> None:
     assert post(app, value).status_code == 400
     site[0] = Site(his=His(hospitals=(MAIN, NORTH)))
     assert post(app, value).status_code == 200
+
+
+def test_a_fault_of_ours_loses_no_body(database: Database) -> None:
+    broken = Site(his=His(hospitals=(replace(MAIN, time_zone="Nowhere/At_all"),)))
+    app = app_with(database, intake=lambda: replace(INTAKE, site=broken))
+    value = payload()
+    response = post(app, value)
+    assert (response.status_code, set(response.json())) == (500, {"error", "details"})
+    assert kept(database) == [("refused", raw_of(value))]
+    with database.statements() as connection:
+        (uuid,) = connection.execute(text("SELECT uuid FROM message")).scalars()
+        stored = replay.load(connection, uuid)
+    assert not replay_json(database, stored, replace(INTAKE, site=broken), by="test").accepted_now
+    assert replay_json(database, stored, INTAKE, by="test").accepted_now
+    assert [state for state, _ in kept(database)] == ["accepted"]

@@ -1,10 +1,13 @@
 """Webhooks over HTTP: the signature over the raw body first, replays, and never a 5xx."""
 
+import asyncio
+import base64
 import random
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from httpx import Response
 from prometheus_client import REGISTRY
@@ -15,7 +18,7 @@ from dhos_connector_api.app import webhook_secrets
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.site import RateLimits, Site, WebhookOptions
-from tests.api_builders import api, ask
+from tests.api_builders import a_key, api, ask
 from tests.builders import settings
 from tests.his_builders import (
     HIS_SECRET,
@@ -23,6 +26,7 @@ from tests.his_builders import (
     INTAKE,
     SITE,
     STANDARD_SECRET,
+    payload,
     raw_of,
     signed_headers,
     standard_headers,
@@ -144,23 +148,74 @@ def test_a_secret_that_is_no_base64_stops_the_start() -> None:
         webhook_secrets(settings(LIS_WEBHOOK_SECRET="whsec_ü" + "x" * 40))
 
 
-def test_of_thousands_of_bit_flips_none_is_taken(app: ASGIApp, database: Database) -> None:
+def few(database: Database) -> ASGIApp:
+    """The application for a site that lets three requests an hour through."""
+    limits = {"*": RateLimits(events_per_hour=3, requests_per_minute=100)}
+    intake = replace(INTAKE, site=Site(his=replace(HIS, rate_limits=limits)))
+    return api(database, changes={"intake": lambda: intake}, HIS_WEBHOOK_SECRET=HIS_SECRET)
+
+
+def test_whoever_has_seen_a_webhook_cannot_use_up_the_limit_with_it(database: Database) -> None:
+    app, bad = few(database), raw_of(webhook(occurred_at="x"))
+    captured = raw_of(webhook())
+    for raw in (captured, bad):
+        found = [post(app, raw, signed_headers(raw)).status_code for _ in range(9)]
+        assert set(found) == {200 if raw is captured else 400}
+    assert count(database, "message") == 2
+    fresh = [post(app, raw := raw_of(webhook()), signed_headers(raw)) for _ in range(2)]
+    assert [each.status_code for each in fresh] == [200, 429]
+    assert fresh[1].json()["error"].startswith("too many requests")
+    assert post(app, captured, signed_headers(captured)).json()["status"] == "repeated"
+
+
+def test_webhooks_use_nothing_up_of_what_a_source_has_for_patient_data(database: Database) -> None:
+    app, key = few(database), {"X-API-Key": a_key(database)}
+    assert [post(app, raw := raw_of(webhook()), signed_headers(raw)).status_code for _ in range(4)][3] == 429
+    path = "/api/integrations/his-patient-data/"
+    found = [ask(app, "POST", path, json=payload(), headers=key).status_code for _ in range(4)]
+    assert found == [200, 200, 200, 429]
+
+
+def test_a_captured_standard_webhook_is_not_taken_in_the_other_form(app: ASGIApp, database: Database) -> None:
+    raw = raw_of(webhook())
+    seen = standard_headers(raw, HIS_SECRET)
+    whole = f"{seen['webhook-id']}.{seen['webhook-timestamp']}.".encode() + raw
+    digest = base64.b64decode(seen["webhook-signature"].removeprefix("v1,")).hex()
+    headers = {"Content-Type": "application/json", "X-HIS-Signature": digest}
+    assert post(app, whole, headers).status_code == 401
+    assert count(database, "message") == 0
+
+
+def test_of_ten_thousand_bit_flips_none_is_taken(app: ASGIApp, database: Database) -> None:
     numbers = random.Random(3)
     raw = raw_of(webhook())
     forms = [signed_headers(raw), standard_headers(raw, HIS_SECRET)]
-    statuses = []
-    for _ in range(2000):
+    requests: list[tuple[bytes, dict[str, bytes]]] = []
+    while len(requests) < 10_000:
         headers = {name: value.encode() for name, value in numbers.choice(forms).items()}
         part = numbers.choice(["body", *(name for name in headers if name != "Content-Type")])
         if part == "body":
-            statuses.append(post(app, flipped(raw, numbers), headers).status_code)
+            requests.append((flipped(raw, numbers), headers))
             continue
         headers[part] = flipped(headers[part], numbers)
         if not set(headers[part]) & _NOT_IN_HEADERS:
-            statuses.append(post(app, raw, headers).status_code)
-    assert len(statuses) > 1500
-    assert set(statuses) == {401}
+            requests.append((raw, headers))
+    assert set(asyncio.run(statuses(app, requests))) == {401}
     assert count(database, "message") == count(database, "integration_event") == 0
+
+
+async def statuses(app: ASGIApp, requests: list[tuple[bytes, dict[str, bytes]]]) -> list[int]:
+    """What each of many requests was answered, one after the other."""
+    transport, path = httpx.ASGITransport(app), PATH.format("his")
+    async with httpx.AsyncClient(transport=transport, base_url="http://connector.test") as client:
+        return [
+            (
+                await client.post(
+                    path, content=raw, headers=[(name.encode(), value) for name, value in headers.items()]
+                )
+            ).status_code
+            for raw, headers in requests
+        ]
 
 
 def flipped(text_: bytes, numbers: random.Random) -> bytes:

@@ -2,18 +2,21 @@
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
 import pytest
+import requests
+from sqlalchemy import create_engine, text
 
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import DatabaseAddress
-from tests.conftest import temporary_database
 from tests.his_builders import HIS_SECRET, SITE_FILE
-from tests.his_ledger import HisPlatform, HisSender, Request, new_patient, new_webhook
+from tests.his_ledger import HisPlatform, HisSender, Request, Told, new_patient, new_webhook
+from tests.own_postgres import OwnPostgres
 from tests.processes import Web, environment, migrated, rabbitmq, relay
 from tests.waiting import eventually
 
@@ -21,18 +24,16 @@ KILL = "tests.kill_points"
 
 
 @pytest.fixture
-def environ(postgres: DatabaseAddress, own_vhost: BrokerAddress, tmp_path: Path) -> Iterator[dict[str, str]]:
+def environ(own_database: DatabaseAddress, own_vhost: BrokerAddress, tmp_path: Path) -> dict[str, str]:
     """The environment of a Connector with a database, a virtual host and a site of its own, migrated."""
-    site = tmp_path / "site.toml"
+    return _migrated(own_database, own_vhost, tmp_path)
+
+
+def _migrated(database: DatabaseAddress, broker: BrokerAddress, folder: Path) -> dict[str, str]:
+    site = folder / "site.toml"
     site.write_text(SITE_FILE)
-    with temporary_database(postgres) as database:
-        values = environment(
-            database,
-            **rabbitmq(own_vhost),
-            SITE_CONFIG=str(site),
-            HIS_WEBHOOK_SECRET=HIS_SECRET,
-        )
-        yield migrated(values, tmp_path)
+    values = environment(database, **rabbitmq(broker), SITE_CONFIG=str(site), HIS_WEBHOOK_SECRET=HIS_SECRET)
+    return migrated(values, folder)
 
 
 @pytest.mark.parametrize(
@@ -54,12 +55,12 @@ def test_a_web_process_killed_at_its_worst_moment(
     new: Callable[[], Request],
 ) -> None:
     platform, sender = HisPlatform(own_vhost), HisSender()
-    requests = [new() for _ in range(6)]
+    offered = [new() for _ in range(6)]
     with Web(environ, tmp_path, (KILL, point, "4", "web")) as deadly:
-        assert [sender.offer(deadly.url, each) for each in requests[:4]] == [True, True, True, False]
+        assert [sender.offer(deadly.url, each) for each in offered[:4]] == [True, True, True, False]
         assert deadly.process.popen.wait(10) == -signal.SIGKILL
     with Web(environ, tmp_path) as web, relay(environ, tmp_path):
-        assert all(sender.offer(web.url, each) for each in requests[3:])
+        assert all(sender.offer(web.url, each) for each in offered[3:])
         platform.agree(sender)
 
 
@@ -120,12 +121,44 @@ def test_web_and_relay_killed_under_load(
         platform.agree(*load.senders)
 
 
+def test_postgresql_killed_under_load(
+    own_postgres: OwnPostgres, own_vhost: BrokerAddress, tmp_path: Path
+) -> None:
+    environ = _migrated(own_postgres.address, own_vhost, tmp_path)
+    platform, load = HisPlatform(own_vhost), _Load()
+    kinds = [new_patient, new_webhook] * 2
+    with Web(environ, tmp_path) as web, relay(environ, tmp_path), ThreadPoolExecutor(4) as pool:
+        load.url = web.url
+        tasks = [pool.submit(load.run, sender, new) for sender, new in zip(load.senders, kinds, strict=True)]
+        for _ in range(2):
+            load.more(60)
+            own_postgres.kill()
+            eventually(lambda: requests.get(f"{web.url}/ready", timeout=10).status_code == 503)
+            own_postgres.start()
+        load.more(60)
+        load.stop.set()
+        for task in tasks:
+            task.result()
+        platform.agree(*load.senders)
+        assert _stored(own_postgres.address) == platform.effects
+
+
+def _stored(database: DatabaseAddress) -> Counter[Told]:
+    """The events that are kept, each with its encounter and its code."""
+    engine = create_engine(database.url())
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT encounter_id, canonical_code FROM integration_event"))
+        kept = Counter((encounter, code) for encounter, code in found)
+    engine.dispose()
+    return kept
+
+
 def test_copies_over_several_connections_have_one_effect_each(
     environ: dict[str, str], own_vhost: BrokerAddress, tmp_path: Path
 ) -> None:
     platform, senders, numbers = HisPlatform(own_vhost), [HisSender() for _ in range(8)], Random(11)
-    requests = [new() for new in [new_patient, new_webhook] * 150]
-    copies = [each for each in requests for _ in range(numbers.randint(1, 5))]
+    offered = [new() for new in [new_patient, new_webhook] * 150]
+    copies = [each for each in offered for _ in range(numbers.randint(1, 5))]
     numbers.shuffle(copies)
     service = environ | {"WEB_PROCESSES": "2"}
     with Web(service, tmp_path, ("dhos_connector_api", "serve")) as web, relay(environ, tmp_path):
@@ -137,6 +170,6 @@ def test_copies_over_several_connections_have_one_effect_each(
     assert sum(platform.effects.values()) == 150 * 4
 
 
-def _send_all(url: str, sender: HisSender, requests: list[Request]) -> bool:
+def _send_all(url: str, sender: HisSender, copies: list[Request]) -> bool:
     """Whether each was answered 200."""
-    return all(sender.offer(url, each) for each in requests)
+    return all(sender.offer(url, each) for each in copies)

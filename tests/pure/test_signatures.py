@@ -1,5 +1,6 @@
 """Signed webhooks: what is taken, and that nothing else is, whatever bit of it was touched."""
 
+import base64
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -143,12 +144,24 @@ def test_without_a_secret_nothing_is_taken() -> None:
 
 
 def test_what_was_signed_in_one_form_does_not_pass_for_the_other() -> None:
-    secret = (Secret(HIS_SECRET),)
-    in_standard = standard(BODY, HIS_SECRET)
+    secret, in_standard = (Secret(HIS_SECRET),), standard(BODY, HIS_SECRET)
+    assert accepted(in_standard, secret)
     whole = f"{in_standard.id}.{in_standard.timestamp}.".encode() + BODY
-    assert accepted(plain(whole), secret)  # signed by hand over the same bytes
-    cut = replace(in_standard, signatures=plain(whole).plain)
-    assert not accepted(cut, secret)
+    digest = base64.b64decode(str(in_standard.signatures).removeprefix("v1,"))
+    assert plain(whole).plain == digest.hex()  # the signature fits: the body is what gives it away
+    assert not accepted(plain(whole), secret)
+
+
+def test_what_was_signed_in_the_hex_form_does_not_pass_for_the_standard_one() -> None:
+    whole = BODY.replace(b"{", b'{"a.1749110760.b": 1, ', 1)
+    digest = bytes.fromhex(str(plain(whole).plain))
+    signature = f"v1,{base64.b64encode(digest).decode()}"
+    id_, timestamp, body = whole.split(b".", 2)
+    assert accepted(plain(whole), KEYS)  # full stops in a JSON object are nobody's concern
+    forged = Signed(body, id=id_.decode(), timestamp=timestamp.decode(), signatures=signature)
+    now = datetime.fromtimestamp(int(timestamp), UTC)
+    with pytest.raises(SignatureRejected):
+        verify(forged, KEYS, now)
 
 
 def test_a_secret_does_not_show() -> None:

@@ -53,6 +53,7 @@ def test_a_file_says_what_the_his_needs(tmp_path: Path) -> None:
         ({"rate_limits": {"his": {"events_per_hour": 0}}}, "events_per_hour"),
         ({"rate_limits": {"his": {"events_per_hour": "many"}}}, "events_per_hour"),
         ({"webhooks": {"his": {"form": "none"}}}, "form"),
+        ({"webhooks": {"hsi": {"form": "standard"}}}, "hsi"),
         ({"visit_types": {"a": ""}}, "visit_types"),
         ({"visit_typos": {}}, "visit_typos"),
     ],
