@@ -31,4 +31,5 @@ def replay_json(
             accepted_now = replay_his.take(
                 connection, judged, state=stored.state, received_at=stored.received_at, by=by
             )
-        return replace(replaying.replay_events(connection, stored), accepted_now=accepted_now)
+        replayed = replaying.replay_events(connection, stored, intake.site)
+        return replace(replayed, accepted_now=accepted_now)
