@@ -252,6 +252,7 @@ def test_lists_are_filtered_and_paged_with_addresses_of_their_neighbours(app: AS
     assert [each["id"] for each in second["results"]] == [ids[2], ids[1]]
     assert look(app, second["previous"]) == first
     assert look(app, page=4, page_size=2)["results"] == []
+    assert look(app, page=10_001, page_size=2)["results"] == []  # `next` is never a page too far
     assert look(app, encounter_id="V3", status="pending", source_system="his", event_code="opd")["count"] == 1
     assert look(app, ordering="received_at")["results"][0]["id"] == ids[0]
     for bad in ({"status": "x"}, {"page": 0}, {"page_size": 1001}, {"ordering": "x"}, {"search": ""}):
