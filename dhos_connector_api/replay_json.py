@@ -29,7 +29,8 @@ def replay_json(
             accepted_now = _take_payload(connection, stored, intake, by)
         elif stored.message_type in _WEBHOOKS:
             accepted_now = _take_webhook(connection, stored, _WEBHOOKS[stored.message_type], by)
-        return replace(replaying.replay_events(connection, stored), accepted_now=accepted_now)
+        replayed = replaying.replay_events(connection, stored, intake.site)
+        return replace(replayed, accepted_now=accepted_now)
 
 
 def _take_payload(connection: Connection, stored: replaying.Stored, intake: Intake, by: str) -> bool:

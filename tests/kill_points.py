@@ -15,7 +15,8 @@ from dhos_connector_api.cli import main
 from dhos_connector_api.deliveries import send, settlement
 from dhos_connector_api.deliveries import store as deliveries
 from dhos_connector_api.deliveries.deliver import Deliverer
-from dhos_connector_api.intake import receive_his, receive_hl7, receive_webhook
+from dhos_connector_api.events import idempotency
+from dhos_connector_api.intake import receive_event, receive_events, receive_his, receive_hl7, receive_webhook
 from dhos_connector_api.messages import store as messages
 from dhos_connector_api.outbox import store as outbox
 
@@ -31,6 +32,10 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "webhook verified, not stored": (receive_webhook, "keep", "before"),
     "webhook stored, not committed": (receive_webhook, "keep", "after"),
     "webhook committed, not answered": (receive_webhook, "count", "before"),
+    "events understood, not stored": (receive_event, "keep", "before"),
+    "a group of events kept, the next not": (receive_events, "keep_group", "after"),
+    "all events kept, the answer not": (idempotency, "answer", "before"),
+    "the answer noted, not committed": (idempotency, "answer", "after"),
     "published, not confirmed": (Confirms, "answered", "before"),
     "confirmed, not settled": (outbox, "settle", "before"),
     "queued, not committed": (deliveries, "add", "after"),

@@ -1,7 +1,9 @@
 """What goes to RabbitMQ: an envelope of actions, and what became of an attempt to publish one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from json import JSONEncoder
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +13,17 @@ LEGACY_ROUTING_KEY = "dhos.24891000000101"
 EVENT_ROUTING_KEY = "dhos.connector_event"
 
 Action = dict[str, Any]
+
+_JSON = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+
+
+def body(message_uuid: UUID, actions: Sequence[Action]) -> bytes:
+    """The body of an envelope: compact UTF-8 JSON.
+
+    A lone surrogate, which UTF-8 does not have, becomes a question mark.
+    """
+    told = {"dhos_connector_message_uuid": str(message_uuid), "actions": actions}
+    return _JSON.encode(told).encode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,16 @@
 """From an accepted message to the envelopes of actions that go to RabbitMQ."""
 
 from datetime import tzinfo
-from json import JSONEncoder
 from uuid import UUID, uuid5
 
 from dhos_connector_api.actions.encounter import process_encounter
-from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTING_KEY, Action, Envelope
+from dhos_connector_api.actions.envelope import (
+    EVENT_ROUTING_KEY,
+    LEGACY_ROUTING_KEY,
+    Action,
+    Envelope,
+    body,
+)
 from dhos_connector_api.actions.event import process_event, read_occasion
 from dhos_connector_api.actions.location import process_location
 from dhos_connector_api.actions.patient import process_patient
@@ -46,8 +51,6 @@ LEGACY_TRIGGERS = frozenset(
     }
 )
 
-_JSON = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
-
 
 def extract(
     message: Message, *, site: Site, zone: tzinfo, message_uuid: UUID, correlation_id: str
@@ -71,9 +74,8 @@ def extract(
         envelope_id = uuid5(message_uuid, str(index))
         actions = _upserts(subject, trigger, zone) if full else []
         actions.append(process_event(subject, occasion, str(envelope_id)))
-        body = _encoded({"dhos_connector_message_uuid": str(message_uuid), "actions": actions})
         routing_key = LEGACY_ROUTING_KEY if full else EVENT_ROUTING_KEY
-        envelopes.append(Envelope(envelope_id, routing_key, body, correlation_id))
+        envelopes.append(Envelope(envelope_id, routing_key, body(message_uuid, actions), correlation_id))
     return envelopes
 
 
@@ -94,8 +96,3 @@ def _upserts(subject: Subject, trigger: str, zone: tzinfo) -> list[Action]:
         process_encounter(subject, trigger, zone),
     )
     return [action for action in possible if action is not None]
-
-
-def _encoded(body: dict[str, object]) -> bytes:
-    """`body` as JSON. A lone surrogate, which UTF-8 does not have, becomes a question mark."""
-    return _JSON.encode(body).encode("utf-8", "replace")

@@ -1,7 +1,6 @@
-"""The envelope of an integration event: `process_event`, and actions that go with it as data (pure)."""
+"""The action of an integration event, `process_event`, and the names of event and envelope (pure)."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -17,13 +16,13 @@ def event_uuid(identity: bytes) -> UUID:
     return uuid5(_EVENTS, identity.hex())
 
 
-def envelope_id(event: UUID, canonical_code: str) -> UUID:
-    """The AMQP message_id of an event with that meaning.
+def envelope_id(event: UUID, generation: int) -> UUID:
+    """The AMQP message_id of an event whose meaning has changed so often.
 
     Published again, however often, it has the same id, so a consumer that has applied it does
-    nothing; a new meaning has a new id, so consumers hear of it; the old meaning again is known.
+    nothing; each change of meaning has a new one, so consumers hear of it, also of one that comes back.
     """
-    return uuid5(event, canonical_code)
+    return uuid5(event, str(generation))
 
 
 def process_event(
@@ -60,13 +59,6 @@ def process_event(
         known = data.get(name)
         data[name] = {**known, **value} if isinstance(known, dict) and isinstance(value, Mapping) else value
     return {"name": "process_event", "data": data}
-
-
-def body(message_uuid: UUID, event: Action, companions: Sequence[Action]) -> bytes:
-    """The envelope's body (UTF-8 JSON); `process_event` is the last action."""
-    actions = [*companions, event]
-    envelope = {"dhos_connector_message_uuid": str(message_uuid), "actions": actions}
-    return json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def instant(at: datetime) -> str:

@@ -1,23 +1,19 @@
 """API keys over HTTP: made, listed, ended, rotated. A key itself is in one answer only."""
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import flask
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import call, event_schemas
-from dhos_connector_api.api.answers import JSON
+from dhos_connector_api.api.pages import json_answer, uuid_of
 from dhos_connector_api.api.services import services
 from dhos_connector_api.auth import api_keys
-from dhos_connector_api.errors import NotFound
 from dhos_connector_api.events import keys
 
-#: Of the answer that holds a key: nobody in between may keep it.
-_SECRET = {"Cache-Control": "no-store"}
+_UNKNOWN = "there is no API key with that id"
 _OVERLAP_SECONDS = 7 * 86400
 
 
@@ -25,7 +21,7 @@ def list_keys(source_system: str | None) -> flask.Response:
     """All keys, or those of one source."""
     with services().database.statements() as connection:
         rows = keys.listed(connection, source_system)
-    return flask.Response(json.dumps([event_schemas.key(row) for row in rows]), content_type=JSON)
+    return json_answer([event_schemas.key(row) for row in rows])
 
 
 def create_key() -> flask.Response:
@@ -41,28 +37,21 @@ def rotate_key(key_id: str) -> flask.Response:
     """A new key for the holder of this one."""
     here, now, made = call.current(), clock.now(), api_keys.make(clock.random_bytes(api_keys.KEY_BYTES))
     overlap = timedelta(seconds=here.body.get("overlap_seconds", _OVERLAP_SECONDS))
+    old, new = uuid_of(key_id, _UNKNOWN), clock.new_uuid(now)
     with services().database.transaction() as connection:
-        row = keys.rotate(
-            connection, _id(key_id), clock.new_uuid(now), made, overlap=overlap, at=now, by=here.caller
-        )
+        row = keys.rotate(connection, old, new, made, overlap=overlap, at=now, by=here.caller)
     return _shown_once(made.text, row)
 
 
 def revoke_key(key_id: str) -> flask.Response:
     """The end of a key."""
-    id_ = _id(key_id)
+    id_ = uuid_of(key_id, _UNKNOWN)
     with services().database.statements() as connection:
         row = keys.revoke(connection, id_, at=clock.now(), by=call.current().caller)
-    return flask.Response(json.dumps(event_schemas.key(row)), content_type=JSON)
+    return json_answer(event_schemas.key(row))
 
 
 def _shown_once(text: str, row: Mapping[Any, Any]) -> flask.Response:
-    body = json.dumps({"api_key": text, "key": event_schemas.key(row)})
-    return flask.Response(body, 201, _SECRET, content_type=JSON)
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound("there is no API key with that id") from None
+    response = json_answer({"api_key": text, "key": event_schemas.key(row)}, 201)
+    response.headers["Cache-Control"] = "no-store"  # nobody in between may keep the key
+    return response

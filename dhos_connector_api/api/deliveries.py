@@ -7,7 +7,7 @@ import flask
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import call, schemas
-from dhos_connector_api.api.pages import cursor, json_answer, json_page
+from dhos_connector_api.api.pages import cursor, json_answer, json_page, uuid_of
 from dhos_connector_api.api.services import services
 from dhos_connector_api.deliveries import operate, search
 from dhos_connector_api.deliveries.search import Wanted
@@ -50,12 +50,12 @@ def list_deliveries(
 
 def get_delivery(delivery_uuid: str) -> flask.Response:
     """One delivery with every attempt."""
-    return _shown(_uuid(delivery_uuid))
+    return _shown(uuid_of(delivery_uuid, _UNKNOWN))
 
 
 def retry_delivery(delivery_uuid: str) -> flask.Response:
     """Attempt a delivery now, its schedule begun anew. Raises NotFound, Conflict."""
-    uuid = _uuid(delivery_uuid)
+    uuid = uuid_of(delivery_uuid, _UNKNOWN)
     with services().database.transaction() as connection:
         operate.retry(connection, uuid, by=call.current().caller, now=clock.now())
     return _shown(uuid)
@@ -63,7 +63,7 @@ def retry_delivery(delivery_uuid: str) -> flask.Response:
 
 def cancel_delivery(delivery_uuid: str) -> flask.Response:
     """Give a delivery up. Raises NotFound, Conflict."""
-    uuid = _uuid(delivery_uuid)
+    uuid = uuid_of(delivery_uuid, _UNKNOWN)
     with services().database.transaction() as connection:
         operate.cancel(connection, uuid, by=call.current().caller, now=clock.now())
     return _shown(uuid)
@@ -76,13 +76,6 @@ def _shown(uuid: UUID) -> flask.Response:
     if row is None:
         raise NotFound(_UNKNOWN)
     return json_answer(schemas.delivery_with_attempts(row, attempts))
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound(_UNKNOWN) from None
 
 
 def _message_uuid(text: str) -> UUID:

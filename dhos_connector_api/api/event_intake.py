@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -15,7 +16,7 @@ from dhos_connector_api.api.answers import JSON
 from dhos_connector_api.api.json_body import JsonBody, parse
 from dhos_connector_api.api.json_stream import ListBody
 from dhos_connector_api.api.services import services
-from dhos_connector_api.errors import BadInput, ConnectorError, StorageUnavailable
+from dhos_connector_api.errors import BadInput, StorageUnavailable
 from dhos_connector_api.events import idempotency, mappings
 from dhos_connector_api.events.idempotency import Answer
 from dhos_connector_api.events.mappings import Mappings
@@ -32,26 +33,30 @@ def tell_one(defaults: Mapping[str, Any]) -> flask.Response:
     """Keep the event of the request at hand; `defaults` fill in what its body does not say."""
     raw = flask.request.get_data()
     body = {**defaults, **checked(raw, _check())}
-    request = repeatable_request(raw)
+    here, request = circumstances(), repeatable_request(raw)
     if request is None:
         with services().database.statements() as connection:
-            given = _keep_one(connection, body, raw)
+            given, new = _keep_one(connection, body, raw, here)
     else:
         with services().database.transaction() as connection:
             held = idempotency.claim(connection, request, clock.new_uuid(clock.now()), at=clock.now())
-            given = held if isinstance(held, Answer) else _keep_one(connection, body, raw)
-            if given is not held:
-                idempotency.answer(connection, request, given)
+            if isinstance(held, Answer):
+                return answered(held)
+            given, new = _keep_one(connection, body, raw, here)
+            idempotency.answer(connection, request, given)
+    receive_event.count(new=new, duplicates=1 - new)
     return answered(given)
 
 
-def _keep_one(connection: Connection, body: dict[str, Any], raw: bytes) -> Answer:
-    here = circumstances(mappings.load(connection, {body["source_system"]}))
+def _keep_one(
+    connection: Connection, body: dict[str, Any], raw: bytes, here: Circumstances
+) -> tuple[Answer, int]:
+    """What to answer, and how many events are new: 1 or 0."""
+    here = replace(here, mappings=mappings.load(connection, {body["source_system"]}))
     event = receive_event.understand(body, raw, here, None)
     new = receive_event.keep(connection, [event])
     row = receive_event.event_row(event) if new else receive_event.known(connection, event)
-    receive_event.count(new=len(new), duplicates=1 - len(new))
-    return Answer(_CREATED if new else _OK, json.dumps(event_schemas.event_answer(row)).encode())
+    return Answer(_CREATED if new else _OK, json.dumps(event_schemas.event_answer(row)).encode()), len(new)
 
 
 def tell_many() -> flask.Response:
@@ -59,36 +64,33 @@ def tell_many() -> flask.Response:
     raw = flask.request.get_data()
     texts = ListBody(raw, "events", MOST_EVENTS)
     check = _check().inside("properties", "events", "items")
+    many = receive_events.Request(texts, lambda text: checked(text, check), circumstances(), None)
     request = repeatable_request(raw)
-    claim = None
-    if request is not None:
-        with services().database.transaction() as connection:
-            claimed = idempotency.claim(connection, request, clock.new_uuid(clock.now()), at=clock.now())
-        if isinstance(claimed, Answer):
-            return answered(claimed)
-        claim = claimed
-    many = receive_events.Request(
-        texts, lambda text: checked(text, check), circumstances(Mappings({})), claim
-    )
+    if request is None:
+        return answered(_keep_many(many))
+    with services().database.transaction() as connection:
+        held = idempotency.claim(connection, request, clock.new_uuid(clock.now()), at=clock.now())
+    if isinstance(held, Answer):
+        return answered(held)
     try:
-        given = _keep_many(many)
-    except ConnectorError:
-        if request is not None:
-            with suppress(StorageUnavailable), services().database.transaction() as connection:
-                idempotency.release(connection, request, at=clock.now())
-        raise
-    if request is not None:
+        given = _keep_many(replace(many, claim=held))
         with services().database.transaction() as connection:
             idempotency.answer(connection, request, given)
+    except Exception:  # whatever it is: the same request may come again at once
+        with suppress(StorageUnavailable), services().database.transaction() as connection:
+            idempotency.release(connection, request, at=clock.now())
+        raise
     return answered(given)
 
 
 def _keep_many(many: receive_events.Request) -> Answer:
     tally = Tally()
-    for group in receive_events.groups(many):
-        with services().database.statements() as connection:
-            receive_events.keep_group(connection, many, group, tally)
-    receive_event.count(new=tally.created, duplicates=tally.duplicates, invalid=len(tally.errors))
+    try:
+        for group in receive_events.groups(many):
+            with services().database.statements() as connection:
+                receive_events.keep_group(connection, many, group, tally)
+    finally:  # what is kept is kept, also where a later group fails
+        receive_event.count(new=tally.new, duplicates=tally.duplicates, invalid=len(tally.errors))
     return Answer(_CREATED, json.dumps(tally.shown()).encode())
 
 
@@ -111,10 +113,10 @@ def checked(raw: bytes, check: JsonBody) -> dict[str, Any]:
     return found
 
 
-def circumstances(known: Mappings) -> Circumstances:
-    """What the events of the request at hand share."""
-    here = call.current()
-    return Circumstances(here.source, here.caller, here.request_id, services().intake().zone, known)
+def circumstances() -> Circumstances:
+    """What the events of the request at hand share, but for the mappings. Raises SiteUnavailable."""
+    here, zone = call.current(), services().intake().zone
+    return Circumstances(here.source, here.caller, here.request_id, zone, Mappings({}))
 
 
 def repeatable_request(raw: bytes) -> idempotency.Request | None:

@@ -1,6 +1,5 @@
 """Integration events over HTTP: told, listed, looked at, published again."""
 
-import json
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -8,11 +7,12 @@ import flask
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import call, event_intake, event_schemas
-from dhos_connector_api.api.answers import JSON
+from dhos_connector_api.api.pages import json_answer, uuid_of
 from dhos_connector_api.api.services import services
 from dhos_connector_api.errors import NotFound
-from dhos_connector_api.events import reprocess, store
+from dhos_connector_api.events import store
 from dhos_connector_api.events.search import find
+from dhos_connector_api.intake import reprocess
 
 _UNKNOWN = "there is no event with that id"
 #: The source of events that come under the address of the predecessor's simulators.
@@ -56,7 +56,7 @@ def list_events(
     own = {"own_source": call.current().source}
     with services().database.statements() as connection:
         found = find(connection, {**filters, **own}, ordering=ordering, page=page, page_size=page_size)
-    return _json(
+    return json_answer(
         {
             "count": found.count,
             "next": _page(asked, page + 1) if found.more else None,
@@ -67,21 +67,22 @@ def list_events(
 
 
 def _page(asked: dict[str, str | None], number: int) -> str:
-    """The address of a page, relative to this one, so that it holds behind any proxy."""
+    """The address of a page, without the host, which a proxy may know by another name."""
     given = {name: value for name, value in asked.items() if value is not None}
-    return f"?{urlencode({**given, 'page': number})}"
+    return f"{flask.request.path}?{urlencode({**given, 'page': number})}"
 
 
 def get_event(event_id: str) -> flask.Response:
     """One event; for an API key, one of its source."""
-    return _event(_id(event_id))
+    return _event(uuid_of(event_id, _UNKNOWN))
 
 
 def reprocess_event(event_id: str) -> flask.Response:
     """Publish an event again, with what its code means now."""
-    id_ = _id(event_id)
+    id_ = uuid_of(event_id, _UNKNOWN)
+    site = services().intake().site
     with services().database.transaction() as connection:
-        reprocess.reprocess(connection, id_, source=call.current().source, at=clock.now())
+        reprocess.reprocess(connection, id_, site, source=call.current().source, at=clock.now())
     return _event(id_)
 
 
@@ -91,15 +92,4 @@ def _event(id_: UUID) -> flask.Response:
     source = call.current().source
     if row is None or (source is not None and row["source_system"].lower() != source.lower()):
         raise NotFound(_UNKNOWN)
-    return _json(event_schemas.event(row))
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound(_UNKNOWN) from None
-
-
-def _json(value: object) -> flask.Response:
-    return flask.Response(json.dumps(value), content_type=JSON)
+    return json_answer(event_schemas.event(row))

@@ -26,8 +26,11 @@ MOST_FAULTS = 100
 #: Digits of an integer; PostgreSQL's bigint has 19.
 MOST_DIGITS = 18
 
-# Strings as a whole (possessive, so linear even when one never ends), and brackets outside of them.
-_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+# Up to and with the next bracket outside of strings, or the end; possessive, so linear even when a string
+# never ends.
+_TO_BRACKET = re.compile(
+    r'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?)*+(?:(?P<opening>[\[{])|(?P<closing>[\]}])|\Z)', re.DOTALL
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -38,7 +41,7 @@ def parse(raw: bytes) -> Any:
     except UnicodeDecodeError:
         raise BadInput("the body is not UTF-8") from None
     if text.count("[") + text.count("{") > MOST_LEVELS:
-        _check_brackets(text)
+        end_of(text)
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError:
@@ -48,19 +51,25 @@ def parse(raw: bytes) -> Any:
     return value
 
 
-def _check_brackets(text: str) -> None:
+def end_of(text: str, begin: int = 0) -> int | None:
+    """Where the list or object that begins there ends; None where it does not.
+
+    Raises BadInput where it holds more lists and objects, or deeper ones, than a body may.
+    """
     depth = collections = 0
-    for match in _BRACKETS.finditer(text):
-        bracket = match[0]
-        if bracket in ("[", "{"):
+    for match in _TO_BRACKET.finditer(text, begin):
+        if match.lastgroup == "opening":
             depth += 1
             collections += 1
             if collections > MOST_COLLECTIONS:
                 raise BadInput(f"the body holds more than {MOST_COLLECTIONS} lists and objects")
             if depth > MOST_LEVELS:
                 raise BadInput(f"the body is nested deeper than {MOST_LEVELS} levels")
-        elif bracket in ("]", "}"):
+        elif match.lastgroup == "closing":
             depth -= 1
+            if depth == 0:
+                return match.end()
+    return None
 
 
 def _check_texts(value: Any) -> None:

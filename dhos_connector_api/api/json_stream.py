@@ -1,18 +1,26 @@
 """One long list in a JSON body, element by element: in memory is the text, and never all its values.
 
 `{"events": [{...}, {...}]}` is walked through once to find where each element begins and ends, so that
-a body that breaks off is refused before anything of it is taken. Each element is then a JSON text of
-its own, for `JsonBody` to read as strictly as any body.
+a body that breaks off is refused before anything of it is taken. What an element, or another member,
+holds is counted before it is read: a few bytes of text can be many of memory. Each element is then a
+JSON text of its own, for `JsonBody` to read as strictly as any body.
 """
 
 import json
 import re
 from collections.abc import Iterator
+from itertools import islice
 
+from dhos_connector_api.api.json_body import end_of
 from dhos_connector_api.errors import BadInput
+
+#: Values in one element, or in another member of the body.
+MOST_VALUES = 100_000
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NO_JSON = "the body is not JSON"
+# Strings as a whole, and the commas outside of them.
+_COMMAS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|,', re.DOTALL)
 
 
 def _nothing(_digits: str) -> None:
@@ -26,7 +34,7 @@ class ListBody:
     """The elements of the list `name`, the one thing a body's object has to hold."""
 
     def __init__(self, raw: bytes, name: str, most: int) -> None:
-        """Find the elements of `raw`. Raises BadInput for what is no such body, or has over `most`."""
+        """Find the elements of `raw`. Raises BadInput for what is no such body, has none, or over `most`."""
         try:
             self._text = raw.decode("utf-8")
         except UnicodeDecodeError:
@@ -34,8 +42,6 @@ class ListBody:
         self._name, self._most = name, most
         try:
             self._places = self._find()
-        except RecursionError:
-            raise BadInput("the body is nested too deep") from None
         except (json.JSONDecodeError, IndexError):
             raise BadInput(_NO_JSON) from None
 
@@ -52,6 +58,8 @@ class ListBody:
         at = self._expect("{", 0)
         while self._text[at] != "}":
             key, at = self._value(at)
+            if not isinstance(key, str):
+                raise BadInput(_NO_JSON)
             at = self._expect(":", at)
             if key != self._name:
                 _, at = self._value(at)
@@ -64,6 +72,8 @@ class ListBody:
             raise BadInput(_NO_JSON)
         if places is None:
             raise BadInput(f"body: {self._name} is missing", {self._name: ["is missing"]})
+        if not places:
+            raise BadInput(f"body.{self._name}: must not be empty", {self._name: ["must not be empty"]})
         return places
 
     def _elements(self, at: int) -> tuple[list[tuple[int, int]], int]:
@@ -77,14 +87,30 @@ class ListBody:
             if len(places) == self._most:
                 raise BadInput(f"the body holds more than {self._most} {self._name}")
             begin = at
-            _, at = _PLACES.raw_decode(self._text, at)
+            _, at = self._read(at)
             places.append((begin, at))
             at = self._next("]", self._after(at))
         return places, self._after(at + 1)
 
     def _value(self, at: int) -> tuple[object, int]:
-        value, at = _PLACES.raw_decode(self._text, at)
+        value, at = self._read(at)
         return value, self._after(at)
+
+    def _read(self, at: int) -> tuple[object, int]:
+        """The value that begins there, if it holds no more than it may, and its end."""
+        if self._text[at] in "[{":
+            self._count(at)
+        return _PLACES.raw_decode(self._text, at)
+
+    def _count(self, begin: int) -> None:
+        end = end_of(self._text, begin)
+        if end is None:
+            raise BadInput(_NO_JSON)
+        if self._text.count(",", begin, end) < MOST_VALUES:
+            return
+        commas = (found for found in _COMMAS.finditer(self._text, begin, end) if found[0] == ",")
+        if next(islice(commas, MOST_VALUES - 1, None), None):
+            raise BadInput(f"the body holds an element of more than {MOST_VALUES} values")
 
     def _next(self, end: str, at: int) -> int:
         """Where the next member begins, or `end` stands."""

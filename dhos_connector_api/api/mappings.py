@@ -1,19 +1,17 @@
 """What the codes of a source mean, over HTTP: listed, changed, tried and applied."""
 
-import json
 from typing import Any
-from uuid import UUID
 
 import flask
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import call, event_schemas
-from dhos_connector_api.api.answers import JSON
+from dhos_connector_api.api.pages import json_answer, uuid_of
 from dhos_connector_api.api.services import services
-from dhos_connector_api.errors import NotFound
-from dhos_connector_api.events import mappings, reprocess
-from dhos_connector_api.events.reprocess import Meaning
+from dhos_connector_api.events import mappings
+from dhos_connector_api.intake import reprocess
 
+_UNKNOWN = "there is no mapping with that id"
 #: Events given another meaning by one request, and by one transaction of it.
 _MOST_APPLIED, _GROUP = 2000, 250
 
@@ -22,7 +20,7 @@ def list_mappings(source_system: str | None) -> flask.Response:
     """All mappings, or those of one source."""
     with services().database.statements() as connection:
         rows = mappings.listed(connection, source_system)
-    return _json([event_schemas.mapping(row) for row in rows])
+    return json_answer([event_schemas.mapping(row) for row in rows])
 
 
 def put_mapping() -> flask.Response:
@@ -38,20 +36,20 @@ def put_mapping() -> flask.Response:
             at=now,
             by=here.caller,
         )
-    return _json(event_schemas.mapping(row))
+    return json_answer(event_schemas.mapping(row))
 
 
 def get_mapping(mapping_id: str) -> flask.Response:
     """One mapping."""
-    id_ = _id(mapping_id)
+    id_ = uuid_of(mapping_id, _UNKNOWN)
     with services().database.statements() as connection:
         row = mappings.get(connection, id_)
-    return _json(event_schemas.mapping(row))
+    return json_answer(event_schemas.mapping(row))
 
 
 def delete_mapping(mapping_id: str) -> flask.Response:
     """Take a mapping away."""
-    id_ = _id(mapping_id)
+    id_ = uuid_of(mapping_id, _UNKNOWN)
     with services().database.statements() as connection:
         mappings.delete(connection, id_)
     return flask.Response(status=204)
@@ -60,36 +58,31 @@ def delete_mapping(mapping_id: str) -> flask.Response:
 def preview_mapping() -> flask.Response:
     """What a mapping, or taking it away, would do to stored events."""
     body: dict[str, Any] = call.current().body
-    mapped = "canonical_code" in body
-    meaning = Meaning(body["source_system"], body["event_code"], mapped, body.get("canonical_code"))
+    meant = reprocess.meaning(
+        services().intake().site,
+        body["source_system"],
+        body["event_code"],
+        mapped="canonical_code" in body,
+        canonical_code=body.get("canonical_code"),
+    )
     with services().database.statements() as connection:
-        found = reprocess.preview(connection, meaning)
+        found = reprocess.preview(connection, meant)
     examples = [event_schemas.changing(row) for row in found.examples]
-    return _json({"stored": found.stored, "changing": found.changing, "examples": examples})
+    return json_answer({"stored": found.stored, "changing": found.changing, "examples": examples})
 
 
 def apply_mapping() -> flask.Response:
     """Give stored events the meaning their code has now."""
     body, database, changed = call.current().body, services().database, 0
+    code = (services().intake().site, body["source_system"], body["event_code"])
     while changed < _MOST_APPLIED:
         with database.transaction() as connection:
-            meaning = reprocess.meaning_now(connection, body["source_system"], body["event_code"])
-            done = reprocess.apply(connection, meaning, limit=_GROUP, at=clock.now())
+            meant = reprocess.meaning_now(connection, *code)
+            done = reprocess.apply(connection, meant, limit=_GROUP, at=clock.now())
         changed += done
         if done < _GROUP:
             break
     with database.statements() as connection:
-        meaning = reprocess.meaning_now(connection, body["source_system"], body["event_code"])
-        remaining = reprocess.preview(connection, meaning, examples=0).changing
-    return _json({"changed": changed, "remaining": remaining})
-
-
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound("there is no mapping with that id") from None
-
-
-def _json(value: object) -> flask.Response:
-    return flask.Response(json.dumps(value), content_type=JSON)
+        meant = reprocess.meaning_now(connection, *code)
+        remaining = reprocess.preview(connection, meant, examples=0).changing
+    return json_answer({"changed": changed, "remaining": remaining})

@@ -9,7 +9,7 @@ import flask
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import batches, call, schemas
-from dhos_connector_api.api.pages import cursor, json_answer, json_page
+from dhos_connector_api.api.pages import cursor, json_answer, json_page, uuid_of
 from dhos_connector_api.api.services import services
 from dhos_connector_api.errors import BadInput, NotFound, UnreadableMessage
 from dhos_connector_api.intake import receive_hl7
@@ -75,7 +75,7 @@ def iana_name(charset: str) -> str:
 
 def get_message(message_uuid: str) -> flask.Response:
     """One message."""
-    uuid = _uuid(message_uuid)
+    uuid = uuid_of(message_uuid, _UNKNOWN)
     with services().database.statements() as connection:
         row = store.get(connection, uuid)
     if row is None:
@@ -85,19 +85,12 @@ def get_message(message_uuid: str) -> flask.Response:
 
 def mark_message_processed(message_uuid: str) -> flask.Response:
     """Note that the platform has applied a message. The specification lets only `true` through."""
-    uuid = _uuid(message_uuid)
+    uuid = uuid_of(message_uuid, _UNKNOWN)
     with services().database.transaction() as connection:
         known = store.mark_processed(connection, uuid, by=call.current().caller, at=clock.now())
     if not known:
         raise NotFound(_UNKNOWN)
     return flask.Response(status=204)
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise NotFound(_UNKNOWN) from None
 
 
 def search_by_control_id(message_control_id: str, limit: int, before: str | None) -> flask.Response:

@@ -1,4 +1,4 @@
-"""Answers in JSON, and lists that are given page by page."""
+"""Answers in JSON, names in addresses, and lists that are given page by page."""
 
 import json
 from collections.abc import Sequence
@@ -9,12 +9,20 @@ from uuid import UUID
 import flask
 
 from dhos_connector_api.api.answers import JSON
-from dhos_connector_api.errors import BadInput
+from dhos_connector_api.errors import BadInput, NotFound
 
 
-def json_answer(value: Any) -> flask.Response:
-    """200 with that value."""
-    return flask.Response(json.dumps(value), content_type=JSON)
+def json_answer(value: Any, status: int = 200) -> flask.Response:
+    """That value."""
+    return flask.Response(json.dumps(value), status, content_type=JSON)
+
+
+def uuid_of(text: str, unknown: str) -> UUID:
+    """What an address names. Raises NotFound with the text `unknown` for what cannot be one of ours."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound(unknown) from None
 
 
 def json_page(rows: Sequence[Any], next_before: UUID | None, query: dict[str, Any]) -> flask.Response:

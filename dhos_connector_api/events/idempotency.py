@@ -47,7 +47,7 @@ ON CONFLICT (key) DO UPDATE
         OR (held.running_until < :at AND held.request_hash = excluded.request_hash)
 RETURNING claim
 """)
-_HELD = text("SELECT request_hash, running_until, status, answer FROM idempotency_key WHERE key = :key")
+_HELD = text("SELECT request_hash, status, answer FROM idempotency_key WHERE key = :key")
 
 
 def claim(connection: Connection, request: Request, claim_id: UUID, *, at: datetime) -> UUID | Answer:

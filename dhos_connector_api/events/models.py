@@ -28,7 +28,7 @@ class IntegrationEventRow(db.Model):  # type: ignore[name-defined,misc]
     event_code: Mapped[str] = mapped_column(Text)  # as sent
     default_code: Mapped[str | None] = mapped_column(Text)  # what it means where no mapping says otherwise
     canonical_code: Mapped[str | None] = mapped_column(Text)  # what it means; None: nothing to us
-    state: Mapped[str] = mapped_column(Text)  # accepted | ignored | failed
+    state: Mapped[str] = mapped_column(Text)  # accepted | ignored
     encounter_id: Mapped[str | None] = mapped_column(Text)
     patient_identifier: Mapped[str | None] = mapped_column(Text)
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
@@ -36,10 +36,10 @@ class IntegrationEventRow(db.Model):  # type: ignore[name-defined,misc]
     companions: Mapped[list[Any] | None] = mapped_column(JSONB)  # further actions of the envelope
     occurred_at: Mapped[datetime | None] = mapped_column(_TIME)
     received_at: Mapped[datetime] = mapped_column(_TIME)
-    error: Mapped[str | None] = mapped_column(Text)  # one of our own texts, never input
     message_uuid: Mapped[UUID] = mapped_column()  # the kept request
     identity: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
-    envelope_id: Mapped[UUID | None] = mapped_column()  # the AMQP message_id, by what it means now
+    generation: Mapped[int] = mapped_column(server_default=text("0"))  # changes of its meaning
+    envelope_id: Mapped[UUID | None] = mapped_column()  # the AMQP message_id, by identity and generation
     sender: Mapped[str] = mapped_column(Text)
     correlation_id: Mapped[str] = mapped_column(Text)
 
@@ -61,6 +61,7 @@ class IntegrationEventRow(db.Model):  # type: ignore[name-defined,misc]
         Index("integration_event_envelope_id", "envelope_id"),
         Index("integration_event_message_uuid", "message_uuid"),
         Index("integration_event_occurred_at", "occurred_at", "id"),
+        Index("integration_event_occurred_at_desc", occurred_at.desc().nulls_last(), text("id DESC")),
         Index("integration_event_not_accepted", "state", "id", postgresql_where=text("state <> 'accepted'")),
     )
 

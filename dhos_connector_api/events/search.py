@@ -16,11 +16,7 @@ _PUBLISHED = f"e.state = 'accepted' AND NOT {_WAITS}"
 #: `store.STATUS`, each value as a condition of its own that an index can answer from the rare side.
 _STATUS = {
     "ignored": "e.state = 'ignored'",
-    "failed": """e.id IN (
-        SELECT id FROM integration_event WHERE state = 'failed'
-        UNION ALL
-        SELECT dead.id FROM outbox w JOIN integration_event dead ON dead.envelope_id = w.id
-        WHERE w.dead_at IS NOT NULL AND dead.state = 'accepted')""",
+    "failed": "e.envelope_id IN (SELECT id FROM outbox WHERE dead_at IS NOT NULL)",
     "pending": """e.state = 'accepted' AND EXISTS (
         SELECT FROM outbox w WHERE w.id = e.envelope_id AND w.published_at IS NULL AND w.dead_at IS NULL)""",
     "processed": f"""{_PUBLISHED} AND EXISTS (
@@ -40,8 +36,8 @@ _CONDITIONS = {
 _ORDERS = {
     "-received_at": "e.id DESC",
     "received_at": "e.id",
-    "-occurred_at": "e.occurred_at DESC, e.id DESC",
-    "occurred_at": "e.occurred_at, e.id",
+    "-occurred_at": "e.occurred_at DESC NULLS LAST, e.id DESC",
+    "occurred_at": "e.occurred_at NULLS LAST, e.id",
 }
 
 
@@ -66,7 +62,7 @@ def find(
     and own_source (what the caller may see).
 
     A filter that is None does not count. `ordering` is one of received_at and occurred_at, with a
-    minus for the newest first.
+    minus for the newest first; events without a time come last either way.
     """
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     conditions = [_CONDITIONS[name] for name in given if name != "status"]

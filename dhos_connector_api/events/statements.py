@@ -15,22 +15,22 @@ WITH given AS MATERIALIZED (
         %(canonical_code)s::text[], %(state)s::text[], %(encounter_id)s::text[],
         %(patient_identifier)s::text[], %(payload)b::text[], %(event_fields)b::text[],
         %(companions)b::text[], %(occurred_at)s::timestamptz[], %(received_at)s::timestamptz[],
-        %(error)s::text[], %(message_uuid)s::uuid[], %(identity)s::bytea[], %(envelope_id)s::uuid[],
+        %(message_uuid)s::uuid[], %(identity)s::bytea[], %(envelope_id)s::uuid[],
         %(sender)s::text[], %(correlation_id)s::text[], %(body)b::bytea[], %(received)b::bytea[],
         %(message_type)s::text[], %(created_by)s::text[]
     ) WITH ORDINALITY AS given (
         id, source_system, event_code, default_code, canonical_code, state, encounter_id,
-        patient_identifier, payload, event_fields, companions, occurred_at, received_at, error,
+        patient_identifier, payload, event_fields, companions, occurred_at, received_at,
         message_uuid, identity, envelope_id, sender, correlation_id, body, received, message_type,
         created_by, place)
 ), kept AS (
     INSERT INTO integration_event (
         id, source_system, event_code, default_code, canonical_code, state, encounter_id,
-        patient_identifier, payload, event_fields, companions, occurred_at, received_at, error,
+        patient_identifier, payload, event_fields, companions, occurred_at, received_at,
         message_uuid, identity, envelope_id, sender, correlation_id)
     SELECT id, source_system, event_code, default_code, canonical_code, state, encounter_id,
         patient_identifier, payload::jsonb, event_fields::jsonb, companions::jsonb, occurred_at,
-        received_at, error, message_uuid, identity, envelope_id, sender, correlation_id
+        received_at, message_uuid, identity, envelope_id, sender, correlation_id
     FROM given
     ORDER BY identity
     ON CONFLICT (identity) DO NOTHING

@@ -4,10 +4,10 @@ How to use it: make a `NewEvent` for each event and hand all of a request to `in
 ids of those that were new. `identity` (SHA-256 over what makes an event the same) decides that by
 ON CONFLICT, never by a look before; None is never a duplicate. `canonical_code` is what the event
 means here, after the site's mappings (`mappings.load(...).meaning(source, code, default)`); None keeps it
-as `ignored`, an `error` as `failed`, and neither is published. Of all others the same statement puts an
+as `ignored`, and nothing is published. Of all others the same statement puts an
 envelope into the outbox: `process_event` (built here from the columns and `event_fields`, which may
 replace any of its nulls) after the `companions`, to `dhos.connector_event`, under `sender`, in the order
-given. Its message_id is a function of identity and meaning (`actions.integration_event`). The request is
+given. Its message_id is a function of identity and generation (`actions.integration_event`). The request is
 kept by `messages.store.insert` (give its uuid as `message_uuid`), in the same transaction; or give
 `kept`, and the event's own JSON is kept by this statement as a message of its own, under the event's id.
 Texts hold neither NUL nor lone surrogates; the codes and identifiers at most 255 characters.
@@ -23,7 +23,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api.actions import integration_event as envelope
-from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Action
+from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Action, body
 from dhos_connector_api.events import statements
 
 
@@ -41,7 +41,7 @@ class NewEvent:
     """One event to keep. Times are aware; `event_code` is as sent; see the module for the rest.
 
     `default_code` is what the code means where no mapping says otherwise (None: nothing), for later
-    changes of mappings.
+    changes of mappings; `generation` is how often its meaning has changed since it came.
     """
 
     id: UUID
@@ -59,7 +59,7 @@ class NewEvent:
     identity: bytes | None = None
     message_uuid: UUID | None = None
     kept: Kept | None = None
-    error: str | None = None
+    generation: int = 0
     event_fields: Mapping[str, Any] = field(default_factory=dict)
     companions: Sequence[Action] = ()
 
@@ -70,22 +70,20 @@ class NewEvent:
 
     @property
     def state(self) -> str:
-        """accepted | ignored | failed."""
-        if self.error is not None:
-            return "failed"
+        """accepted | ignored."""
         return "ignored" if self.canonical_code is None else "accepted"
 
     @property
     def envelope_id(self) -> UUID | None:
         """The AMQP message_id; None where nothing is published."""
-        if self.canonical_code is None or self.state != "accepted":
+        if self.canonical_code is None:
             return None
-        return envelope.envelope_id(name(self.id, self.identity), self.canonical_code)
+        return envelope.envelope_id(name(self.id, self.identity), self.generation)
 
     @property
     def body(self) -> bytes | None:
         """The body of its envelope; None where nothing is published."""
-        if self.envelope_id is None or self.canonical_code is None:
+        if self.canonical_code is None:
             return None
         action = envelope.process_event(
             source_system=self.source_system,
@@ -97,7 +95,7 @@ class NewEvent:
             patient_identifier=self.patient_identifier,
             fields=self.event_fields,
         )
-        return envelope.body(self.message, action, self.companions)
+        return body(self.message, [*self.companions, action])
 
 
 def name(id_: UUID, identity: bytes | None) -> UUID:
@@ -140,7 +138,6 @@ def _columns(event: NewEvent) -> dict[str, Any]:
         "companions": _json(event.companions) if event.companions else None,
         "occurred_at": event.occurred_at,
         "received_at": event.received_at,
-        "error": event.error,
         "message_uuid": event.message,
         "identity": event.identity,
         "envelope_id": event.envelope_id,
@@ -157,32 +154,26 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-#: What of an event has to be the same when its identity comes again.
-Content = tuple[str, str | None, str | None, str]
+# As PostgreSQL compares them: it keeps 1e22, -0.0 and 1.50 as other numbers than Python would write again.
+_TOLD = """
+SELECT given.id
+FROM unnest(
+    %(id)s::uuid[], %(identity)s::bytea[], %(event_code)s::text[], %(encounter_id)s::text[],
+    %(patient_identifier)s::text[], %(payload)b::text[]
+) AS given (id, identity, event_code, encounter_id, patient_identifier, payload)
+JOIN integration_event e USING (identity)
+WHERE (e.event_code, e.encounter_id, e.patient_identifier, e.payload)
+    IS NOT DISTINCT FROM
+    (given.event_code, given.encounter_id, given.patient_identifier, given.payload::jsonb)
+"""
+_COMPARED = ("id", "identity", "event_code", "encounter_id", "patient_identifier")
 
 
-def content(event: NewEvent) -> Content:
-    """What that event tells."""
-    payload = json.dumps(event.payload, sort_keys=True)
-    return event.event_code, event.encounter_id, event.patient_identifier, payload
-
-
-def contents(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, Content]:
-    """What the events with these identities tell, by identity."""
-    rows = connection.exec_driver_sql(
-        "SELECT identity, event_code, encounter_id, patient_identifier, payload FROM integration_event"
-        " WHERE identity = ANY(%(identities)s::bytea[])",
-        {"identities": list(identities)},
-    )
-    return {
-        bytes(row.identity): (
-            row.event_code,
-            row.encounter_id,
-            row.patient_identifier,
-            json.dumps(row.payload, sort_keys=True),
-        )
-        for row in rows
-    }
+def told(connection: Connection, events: Sequence[NewEvent]) -> set[UUID]:
+    """The ids of those of `events` that tell just what the kept event of their identity tells."""
+    given = {name: [getattr(each, name) for each in events] for name in _COMPARED}
+    given["payload"] = [_json(each.payload) for each in events]
+    return set(connection.exec_driver_sql(_TOLD, given).scalars())
 
 
 #: What `m`, `o` and `e` say together: see `models`. An envelope that waits makes an event pending again.
@@ -196,7 +187,7 @@ CASE WHEN e.state <> 'accepted' THEN e.state
 COLUMNS = f"""
 e.id, e.source_system, e.event_code, e.canonical_code, e.encounter_id, e.patient_identifier,
 {STATUS} AS status, e.payload AS payload_json, e.occurred_at, e.received_at, m.processed_at,
-coalesce(e.error, o.last_error) AS error, e.message_uuid, e.envelope_id, e.correlation_id
+o.last_error AS error, e.message_uuid, e.envelope_id, e.correlation_id
 """
 JOINS = """
 LEFT JOIN outbox o ON o.id = e.envelope_id

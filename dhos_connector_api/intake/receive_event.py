@@ -6,7 +6,7 @@ when that is committed does the caller answer.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, tzinfo
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,8 @@ from dhos_connector_api.metrics import EVENTS
 
 INVALID = "Invalid event data"
 CONTRADICTS = "another event of this source has the same event_id"
-_MESSAGE_TYPE = "integration event"
+#: Of the message by which an event is kept.
+MESSAGE_TYPE = "integration event"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def understand(body: Mapping[str, Any], raw: bytes, here: Circumstances, identit
         sender=source.lower(),
         correlation_id=here.correlation_id,
         identity=identity if event_id is None else identity_of(source, event_id),
-        kept=Kept(raw, _MESSAGE_TYPE, here.caller),
+        kept=Kept(raw, MESSAGE_TYPE, here.caller),
         event_fields=_fields(payload),
     )
 
@@ -96,13 +97,12 @@ def _clock_time(text: str | None) -> str:
 
 
 def _aware(name: str, text: str, zone: tzinfo) -> datetime:
+    """In UTC: Python knows offsets that PostgreSQL does not."""
     at: datetime = _iso(datetime, name, text)
     try:
-        at = at if at.tzinfo is not None else at.replace(tzinfo=zone)
-        at.astimezone(clock.now().tzinfo)
+        return (at if at.tzinfo is not None else at.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         raise _no_time(name) from None
-    return at
 
 
 def _iso(kind: Any, name: str, text: str) -> Any:
@@ -136,11 +136,10 @@ def known(connection: Connection, event: NewEvent) -> RowMapping:
 
     Raises Conflict when it tells of something else, StorageUnavailable when it has gone meanwhile.
     """
-    identity = event.identity or b""
-    row = store.by_identity(connection, identity)
+    row = store.by_identity(connection, event.identity or b"")
     if row is None:
         raise StorageUnavailable("the event was kept and forgotten in the same moment")
-    if store.contents(connection, [identity])[identity] != store.content(event):
+    if not store.told(connection, [event]):
         raise Conflict(CONTRADICTS)
     return row
 

@@ -1,28 +1,34 @@
 """Receive many integration events of one request, in groups; one that cannot be taken stops no other."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, IntegrityError
 
 from dhos_connector_api.errors import BadInput, Conflict, ConnectorError, SourceNotAllowed
 from dhos_connector_api.events import mappings, store
 from dhos_connector_api.events.store import NewEvent
 from dhos_connector_api.intake import receive_event
 from dhos_connector_api.intake.receive_event import Circumstances
+from dhos_connector_api.log import where
 
-#: Events written by one statement: what is in memory at a time.
-GROUP = 500
+_log = logging.getLogger(__name__)
+
+#: Events written by one statement, and bytes of them: what is in memory at a time.
+GROUP, MOST_GROUP_BYTES = 500, 1_000_000
+UNKEEPABLE = "the event holds something that cannot be stored"
 
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the events of a request."""
+    """What became of the events of a request. `new` are those `created` by this very attempt."""
 
     created: int = 0
+    new: int = 0
     duplicates: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
 
@@ -55,9 +61,16 @@ class Request:
 
 
 def groups(request: Request) -> Iterator[list[tuple[int, bytes]]]:
-    """The texts with their places, GROUP at a time."""
-    numbered = enumerate(request.texts)
-    while group := list(islice(numbered, GROUP)):
+    """The texts with their places: GROUP at a time, or fewer where they are long."""
+    group: list[tuple[int, bytes]] = []
+    size = 0
+    for index, text in enumerate(request.texts):
+        if group and (len(group) == GROUP or size + len(text) > MOST_GROUP_BYTES):
+            yield group
+            group, size = [], 0
+        group.append((index, text))
+        size += len(text)
+    if group:
         yield group
 
 
@@ -66,13 +79,27 @@ def keep_group(
 ) -> None:
     """Understand and keep one group; each statement on `connection` commits by itself.
 
-    Raises StorageUnavailable; then nothing of the group is kept.
+    Raises StorageUnavailable; `tally` says what is kept then.
     """
     read = list(_read(request, group, tally))
     known = mappings.load(connection, {body["source_system"] for _, _, body in read})
-    events = list(_understood(request, replace(request.here, mappings=known), read, tally))
-    kept = receive_event.keep(connection, [event for _, event, _ in events])
+    _keep(connection, list(_understood(request, replace(request.here, mappings=known), read, tally)), tally)
+
+
+def _keep(connection: Connection, events: Sequence[tuple[int, NewEvent, bool]], tally: Tally) -> None:
+    """Keep these by one statement; where PostgreSQL will not have one of them, each by its own."""
+    try:
+        kept = receive_event.keep(connection, [event for _, event, _ in events])
+    except (DataError, IntegrityError) as error:
+        _log.warning("events were not stored", extra={"events": len(events), "cause": where(error)})
+        if len(events) == 1:
+            tally.refuse(events[0][0], BadInput(UNKEEPABLE))
+            return
+        for one in events:
+            _keep(connection, [one], tally)
+        return
     tally.created += len(kept)
+    tally.new += len(kept)
     repeats = [each for each in events if each[1].id not in kept]
     if repeats:
         _judge_repeats(connection, repeats, tally)
@@ -106,11 +133,11 @@ def _judge_repeats(
     connection: Connection, repeats: Sequence[tuple[int, NewEvent, bool]], tally: Tally
 ) -> None:
     """Count what was not new: kept by an attempt before at this very request, known, or contradicting."""
-    held = store.contents(connection, [event.identity for _, event, own in repeats if own and event.identity])
+    told = store.told(connection, [event for _, event, own in repeats if own])
     for index, event, own in repeats:
         if not own:
             tally.created += 1
-        elif held.get(event.identity or b"") == store.content(event):
+        elif event.id in told:
             tally.duplicates += 1
         else:
             tally.refuse(index, Conflict(receive_event.CONTRADICTS))

@@ -179,7 +179,7 @@ def _answer(message: Message, verdict: Verdict, row: NewMessage) -> dict[str, An
 
 
 def ack_control_id(uuid: UUID) -> str:
-    """MSH-10 of our acknowledgement: 20 characters, as v2.2 has room for, of them 74 random bits."""
+    """MSH-10 of our acknowledgement: 20 characters, as v2.2 has room for: a counter and 48 random bits."""
     return uuid.hex[12:]
 
 

@@ -8,12 +8,14 @@ from sqlalchemy import Connection
 
 from dhos_connector_api import clock
 from dhos_connector_api.errors import Conflict, NotFound
-from dhos_connector_api.events import reprocess
 from dhos_connector_api.hl7v2.rules import Code, Verdict
+from dhos_connector_api.intake import reprocess
+from dhos_connector_api.intake.receive_event import MESSAGE_TYPE as EVENT
 from dhos_connector_api.intake.receive_hl7 import Intake, Received, receive
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.store import Effects
 from dhos_connector_api.outbox import store as outbox
+from dhos_connector_api.site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +60,19 @@ def load(connection: Connection, uuid: UUID) -> Stored:
         row["correlation_id"],
         row["created_by"],
         bytes(row["received"]),
-        is_hl7=row["src_description"] == "tie",
+        is_hl7=row["src_description"] == "tie" and row["message_type"] != EVENT,
         message_type=row["message_type"],
     )
 
 
-def replay_events(connection: Connection, stored: Stored) -> Replayed:
+def replay_events(connection: Connection, stored: Stored, site: Site) -> Replayed:
     """Publish the events of a message that came as JSON again, with what their codes mean now.
 
     `connection` is a transaction's.
     """
     events = reprocess.of_message(connection, stored.uuid)
     for event in events:
-        reprocess.reprocess(connection, event, source=None, at=clock.now())
+        reprocess.reprocess(connection, event, site, source=None, at=clock.now())
     return Replayed(stored.uuid, len(events), accepted_now=False, refusal=None)
 
 

@@ -183,7 +183,7 @@ def mark_processed(connection: Connection, uuid: UUID, *, by: str | None, at: da
     updated = connection.execute(
         text(
             "UPDATE message SET is_processed = true, processed_at = :at, modified = :at, modified_by = :by"
-            " WHERE uuid = :uuid AND NOT is_processed AND src_description <> 'dhos'"
+            " WHERE uuid = :uuid AND NOT is_processed AND dst_description = 'dhos'"
         ),
         {"uuid": uuid, "by": by, "at": at},
     )

@@ -28,9 +28,9 @@ def upgrade() -> None:
         sa.Column("companions", JSONB()),
         sa.Column("occurred_at", TIME),
         sa.Column("received_at", TIME, nullable=False),
-        sa.Column("error", sa.Text()),
         sa.Column("message_uuid", sa.Uuid(), nullable=False),
         sa.Column("identity", sa.LargeBinary()),
+        sa.Column("generation", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("envelope_id", sa.Uuid()),
         sa.Column("sender", sa.Text(), nullable=False),
         sa.Column("correlation_id", sa.Text(), nullable=False),
@@ -49,6 +49,11 @@ def upgrade() -> None:
     op.create_index("integration_event_envelope_id", "integration_event", ["envelope_id"])
     op.create_index("integration_event_message_uuid", "integration_event", ["message_uuid"])
     op.create_index("integration_event_occurred_at", "integration_event", ["occurred_at", "id"])
+    op.create_index(
+        "integration_event_occurred_at_desc",
+        "integration_event",
+        [sa.text("occurred_at DESC NULLS LAST"), sa.text("id DESC")],
+    )
     op.create_index(
         "integration_event_not_accepted",
         "integration_event",

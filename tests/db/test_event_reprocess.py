@@ -1,21 +1,27 @@
 """Reprocessing, and what a change of mappings does to stored events: no effect twice, none missed."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
+from dhos_connector_api import clock
 from dhos_connector_api.actions.integration_event import envelope_id
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.errors import Conflict, NotFound
-from dhos_connector_api.events import mappings, reprocess, store
-from dhos_connector_api.events.reprocess import Meaning, Preview
+from dhos_connector_api.errors import NotFound
+from dhos_connector_api.events import mappings, store
 from dhos_connector_api.events.store import NewEvent
+from dhos_connector_api.intake import replay, reprocess
+from dhos_connector_api.intake.reprocess import Preview
 from dhos_connector_api.messages import store as messages
-from tests.builders import later
-from tests.event_builders import kept_event, published, waiting
+from dhos_connector_api.site import His, Site
+from tests.builders import WINDOW, effects, later, new_message
+from tests.event_builders import kept_event, new_event, published, waiting
 
+SITE = Site()
 OPD = {"event_code": "OPD", "default_code": "OPD", "canonical_code": "OPD"}
 
 
@@ -35,20 +41,40 @@ def map_to(database: Database, canonical: str | None, *, source: str = "HIS", co
     return id_
 
 
-def again(database: Database, event: NewEvent, *, source: str | None = None) -> None:
+def again(database: Database, event: NewEvent, *, source: str | None = None, site: Site = SITE) -> None:
     with database.transaction() as connection:
-        reprocess.reprocess(connection, event.id, source=source, at=later())
+        reprocess.reprocess(connection, event.id, site, source=source, at=later())
 
 
-def applied(database: Database, *, limit: int = 100) -> int:
+def applied(database: Database, *, limit: int = 100, site: Site = SITE, code: str = "OPD") -> int:
     with database.transaction() as connection:
-        meaning = reprocess.meaning_now(connection, "his", "OPD")
+        meaning = reprocess.meaning_now(connection, site, "his", code)
         return reprocess.apply(connection, meaning, limit=limit, at=later())
 
 
-def previewed(database: Database, canonical: str | None, *, mapped: bool = True) -> Preview:
+def previewed(
+    database: Database,
+    canonical: str | None,
+    *,
+    mapped: bool = True,
+    site: Site = SITE,
+    code: str = "OPD",
+) -> Preview:
     with database.statements() as connection:
-        return reprocess.preview(connection, Meaning("his", "OPD", mapped, canonical))
+        meaning = reprocess.meaning(site, "his", code, mapped=mapped, canonical_code=canonical)
+        return reprocess.preview(connection, meaning)
+
+
+def processed(database: Database, event: NewEvent) -> None:
+    """Its envelope published, and a consumer has said so."""
+    published(database)
+    with database.transaction() as connection:
+        messages.mark_processed(connection, event.message, by="platform", at=later())
+
+
+def shown(database: Database, event: NewEvent) -> Any:
+    with database.statements() as connection:
+        return store.get(connection, event.id)
 
 
 def test_reprocessing_publishes_again_under_the_same_id(database: Database) -> None:
@@ -78,10 +104,10 @@ def test_a_new_meaning_is_told_once_however_often_it_is_reprocessed(database: Da
     map_to(database, "VISIT_STARTED")
     for _ in range(2):
         again(database, event)
-    assert waiting(database) == [(envelope_id(event.id, "VISIT_STARTED"), "VISIT_STARTED")]
+    assert waiting(database) == [(envelope_id(event.id, 1), "VISIT_STARTED")]
     published(database)
     again(database, event)
-    assert waiting(database) == [(envelope_id(event.id, "VISIT_STARTED"), "VISIT_STARTED")]
+    assert waiting(database) == [(envelope_id(event.id, 1), "VISIT_STARTED")]
 
 
 def test_an_old_meaning_that_still_waits_is_withdrawn(database: Database) -> None:
@@ -125,27 +151,102 @@ def test_what_was_ignored_is_told_when_it_means_something(database: Database) ->
     assert [code for _, code in waiting(database)] == ["VISIT_STARTED"]
 
 
-def test_a_meaning_that_comes_back_is_not_told_a_second_time(database: Database) -> None:
-    kept_event(database, **OPD)
-    published(database)
-    for canonical in ("VISIT_STARTED", "OPD"):
+def test_every_change_of_meaning_is_told_once_also_one_that_comes_back(database: Database) -> None:
+    event = kept_event(database, **OPD)
+    processed(database, event)
+    told = [str(event.envelope_id)]
+    for canonical in ("WRONG", "OPD", "WRONG", None, "OPD"):
         map_to(database, canonical)
-        assert applied(database) == 1
+        assert [applied(database) for _ in range(2)] == [1, 0]
+        assert [code for _, code in waiting(database)] == ([canonical] if canonical else [])
+        told += [str(id_) for id_, _ in waiting(database)]
+        processed(database, event)
+        assert shown(database, event)["status"] == ("processed" if canonical else "ignored")
+        again(database, event)
+        assert [str(id_) for id_, _ in waiting(database)] == (told[-1:] if canonical else [])
         published(database)
-    assert waiting(database) == []
+    assert len(set(told)) == len(told) == 5
+
+
+def test_of_many_that_apply_at_once_one_tells(database: Database) -> None:
+    events = [kept_event(database, **OPD) for _ in range(20)]
+    for canonical in ("A", "B", "A"):
+        published(database)
+        map_to(database, canonical)
+        with ThreadPoolExecutor(8) as threads:
+            applying = [threads.submit(applied, database) for _ in range(8)]
+            for each in [threads.submit(again, database, event) for event in events for _ in range(3)]:
+                each.result()
+        assert sum(each.result() for each in applying) <= len(events)
+        assert [code for _, code in waiting(database)] == [canonical] * len(events)
+    with database.statements() as connection:
+        assert connection.execute(text("SELECT count(*) FROM outbox")).scalar_one() == 4 * len(events)
+
+
+def test_events_of_one_message_are_published_again_in_the_order_in_which_they_came(
+    database: Database,
+) -> None:
+    at, message = later(), new_message()
+    codes = [f"E{number}" for number in range(30)]
+    events = [
+        new_event(id=clock.new_uuid(at), canonical_code=code, kept=None, message_uuid=message.uuid)
+        for code in codes
+    ]
+    with database.transaction() as connection:
+        messages.insert(connection, message, effects(message, envelopes=[]), window=WINDOW)
+        store.insert(connection, events)
+        connection.execute(text("UPDATE integration_event SET default_code = canonical_code"))
+        connection.execute(text("DELETE FROM outbox"))
+        stored = replay.load(connection, message.uuid)
+        assert replay.replay_events(connection, stored, SITE).envelopes == len(events)
+    assert [code for _, code in waiting(database)] == codes
+
+
+MASSAGE = {"event_code": "Massage", "default_code": None, "canonical_code": None}
+WITH_MASSAGE = Site(his=His(visit_types={"massage": "MASSAGE"}))
+
+
+def a_visit(database: Database, **changes: Any) -> NewEvent:
+    """A visit as a HIS payload tells of it: the patient is in its envelope too."""
+    patient = {"name": "process_patient", "data": {}}
+    return kept_event(database, **(MASSAGE | {"companions": [patient]} | changes))
+
+
+def test_a_type_of_visit_that_the_site_adds_later_is_told(database: Database) -> None:
+    one, other = (a_visit(database, event_code=code) for code in ("Massage", "MASSAGE"))
+    assert previewed(database, None, mapped=False, code="Massage").changing == 0
+    found = previewed(database, None, mapped=False, code="Massage", site=WITH_MASSAGE)
+    assert (found.stored, found.changing, {each["to"] for each in found.examples}) == (2, 2, {"MASSAGE"})
+    again(database, one, site=WITH_MASSAGE)
+    assert [code for _, code in waiting(database)] == ["MASSAGE"]
+    assert [applied(database, site=WITH_MASSAGE, code="massage") for _ in range(2)] == [1, 0]
+    assert [id_ for id_, _ in waiting(database)] == [envelope_id(each.id, 1) for each in (one, other)]
+
+
+def test_the_sites_visits_are_the_default_of_visits_that_have_none_alone(database: Database) -> None:
+    webhook = kept_event(database, **MASSAGE)
+    lis = a_visit(database, source_system="lis")
+    known = a_visit(database, default_code="RUB", canonical_code="RUB")
+    mapped = a_visit(database)
+    published(database)
+    for each in (webhook, lis, known):
+        again(database, each, site=WITH_MASSAGE)
+    assert [code for _, code in waiting(database)] == ["RUB"]
+    map_to(database, "MAPPED", code="massage")
+    again(database, mapped, site=WITH_MASSAGE)
+    assert [code for _, code in waiting(database)] == ["RUB", "MAPPED"]
 
 
 def test_applying_changes_only_what_means_something_else_now(database: Database) -> None:
     events = [kept_event(database, **OPD) for _ in range(5)]
     kept_event(database)
     kept_event(database, **OPD, source_system="lis")
-    kept_event(database, **OPD, error="not understood")
     published(database)
     map_to(database, "VISIT_STARTED")
     assert applied(database, limit=3) == 3
     assert applied(database, limit=3) == 2
     assert applied(database, limit=3) == 0
-    assert waiting(database) == [(envelope_id(each.id, "VISIT_STARTED"), "VISIT_STARTED") for each in events]
+    assert waiting(database) == [(envelope_id(each.id, 1), "VISIT_STARTED") for each in events]
 
 
 def test_a_preview_changes_nothing_and_says_what_would_change(database: Database) -> None:
@@ -183,9 +284,7 @@ def test_mappings_are_compared_without_case_and_changed_in_place(database: Datab
 
 
 def test_what_cannot_be_reprocessed_is_said(database: Database) -> None:
-    failed, other = kept_event(database, error="not understood"), kept_event(database, source_system="lis")
-    with pytest.raises(Conflict):
-        again(database, failed)
+    other = kept_event(database, source_system="lis", default_code="LAB", canonical_code="LAB")
     with pytest.raises(NotFound):
         again(database, other, source="his")
     with database.statements() as connection, pytest.raises(NotFound):

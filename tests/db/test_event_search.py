@@ -44,7 +44,7 @@ def test_each_filter_finds_its_own(database: Database) -> None:
 def test_each_status_finds_its_own_and_together_they_find_all(database: Database) -> None:
     processed, dead, processing = (kept_event(database) for _ in range(3))
     published(database)
-    ignored, failed = kept_event(database, canonical_code=None), kept_event(database, error="no")
+    ignored = kept_event(database, canonical_code=None)
     pending = kept_event(database)
     with database.transaction() as connection:
         messages.mark_processed(connection, processed.id, by=None, at=later())
@@ -57,7 +57,7 @@ def test_each_status_finds_its_own_and_together_they_find_all(database: Database
         ("processing", [processing]),
         ("pending", [pending]),
         ("ignored", [ignored]),
-        ("failed", [failed, dead]),
+        ("failed", [dead]),
     ):
         with database.statements() as connection:
             found = find(connection, {"status": status})
@@ -74,6 +74,12 @@ def test_orders_and_pages_cover_all_once(database: Database, ordering: str) -> N
     assert ids(database, ordering=f"-{ordering}") == order[::-1]
     pages = [ids(database, ordering=ordering, page=page, page_size=3) for page in (1, 2, 3, 4)]
     assert pages == [order[:3], order[3:6], order[6:], []]
+
+
+def test_events_without_a_time_come_last_in_either_order(database: Database) -> None:
+    timeless, early, late = (kept_event(database, occurred_at=at) for at in (None, later(), later()))
+    assert ids(database, ordering="occurred_at") == [early.id, late.id, timeless.id]
+    assert ids(database, ordering="-occurred_at") == [late.id, early.id, timeless.id]
 
 
 def test_the_count_goes_as_far_as_it_says(database: Database) -> None:

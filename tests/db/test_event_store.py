@@ -13,6 +13,7 @@ from dhos_connector_api.events import store
 from dhos_connector_api.events.store import NewEvent
 from dhos_connector_api.messages import search
 from dhos_connector_api.messages import store as messages
+from dhos_connector_api.outbox import store as outbox
 from tests.builders import WINDOW, effects, new_message
 from tests.event_builders import kept_event, new_event, published, waiting
 
@@ -87,12 +88,11 @@ def test_events_of_one_request_are_published_in_the_order_given(database: Databa
     assert [code for _, code in waiting(database)] == [f"E{number}" for number in range(9)]
 
 
-def test_what_means_nothing_is_kept_as_ignored_and_what_failed_as_failed(database: Database) -> None:
+def test_what_means_nothing_is_kept_as_ignored(database: Database) -> None:
     ignored = kept_event(database, canonical_code=None)
-    failed = kept_event(database, error="the code could not be read")
-    assert (status(database, ignored), status(database, failed)) == ("ignored", "failed")
+    assert status(database, ignored) == "ignored"
     assert waiting(database) == []
-    assert counted(database, "message WHERE is_processed") == 2  # nobody will say so later
+    assert counted(database, "message WHERE is_processed") == 1  # nobody will say so later
 
 
 def test_the_status_follows_the_envelope_and_the_message(database: Database) -> None:
@@ -109,6 +109,19 @@ def test_the_status_follows_the_envelope_and_the_message(database: Database) -> 
     with database.transaction() as connection:
         connection.execute(text("DELETE FROM outbox"))  # as housekeeping does
     assert status(database, event) == "processed"
+
+
+def test_an_envelope_that_can_never_be_published_makes_its_event_failed(database: Database) -> None:
+    event = kept_event(database)
+    with database.transaction() as connection:
+        outbox.mark_dead(connection, [waiting(database)[0][0]], at=event.received_at, error="too long")
+    with database.statements() as connection:
+        row = store.get(connection, event.id)
+    assert row is not None
+    assert (row["status"], row["error"]) == ("failed", "too long")
+    with database.transaction() as connection:
+        assert outbox.retry(connection, None) == 1
+    assert status(database, event) == "pending"
 
 
 def test_events_may_share_one_message_that_is_kept_apart(database: Database) -> None:

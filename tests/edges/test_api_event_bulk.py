@@ -10,13 +10,19 @@ from uuid import uuid4
 
 import pytest
 from httpx import Response
-from sqlalchemy import text
+from prometheus_client import REGISTRY
+from sqlalchemy import event, text
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from starlette.types import ASGIApp
 
 from dhos_connector_api import clock
+from dhos_connector_api.api.rate_limits import RateLimiting
 from dhos_connector_api.db.engine import Database
+from dhos_connector_api.errors import SiteUnavailable
 from dhos_connector_api.events import idempotency
-from dhos_connector_api.intake.receive_events import GROUP
+from dhos_connector_api.intake.receive_events import GROUP, MOST_GROUP_BYTES
+from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.site import Site
 from tests.api_builders import UNLIMITED, a_key, api, ask, internal
 from tests.event_builders import waiting
 
@@ -141,6 +147,106 @@ def test_ten_thousand_events_in_concurrent_copies_have_ten_thousand_effects(data
     assert sum(each["created"] for each in answers) == 10_000
     assert sum(each["duplicates"] for each in answers) == 20_000
     assert [counted(database, table) for table in ("outbox", "message")] == [10_000, 10_000]
+
+
+def test_one_odd_offset_stops_no_other(app: ASGIApp, database: Database) -> None:
+    events = [EVENT | {"encounter_id": f"V{number}"} for number in range(GROUP + 100)]
+    events[GROUP + 50] = EVENT | {"payload_json": {"timestamp": "2025-06-05T11:06:00+23:00"}}
+    answer = tell(app, events, Idempotency_Key="1")
+    assert (answer.status_code, answer.json()["created"]) == (201, GROUP + 100)
+    assert counted(database, "outbox") == GROUP + 100
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b'{"events":[]}', b'{"events": [ ] }', b'{1:2,"events":[%s]}', b'{[]:2,"events":[%s]}',
+     b'{null:2,"events":[%s]}', b'{"x":[1 2],"events":[%s]}'],
+)  # fmt: skip
+def test_what_the_specification_does_not_know_is_400(app: ASGIApp, raw: bytes) -> None:
+    content = raw.replace(b"%s", json.dumps(EVENT).encode())
+    headers = {"Content-Type": "application/json"}
+    answer = ask(app, "POST", BULK, token=TOKEN, content=content, headers=headers)
+    assert (answer.status_code, set(answer.json())) == (400, {"error", "details"})
+
+
+def test_a_request_that_failed_for_want_of_the_site_may_come_again_at_once(database: Database) -> None:
+    def away() -> Intake:
+        raise SiteUnavailable("the site's configuration has not been fetched yet")
+
+    limits = RateLimiting(Site, ())
+    without = api(database, changes={"intake": away, "limits": limits})
+    with_site = api(database, changes=UNLIMITED)
+    statuses = [tell(each, [EVENT], Idempotency_Key="1").status_code for each in (without, with_site)]
+    assert statuses == [503, 201]
+
+
+@pytest.mark.parametrize(("error", "status"), [(OperationalError, 503), (DataError, 500), (ValueError, 500)])
+@pytest.mark.parametrize("statement", ["INTO integration_event", "SET running_until = NULL"])
+def test_a_request_that_failed_may_come_again_at_once_and_counts_what_it_kept(
+    app: ASGIApp, database: Database, error: type[Exception], status: int, statement: str
+) -> None:
+    """The second group fails, or noting the answer does: whatever the reason."""
+    left = {"INTO integration_event": 1}.get(statement, 0)
+
+    def fail(_connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        nonlocal left
+        if statement in sql:
+            left -= 1
+            if left < 0:
+                raise error(sql, {}, Exception("no")) if issubclass(error, DBAPIError) else error("no")
+
+    events = [EVENT | {"encounter_id": f"V{number}"} for number in range(2 * GROUP)]
+    before = told_new()
+    event.listen(database.engine, "before_cursor_execute", fail)
+    try:
+        first = tell(app, events, Idempotency_Key="1")
+    finally:
+        event.remove(database.engine, "before_cursor_execute", fail)
+    assert first.status_code == status or (error, statement) == (DataError, "INTO integration_event")
+    assert told_new() - before == counted(database, "integration_event") >= GROUP
+    if first.status_code != 201:
+        again = tell(app, events, Idempotency_Key="1")
+        assert (again.status_code, again.json()["created"]) == (201, 2 * GROUP)
+        assert told_new() - before == counted(database, "integration_event") == 2 * GROUP
+
+
+def told_new() -> float:
+    return REGISTRY.get_sample_value("connector_integration_events_total", {"outcome": "new"}) or 0.0
+
+
+_ROOM = 9_900_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"x":[%s[]],"events":[%%s]}' % (b"[]," * (_ROOM // 3)), id="lists in a member"),
+        pytest.param(b'{"x":[%s1],"events":[%%s]}' % (b"1," * (_ROOM // 2)), id="numbers in a member"),
+        pytest.param(b'{"events":[[%s{}]]}' % (b"{}," * (_ROOM // 3)), id="objects in an event"),
+        pytest.param(b'{"events":[["%s"]]}' % (b'ab","' * (_ROOM // 5)), id="texts in an event"),
+        pytest.param(b'{"events":["%s"]}' % (b"\\u0041" * (_ROOM // 6)), id="escapes"),
+        pytest.param(b'{"events":["%s' % (b"\\," * (_ROOM // 2)), id="a text without end"),
+    ],
+)
+def test_memory_is_bounded_for_hostile_bodies_too(app: ASGIApp, body: bytes) -> None:
+    headers, raw = {"Content-Type": "application/json"}, body.replace(b"%s", json.dumps(EVENT).encode())
+    tracemalloc.start()
+    answer = ask(app, "POST", BULK, token=TOKEN, content=raw, headers=headers)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert answer.status_code in (201, 400)
+    assert peak < 6 * len(raw)
+
+
+def test_memory_is_one_group_also_where_events_are_large(app: ASGIApp) -> None:
+    payload: dict[str, Any] = {"x": [{}] * 7000}
+    raw = json.dumps({"events": [EVENT | {"payload_json": payload}] * 70}).encode()
+    tracemalloc.start()
+    answer = ask(app, "POST", BULK, token=TOKEN, content=raw, headers={"Content-Type": "application/json"})
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert answer.json()["created"] == 70
+    assert peak < 4 * len(raw) + 40 * MOST_GROUP_BYTES
 
 
 def test_memory_is_a_few_times_the_body_and_one_group(app: ASGIApp) -> None:

@@ -2,15 +2,19 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from httpx import Response
-from sqlalchemy import text
+from prometheus_client import REGISTRY
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
-from tests.api_builders import READ, UNLIMITED, WRITE, a_key, api, ask, internal
+from dhos_connector_api.intake import replay
+from dhos_connector_api.replay_json import replay_json
+from tests.api_builders import INTAKE, READ, UNLIMITED, WRITE, a_key, api, ask, internal
 from tests.event_builders import published, waiting
 
 EVENTS = "/api/integrations/events/"
@@ -94,6 +98,7 @@ def test_the_simulators_address_takes_events_of_the_his(app: ASGIApp, database: 
         ({"payload_json": []}, "payload_json"),
         ({"payload_json": {"timestamp": "yesterday"}}, "payload_json.timestamp"),
         ({"payload_json": {"timestamp": "0001-01-01T00:00:00+14:00"}}, "payload_json.timestamp"),
+        ({"payload_json": {"timestamp": "9999-12-31T23:59:59-23:00"}}, "payload_json.timestamp"),
         ({"payload_json": {"visit_date": "05-Jun-2025"}}, "payload_json.visit_date"),
         ({"payload_json": {"visit_date": "2025-06-05", "visit_time": "25:00"}}, "payload_json.visit_time"),
     ],
@@ -128,6 +133,64 @@ def test_an_event_that_is_known_by_its_id_is_not_kept_again(app: ASGIApp, databa
     assert (contradicts.status_code, contradicts.json()["details"]) == (409, {})
     assert tell(app, named | {"source_system": "lis"}).status_code == 201
     assert counted(database) == counted(database, "outbox") == counted(database, "message") == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "moment"),
+    [
+        ("2025-06-05T11:06:00+23:00", "2025-06-04T12:06:00.000Z"),
+        ("2025-06-05T11:06:00-23:59", "2025-06-06T11:05:00.000Z"),
+        ("2025-06-05T11:06:00+05:00:00.123456", "2025-06-05T06:05:59.876Z"),
+        ("0001-01-01T00:00:00-16:00", "0001-01-01T16:00:00.000Z"),
+    ],
+)
+def test_an_offset_of_any_size_is_read(app: ASGIApp, given: str, moment: str) -> None:
+    told = tell(app, EVENT | {"payload_json": {"timestamp": given}})
+    assert told.status_code == 201
+    assert look(app, f"{EVENTS}{told.json()['id']}/")["occurred_at"] == moment
+
+
+@pytest.mark.parametrize(
+    "value", [1e22, 1e16, -0.0, 1.5, 5e-324, 10**17, "1e22", None, [{"b": 1, "a": 1e300}]]
+)
+def test_an_exact_repeat_is_a_repeat_whatever_its_payload(app: ASGIApp, value: Any) -> None:
+    named = EVENT | {"event_id": "E1", "payload_json": {"x": value}}
+    assert [tell(app, named).status_code for _ in range(2)] == [201, 200]
+    assert tell(app, named | {"payload_json": {"x": 7}}).status_code == 409
+
+
+@pytest.mark.parametrize("source", ["dhos", "tie", "TIE"])
+def test_a_source_may_have_a_name_that_we_use_ourselves(
+    app: ASGIApp, database: Database, source: str
+) -> None:
+    id_ = tell(app, EVENT | {"source_system": source}).json()["id"]
+    published(database)
+    patched = ask(app, "PATCH", f"/dhos/v1/message/{id_}", token=internal(WRITE), json={"is_processed": True})
+    assert patched.status_code == 204
+    assert look(app, f"{EVENTS}{id_}/")["status"] == "processed"
+    with database.statements() as connection:
+        stored = replay.load(connection, UUID(id_))
+    assert not stored.is_hl7
+    assert replay_json(database, stored, INTAKE, by="test").envelopes == 1
+    assert [code for _, code in waiting(database)] == ["OPD"]
+
+
+def test_an_event_is_counted_when_it_is_committed(app: ASGIApp, database: Database) -> None:
+    def told() -> float:
+        return REGISTRY.get_sample_value("connector_integration_events_total", {"outcome": "new"}) or 0.0
+
+    def refuse(*_: object) -> None:
+        raise OperationalError("COMMIT", {}, Exception("gone"))
+
+    before = told()
+    event.listen(database.engine, "commit", refuse)
+    try:
+        assert tell(app, Idempotency_Key="1").status_code == 503
+    finally:
+        event.remove(database.engine, "commit", refuse)
+    assert (told() - before, counted(database)) == (0, 0)
+    assert tell(app, Idempotency_Key="1").status_code == 201
+    assert (told() - before, counted(database)) == (1, 1)
 
 
 def test_the_same_request_under_a_key_is_answered_as_the_first_time(app: ASGIApp, database: Database) -> None:
@@ -184,10 +247,12 @@ def test_lists_are_filtered_and_paged_with_addresses_of_their_neighbours(app: AS
     first = look(app, page_size=2, search="v")
     assert (first["count"], first["previous"]) == (5, None)
     assert [each["id"] for each in first["results"]] == ids[:2:-1]
-    second = look(app, f"{EVENTS}{first['next']}")
+    assert first["next"].startswith(f"{EVENTS}?")
+    second = look(app, first["next"])
     assert [each["id"] for each in second["results"]] == [ids[2], ids[1]]
-    assert look(app, f"{EVENTS}{second['previous']}") == first
+    assert look(app, second["previous"]) == first
     assert look(app, page=4, page_size=2)["results"] == []
+    assert look(app, page=10_001, page_size=2)["results"] == []  # `next` is never a page too far
     assert look(app, encounter_id="V3", status="pending", source_system="his", event_code="opd")["count"] == 1
     assert look(app, ordering="received_at")["results"][0]["id"] == ids[0]
     for bad in ({"status": "x"}, {"page": 0}, {"page_size": 1001}, {"ordering": "x"}, {"search": ""}):

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dhos_connector_api.api.json_stream import ListBody
+from dhos_connector_api.api.json_body import MOST_COLLECTIONS
+from dhos_connector_api.api.json_stream import MOST_VALUES, ListBody
 from dhos_connector_api.errors import BadInput
 
 VALUES = st.recursive(
@@ -19,7 +20,7 @@ VALUES = st.recursive(
 
 
 @given(
-    st.lists(VALUES),
+    st.lists(VALUES, min_size=1),
     st.dictionaries(st.text().filter(lambda name: name != "events"), VALUES),
     st.booleans(),
     st.sampled_from([None, 1, "\t"]),
@@ -45,7 +46,10 @@ def test_it_gives_what_a_json_reader_gives(
         b'{"events":[1', b'{"events":[1,', b'{"events":[1,]}', b'{"events":[1]', b'{"events":[1],}',
         b'{"events":[1]} x', b'{"events":[1]}{}', b'{"events":[1 2]}', b'{"events":1}', b'{"events":null}',
         b'{"events":[1],"events":[2]}', b'{"events":["\xff"]}', b'{"events":[\xef\xbb\xbf]}', b'{events:[]}',
-        b'{1:[]}', b'{"x":1}', b'{"events":[01]}', b"{'events':[]}", b'{"a" 1,"events":[]}',
+        b'{1:[]}', b'{1:2,"events":[1]}', b'{[]:2,"events":[1]}', b'{null:2,"events":[1]}', b'{"events":[]}',
+        b'{"events":[1],"x":[1 2]}', b'{"events":[1],"x":{"a" 1}}', b'{"events":[{"a" 1}]}',
+        b'{"events":[[}]}', b'{"events":[[1}]}', b'{"events":[{"a":1]]}',
+        b'{"x":1}', b'{"events":[01]}', b"{'events':[]}", b'{"a" 1,"events":[]}',
         b'\xef\xbb\xbf{}',
     ],
 )  # fmt: skip
@@ -73,6 +77,28 @@ def test_more_elements_than_allowed_are_refused() -> None:
     assert len(ListBody(b'{"events":[1,2]}', "events", 2)) == 2
     with pytest.raises(BadInput, match="more than 2 events"):
         ListBody(b'{"events":[1,2,3]}', "events", 2)
+
+
+@pytest.mark.parametrize("body", [b'{"events":[[%s1]]}', b'{"x":[%s1],"events":[1]}'])
+@pytest.mark.parametrize(
+    ("value", "most", "why"),
+    [
+        (b"[],", MOST_COLLECTIONS - 2, "lists and objects"),
+        (b"{},", MOST_COLLECTIONS - 2, "lists and objects"),
+        (b"1,", MOST_VALUES - 1, "values"),
+        (b'",",', MOST_VALUES - 1, "values"),
+    ],
+)
+def test_a_value_that_holds_more_than_it_may_is_refused(
+    body: bytes, value: bytes, most: int, why: str
+) -> None:
+    assert len(ListBody(body % (value * most), "events", 10)) == 1
+    with pytest.raises(BadInput, match=why):
+        ListBody(body % (value * (most + 2)), "events", 10)
+
+
+def test_commas_in_texts_are_no_values() -> None:
+    assert len(ListBody(b'{"events":["%s"]}' % (b"," * 3 * MOST_VALUES), "events", 10)) == 1
 
 
 def test_memory_is_that_of_the_text_and_not_of_its_values() -> None:
