@@ -21,6 +21,7 @@ from dhos_connector_api.errors import NotFound
 from dhos_connector_api.events import mappings, store
 from dhos_connector_api.events.search import MOST_COUNTED
 from dhos_connector_api.events.store import NewEvent
+from dhos_connector_api.messages import store as messages
 from dhos_connector_api.outbox import store as outbox
 from dhos_connector_api.site import Site
 
@@ -161,16 +162,10 @@ def _give(connection: Connection, row: RowMapping, at: datetime) -> None:
             "id": changed.id,
         },
     )
-    queued = _queue(connection, changed, at)
-    # A message of its own is processed when its new meaning is; one that others share stays as it is.
-    connection.execute(
-        text(
-            "UPDATE message SET is_processed = :done, modified = :at,"
-            " processed_at = CASE WHEN :done THEN CAST(:at AS timestamptz) END"
-            " WHERE uuid = :id AND is_processed <> :done"
-        ),
-        {"done": not queued, "at": at, "id": changed.id},
-    )
+    if _queue(connection, changed, at):
+        messages.mark_unprocessed(connection, changed.message, by=None, at=at)
+    elif changed.message == changed.id:  # one that others share may have more to be processed
+        messages.mark_processed(connection, changed.message, by=None, at=at)
 
 
 def _publish_again(connection: Connection, event: NewEvent, at: datetime) -> None:

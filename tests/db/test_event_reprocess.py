@@ -237,6 +237,19 @@ def test_the_sites_visits_are_the_default_of_visits_that_have_none_alone(databas
     assert [code for _, code in waiting(database)] == ["RUB", "MAPPED"]
 
 
+def test_a_message_that_events_share_waits_again_for_what_one_of_them_means_now(database: Database) -> None:
+    message = new_message()
+    with database.statements() as connection:
+        assert messages.insert(connection, message, effects(message), window=WINDOW)
+    event = a_visit(database, event_code="Massage", message_uuid=message.uuid)
+    processed(database, event)
+    assert applied(database, site=WITH_MASSAGE, code="massage") == 1
+    published(database)
+    assert shown(database, event)["status"] == "processing"
+    processed(database, event)
+    assert shown(database, event)["status"] == "processed"
+
+
 def test_applying_changes_only_what_means_something_else_now(database: Database) -> None:
     events = [kept_event(database, **OPD) for _ in range(5)]
     kept_event(database)
