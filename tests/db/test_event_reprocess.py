@@ -241,7 +241,7 @@ def test_a_message_that_events_share_waits_again_for_what_one_of_them_means_now(
     message = new_message()
     with database.statements() as connection:
         assert messages.insert(connection, message, effects(message), window=WINDOW)
-    event = a_visit(database, event_code="Massage", message_uuid=message.uuid)
+    event = a_visit(database, event_code="Massage", kept=None, message_uuid=message.uuid)
     processed(database, event)
     assert applied(database, site=WITH_MASSAGE, code="massage") == 1
     published(database)
