@@ -139,7 +139,7 @@ def test_nobody_there_is_one_line(file: Path) -> None:
         ("generate", "--until-acknowledged"),
         ("generate", "--rate", "5"),
         ("generate", "--rate", "5", "--file", "{file}"),
-        ("generate", "--rate", "5", "--folder", "x"),
+        ("generate", "--rate", "5", "--folder", "{file}-each"),
         ("generate", "--patients", "0"),
     ],
     ids=" ".join,
