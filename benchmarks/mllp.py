@@ -2,9 +2,11 @@
 
 import secrets
 import socket
+import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from benchmarks import machine, mllp_load, sample
 from benchmarks.harness import Bench
@@ -12,6 +14,8 @@ from benchmarks.load import Answers
 from benchmarks.table import Row, quantile
 from benchmarks.waiting import wait_for
 from dhos_connector_api.db.embedded import free_port
+
+Connect = Callable[[], socket.socket]
 
 PART = "mllp"
 _CONNECTIONS = (1, 8, 64)
@@ -43,8 +47,10 @@ def measure(bench: Bench) -> list[Row]:
                 bench.mllp_port, prepared, connections=connections, seconds=bench.options.seconds
             )
             rows += _rows(connections, answers, meter.stop())
-        rows += _beside_slow_peers(bench, mllp)
+        rows += _beside_slow_peers(bench, mllp, f"{_SLOW} slow peers", _plain(bench.mllp_port))
         bench.wait_until_published()
+    with _tls_too(bench) as (mllp, wrap):
+        rows += _beside_slow_peers(bench, mllp, f"{_SLOW} slow TLS peers", wrap)
     return [*rows, *_yardstick(bench), _missing(bench)]
 
 
@@ -62,20 +68,48 @@ def _rows(connections: int, answers: Answers, spent: dict[str, float]) -> list[R
     return rows
 
 
-def _beside_slow_peers(bench: Bench, mllp: int) -> list[Row]:
+def _plain(port: int) -> Connect:
+    return lambda: socket.create_connection(("127.0.0.1", port))
+
+
+@contextmanager
+def _tls_too(bench: Bench) -> Iterator[tuple[int, Connect]]:
+    """The MLLP process with a second listener, for TLS: its pid, and how to connect to that one."""
+    port = free_port()
+    names = ("listeners-tls.toml", "tls.pem", "tls.key")
+    file, certificate, key = (bench.write(name, "") for name in names)
+    _make_certificate(certificate, key)
+    listener = '[[listener]]\nname = "{}"\nhost = "127.0.0.1"\nport = {}\nframe_timeout = 5\n'
+    tls = f'tls = {{ certificate = "{certificate}", key = "{key}" }}\n'
+    file.write_text(listener.format("bench", bench.mllp_port) + listener.format("tls", port) + tls)
+    context = ssl.create_default_context(cafile=certificate)
+    with bench.settings(MLLP_LISTENERS=str(file)), bench.mllp() as mllp:
+        connect = _plain(port)
+        yield mllp, lambda: context.wrap_socket(connect(), server_hostname="localhost")
+
+
+def _make_certificate(certificate: Path, key: Path) -> None:
+    """A certificate for localhost that signs itself, for one day."""
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
+    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    files = ("-keyout", str(key), "-out", str(certificate))
+    subprocess.run([*command.split(), *subject, *files], capture_output=True, check=True)
+
+
+def _beside_slow_peers(bench: Bench, mllp: int, peers: str, connect: Connect) -> list[Row]:
     """Honest senders beside slow and half-open ones, and what these cost in memory."""
     children = sorted(machine.tree(mllp) - {mllp})
     before = sum(machine.resident_megabytes(pid) for pid in children)
     with ExitStack() as stack:
         for number in range(_SLOW):
-            peer = stack.enter_context(socket.create_connection(("127.0.0.1", bench.mllp_port)))
+            peer = stack.enter_context(connect())
             if number % 3 == 0:
                 peer.sendall(b"\x0bMSH|^~\\&|")
             elif number % 3 == 1:
                 peer.sendall(b"\x0b" + b"x" * _MUCH)
         answers = mllp_load.send(bench.mllp_port, frames(20_000), connections=8, seconds=4)
         during = sum(machine.resident_megabytes(pid) for pid in children)
-    name = f"8 senders beside {_SLOW} slow peers"
+    name = f"8 senders beside {peers}"
     note = f"{before:.0f} -> {during:.0f} MB RSS, {len(children)} processes"
     return [
         Row(PART, f"{name}: rate", answers.rate, "messages/s"),

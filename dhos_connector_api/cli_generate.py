@@ -45,7 +45,11 @@ _MOST_PATIENTS = 900_000
 @click.option("--url", help="Post to the Connector there.")
 @click.option("--token", help="Bearer token for --url.  [default: one made with HS_KEY]")
 @mllp_options
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="At most so many messages a second.")
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, min_open=True),
+    help="At most so many messages a second (--url, --mllp).",
+)
 @click.option(
     "--until-acknowledged", is_flag=True, help="Send what got no answer again, until it does (MLLP)."
 )
@@ -72,6 +76,8 @@ def generate(
         raise click.UsageError("give one of --file, --folder, --url and --mllp")
     if (token and url is None) or (until_acknowledged and receiver is None):
         raise click.UsageError("--token goes with --url, --until-acknowledged with --mllp")
+    if rate and url is None and receiver is None:
+        raise click.UsageError("--rate goes with --url or --mllp: files are written at once")
     made = stream(patients, seed=seed, start=start.replace(tzinfo=UTC), processing_id=processing_id)
     triggers: Counter[str] = Counter()
     with summed_up(timed=True, err=True) as summary:

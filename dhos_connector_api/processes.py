@@ -21,6 +21,7 @@ from dhos_connector_api.db.embedded import EmbeddedPostgres
 from dhos_connector_api.deliveries.deliver import Deliverer
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.exposition import Exposition
+from dhos_connector_api.mllp import open_files
 from dhos_connector_api.mllp.server import Server as MllpServer
 from dhos_connector_api.supervisor import Child, Supervisor
 from dhos_connector_api.workers import deliver, housekeeping, lease, loop, relay
@@ -122,6 +123,7 @@ def run_mllp(settings: Settings) -> int:
 
 def run_mllp_process(settings: Settings) -> None:
     """One MLLP process, until SIGTERM or SIGINT; what is in hand then is still answered."""
+    open_files.raise_limit()
     server = app.create_mllp(settings, shared=True)
     # What was made until now stays, and what a message leaves behind is rarely a circle: to look for
     # garbage as often as Python does costs a tenth of the messages.

@@ -112,14 +112,19 @@ class Load:
 
 
 class Mllp:
-    """The MLLP processes on a port of their own."""
+    """The MLLP processes on a port of their own; `terms` are further lines of their one listener."""
 
     def __init__(
-        self, environ: dict[str, str], folder: Path, module: tuple[str, ...] = ("dhos_connector_api", "mllp")
+        self,
+        environ: dict[str, str],
+        folder: Path,
+        module: tuple[str, ...] = ("dhos_connector_api", "mllp"),
+        *,
+        terms: str = "",
     ) -> None:
         self.port = free_port()
         file = folder / f"listeners-{self.port}.toml"
-        file.write_text(f'[[listener]]\nname = "test"\nhost = "127.0.0.1"\nport = {self.port}\n')
+        file.write_text(f'[[listener]]\nname = "test"\nhost = "127.0.0.1"\nport = {self.port}\n{terms}')
         self.process = Process(
             list(module), environ | {"MLLP_LISTENERS": str(file)}, folder / f"mllp-{self.port}.log"
         )

@@ -55,7 +55,7 @@ class Misbehaving:
             return False
         if order == "close":
             return False
-        parts = answers(control_id).get(order) or [framed(ack_of(control_id, order))]
+        parts = answers(control_id).get(order, [framed(ack_of(control_id, order))])
         for part in parts:
             connection.sendall(part)
         return order not in {"half", "then closes"}
@@ -72,6 +72,10 @@ def answers(control_id: str) -> dict[str, list[bytes]]:
         "junk": [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x0bhalf a frame", good],
         "half": [good[: len(good) // 2]],
         "empty MSA-2": [framed(ack_of(""))],
+        "nothing": [],
+        "refused": [framed(ack_of("", "AR"))],
+        "refused before": [framed(ack_of("", "AR")), good],
+        "second": [good, framed(ack_of("ORU1", "AE"))],
         "no ack": [framed(b"thank you")],
         "line ends": [b"\r\n", good, b"\r\n"],
         "oversize": [b"\x0b", *[b"x" * 65_536] * 20, good],

@@ -1,8 +1,9 @@
 """The acknowledgement: MSH, MSA and, with an error, ERR, in the sender's own terms (HL7 v2 chapter 2)."""
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from datetime import datetime
 
-from dhos_connector_api.hl7v2.build import escape, header, segment, timestamp
+from dhos_connector_api.hl7v2.build import escape, header, segment, timestamp, with_header_fields
 from dhos_connector_api.hl7v2.charsets import table_name
 from dhos_connector_api.hl7v2.delimiters import STANDARD, Delimiters
 from dhos_connector_api.hl7v2.escapes import unescape
@@ -43,6 +44,13 @@ def acknowledge(message: Message, verdict: Verdict, *, control_id: str, now: dat
     if verdict.error:
         lines.append(_err(verdict, verdict.error, marks, version))
     return "".join([line + "\r" for line in lines]).encode(message.charset, "replace")
+
+
+def frameable(ack: bytes) -> bytes:
+    """An acknowledgement as MLLP can carry it: UTF-16, whose bytes may be the frame's, becomes UTF-8."""
+    if not ack.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return ack
+    return with_header_fields(ack.decode("utf-16"), {18: table_name("utf-8")}).encode()
 
 
 def refuse_unreadable(code: Code, *, control_id: str, now: datetime) -> bytes:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from dhos_connector_api.hl7v2.build import escape, segment, timestamp
 from dhos_connector_api.hl7v2.delimiters import STANDARD, Delimiters, choose, usable
@@ -16,6 +16,8 @@ from dhos_connector_api.hl7v2.segment import Segment
 
 #: Messages in one body; more are refused whole. Each is stored and answered by itself.
 MOST_MESSAGES = 10_000
+#: Segments that say how it is built: each message may stand in a batch of its own, within a file.
+_MOST_PARTS = 3 * MOST_MESSAGES + 2
 _BOM = b"\xef\xbb\xbf"
 #: Where a segment begins that says how a batch is built; `read` finds line ends the same way.
 _PART = re.compile(rb"(?:\A|[\r\n\x1c])[ \t\f\x0b]*(FHS|BHS|MSH|BTS|FTS)")
@@ -49,6 +51,12 @@ class File:
 def is_batch(raw: bytes) -> bool:
     """Whether the bytes begin with a file or batch header."""
     return raw.lstrip(b" \t\r\n\f\x0b").removeprefix(_BOM)[:3] in {b"FHS", b"BHS"}
+
+
+def is_too_large(raw: bytes) -> bool:
+    """Whether a batch has more messages or batches than are taken; nothing is taken apart for that."""
+    parts = [found[1] for found in islice(_PART.finditer(raw), _MOST_PARTS + 1)]
+    return len(parts) > _MOST_PARTS or parts.count(b"MSH") > MOST_MESSAGES
 
 
 def split(raw: bytes) -> File:

@@ -10,7 +10,8 @@ from enum import StrEnum
 START, END = b"\x0b", b"\x1c\r"
 #: Bytes kept of a frame that is too long: enough to read its MSH and to say what it was.
 HEAD = 65_536
-_LINE_ENDS = b"\r\n"
+#: What may stand between frames.
+LINE_ENDS = b"\r\n"
 
 
 class Oddity(StrEnum):
@@ -114,7 +115,7 @@ class Deframer:
         """Go to the next frame's first byte; False where none has begun."""
         start = self._buffer.find(START)
         before = self._buffer if start < 0 else self._buffer[:start]
-        self._stray += len(before.translate(None, _LINE_ENDS)) if before else 0
+        self._stray += len(before.translate(None, LINE_ENDS)) if before else 0
         if start < 0:
             self._buffer.clear()
             return False

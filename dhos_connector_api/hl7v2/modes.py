@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dhos_connector_api.hl7v2.read import DELETE, Message
-from dhos_connector_api.hl7v2.rules import Code, Verdict
+from dhos_connector_api.hl7v2.rules import ACCEPTED, Code, Verdict
 
 
 class Mode(StrEnum):
@@ -96,6 +96,11 @@ def due(asked: Wanted, verdict: Verdict) -> Due:
     if sent and accept.code is not Code.CA:
         return Due(accept, application=False)
     return Due(accept if sent else None, application=asked.application.met(verdict.code))
+
+
+def silent_when_taken(asked: Wanted) -> bool:
+    """Whether a message that is taken (AA) is answered with nothing: errors alone are, or nothing is."""
+    return due(asked, ACCEPTED) == Due(None, application=False)
 
 
 def _accepting(verdict: Verdict) -> Verdict:

@@ -16,6 +16,8 @@ from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
 
 __all__ = ["DELETE", "Defect", "Message", "Repetition", "Segment", "read", "read_text", "unescape"]
 
+#: Lines of a message that are taken apart; a message of more is refused (`rules`).
+MOST_LINES = 20_000
 _BATCH = frozenset({"FHS", "BHS", "BTS", "FTS"})
 _NAME = 3  # characters in a segment's name
 _BLOCK_START, _BLOCK_END = "\x0b", "\x1c"  # MLLP
@@ -31,6 +33,7 @@ class Defect(Enum):
     DELIMITERS = "MSH-1 and MSH-2 do not tell the parts apart"
     SEVERAL_MESSAGES = "more than one MSH, or text after an MLLP end block"
     BATCH = "a file or batch header or trailer"
+    TOO_MANY_LINES = "more lines than are taken apart (the rest is one of `lines`)"
 
 
 class Message:
@@ -146,7 +149,8 @@ def read_text(text: str, *, charset: str, defects: frozenset[Defect] = frozenset
         text = text.replace("\x00", "")
         defects |= {Defect.NUL}
     text = text.lstrip(_BEFORE).rstrip(_AFTER)
-    return Message(text, charset, _lines(text), defects)
+    lines, whole = _lines(text)
+    return Message(text, charset, lines, defects if whole else defects | {Defect.TOO_MANY_LINES})
 
 
 def _decode(raw: bytes, default_charset: str) -> Decoded:
@@ -162,7 +166,7 @@ def _decode(raw: bytes, default_charset: str) -> Decoded:
 
 def _declared_charsets(text: str) -> list[str]:
     """The repetitions of MSH-18, read before the message can be."""
-    header = next(line for line in _lines(text) if line[:_NAME] == "MSH")
+    header = next(line for line in _lines(text)[0] if line[:_NAME] == "MSH")
     field, encoding = _marks(header)
     marks = choose(field, encoding)
     fields = header.split(marks.field, 18)
@@ -170,16 +174,20 @@ def _declared_charsets(text: str) -> list[str]:
     return declared.split(marks.repetition) if marks.repetition else [declared]
 
 
-def _lines(text: str) -> list[str]:
-    """The lines that are segments: not blank, no indentation, no block start. Raises UnreadableMessage."""
-    plain = text.replace("\n", "\r").replace(_BLOCK_END, "\r")
-    lines = [kept for line in plain.split("\r") if (kept := line.lstrip(_BEFORE))]
+def _lines(text: str) -> tuple[list[str], bool]:
+    """The lines that are segments: not blank, no indentation, no block start. Raises UnreadableMessage.
+
+    False: there are more than MOST_LINES, and what follows those is the last one as it stands.
+    """
+    plain = text.replace("\r\n", "\r").replace("\n", "\r").replace(_BLOCK_END, "\r")
+    parts = plain.split("\r", MOST_LINES)
+    lines = [kept for line in parts if (kept := line.lstrip(_BEFORE))]
     first = lines[0][:_NAME] if lines else ""
     if first in _BATCH:
         first = next((line[:_NAME] for line in lines if line[:_NAME] == "MSH"), "")
     if first != "MSH":
         raise UnreadableMessage("The body holds no HL7 v2 message: its first segment is not MSH.")
-    return lines
+    return lines, len(parts) <= MOST_LINES
 
 
 def _marks(header: str) -> tuple[str, str]:

@@ -70,6 +70,7 @@ _LONG_HEADER = Verdict(Code.AE, "102", "MSH^1", "MSH-3, MSH-4 or MSH-10 is longe
 _TOO_MUCH = Verdict(
     Code.AE, "207", None, "More patients, repetitions or longer segments than one message may bring."
 )
+_TOO_MANY_LINES = Verdict(Code.AE, "207", None, "More segments than one message may have.")
 _NO_PID = Verdict(Code.AE, "100", "PID^1", "The PID segment is missing.")
 _SECOND_PID = Verdict(Code.AE, "100", "PID^2", "There is more than one PID where one belongs.")
 _NO_MRG = Verdict(Code.AE, "100", "MRG^1", "A merge needs an MRG segment for each PID.")
@@ -142,6 +143,8 @@ def _key(message: Message, _site: Site) -> Verdict | None:
 
 def _size(message: Message, _site: Site) -> Verdict | None:
     """What a message brings is bounded: an envelope for every group, with the group's values in it."""
+    if Defect.TOO_MANY_LINES in message.defects:
+        return _TOO_MANY_LINES
     segments = [segment for name in _REPEATED for segment in message.all(name)]
     if len(segments) > MOST_SEGMENTS or any(len(segment.line) > LONGEST_SEGMENT for segment in segments):
         return _TOO_MUCH

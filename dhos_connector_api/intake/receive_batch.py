@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.hl7v2 import batch
+from dhos_connector_api.hl7v2.acknowledge import frameable
 from dhos_connector_api.hl7v2.batch import File
 from dhos_connector_api.intake.keep_together import Patience, kept
 from dhos_connector_api.intake.receive_hl7 import Door, Intake, Receipt, ack_control_id, count, receive
@@ -12,7 +13,7 @@ from dhos_connector_api.intake.receive_hl7 import Door, Intake, Receipt, ack_con
 
 def take_apart(raw: bytes) -> File | None:
     """The batch's messages; None: it has more than `batch.MOST_MESSAGES`, or is in UTF-16."""
-    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"}:
+    if raw[:2] in {b"\xff\xfe", b"\xfe\xff"} or batch.is_too_large(raw):
         return None
     file = batch.split(raw)
     return file if len(file.messages) <= batch.MOST_MESSAGES else None
@@ -44,7 +45,7 @@ def receive_batch(
 
 
 def answer_batch(file: File, receipts: Sequence[Receipt]) -> bytes:
-    """The acknowledgements of its messages, all of them stored, as a batch."""
+    """The acknowledgements of its messages, all of them stored, as a batch; none of it is in UTF-16."""
     now = clock.now()
-    acks = [receipt.ack or b"" for receipt in receipts]
+    acks = [frameable(receipt.ack or b"") for receipt in receipts]
     return batch.answer(file, acks, control_id=ack_control_id(clock.new_uuid(now)), now=now)

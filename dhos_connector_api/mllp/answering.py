@@ -17,7 +17,7 @@ from dhos_connector_api.db.engine import FAILURES, Database
 from dhos_connector_api.deliveries import send
 from dhos_connector_api.deliveries.send import Sending
 from dhos_connector_api.hl7v2 import batch, modes, rules
-from dhos_connector_api.hl7v2.acknowledge import acknowledge
+from dhos_connector_api.hl7v2.acknowledge import acknowledge, frameable
 from dhos_connector_api.hl7v2.batch import File
 from dhos_connector_api.hl7v2.framing import Frame, framed
 from dhos_connector_api.hl7v2.modes import Condition, Due
@@ -201,7 +201,7 @@ def _answer(taken: Taken, received: Received, receipt: Receipt | None) -> Answer
 def _parts(taken: Taken, received: Received, receipt: Receipt) -> list[tuple[str, bytes]]:
     """The acknowledgements for this connection, in order, each with its code."""
     message = received.message
-    application = (str(receipt.code or Code.AR), _frameable(receipt))
+    application = (str(receipt.code or Code.AR), frameable(receipt.ack or b""))
     if message is None:
         return [application]
     due = _due(taken, received, receipt)
@@ -209,7 +209,7 @@ def _parts(taken: Taken, received: Received, receipt: Receipt) -> list[tuple[str
     if due.accept is not None:
         now = clock.now()
         control_id = ack_control_id(clock.new_uuid(now))
-        accept = acknowledge(message, due.accept, control_id=control_id, now=now)
+        accept = frameable(acknowledge(message, due.accept, control_id=control_id, now=now))
         parts.append((due.accept.code, accept))
     if due.application and not _answers_later(taken, received):
         parts.append(application)
@@ -226,9 +226,3 @@ def _verdict(first: Verdict, receipt: Receipt) -> Verdict:
     """The verdict a message was answered by in the end."""
     repeats = {"replay": rules.ACCEPTED, "reject": rules.REPEATED, "conflict": rules.DUPLICATE}
     return repeats.get(receipt.repeat or "", first)
-
-
-def _frameable(receipt: Receipt) -> bytes:
-    """The acknowledgement's bytes, in UTF-8 where they were UTF-16: any byte may be a part of that."""
-    ack = receipt.ack or b""
-    return ack.decode("utf-16").encode() if receipt.charset == "utf-16" else ack

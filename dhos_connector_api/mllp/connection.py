@@ -7,7 +7,7 @@ import asyncio
 from secrets import token_hex
 from typing import cast
 
-from dhos_connector_api.hl7v2.framing import Deframer, Dropped, Frame
+from dhos_connector_api.hl7v2.framing import LINE_ENDS, Deframer, Dropped, Frame, Oddity
 from dhos_connector_api.intake.receive_hl7 import Door
 from dhos_connector_api.mllp import tls
 from dhos_connector_api.mllp.admission import objections
@@ -15,7 +15,8 @@ from dhos_connector_api.mllp.answering import Answer, Taken
 from dhos_connector_api.mllp.committer import Job
 from dhos_connector_api.mllp.port import Port
 
-#: After so many oddities, or bytes outside a frame, a peer is no MLLP sender, or a broken one.
+#: After so many oddities since its last whole frame, or bytes since then, a peer is no MLLP sender, or
+#: a broken one.
 MOST_ODDITIES = 100
 MOST_STRAY = 4096
 #: Bytes every connection may hold, however full the process is.
@@ -63,6 +64,8 @@ class Connection(asyncio.Protocol):
         if self._leaving:
             return
         between = self._deframer.clean
+        if between and not self._busy and not data.lstrip(LINE_ENDS):
+            return  # they are no part of a frame, and give an idle peer no more time
         self._deframer.feed(data)
         if self._busy:
             self._read(on=False)
@@ -148,6 +151,7 @@ class Connection(asyncio.Protocol):
 
     def _take(self, frame: Frame) -> None:
         self._frames += 1
+        self._oddities = 0
         self._in_hand, self._since = frame, self._port.now()
         self._wait(LONGEST_IN_HAND, "not stored in time")
         taken = Taken(frame, self._port.listener, self._door, f"{self._name}-{self._frames}")
@@ -156,7 +160,8 @@ class Connection(asyncio.Protocol):
     def _drop(self, dropped: Dropped) -> None:
         self._oddities += 1
         self._port.dropped(self._peer, dropped.why, dropped.size)
-        if self._oddities >= MOST_ODDITIES:
+        junk = dropped.why is Oddity.OUTSIDE and dropped.size > MOST_STRAY
+        if junk or self._oddities >= MOST_ODDITIES:
             self.abort("not an MLLP sender")
 
     def _wait_for_more(self) -> None:

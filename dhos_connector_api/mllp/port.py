@@ -10,11 +10,16 @@ from typing import Protocol
 from prometheus_client import Histogram
 
 from dhos_connector_api.metrics import MLLP_ACK_SECONDS, MLLP_ACKS, MLLP_CLOSED, MLLP_CONNECTIONS, MLLP_FRAMES
+from dhos_connector_api.mllp import open_files
 from dhos_connector_api.mllp.answering import Taken
 from dhos_connector_api.mllp.committer import Done, Job
 from dhos_connector_api.mllp.listeners import Listener
 
 _log = logging.getLogger(__name__)
+
+#: Bytes counted for a connection with TLS: what OpenSSL and uvloop's buffers for it take while pieces of
+#: some 64 KiB arrive. Idle it is 50 KB; after several hundred KB at once 400 KB, or more.
+TLS_BYTES = 200_000
 
 
 class Peer(Protocol):
@@ -29,10 +34,23 @@ class Peer(Protocol):
 
 @dataclass(slots=True)
 class Room:
-    """Bytes that all connections of the process hold, and how many they may."""
+    """Bytes that all connections of the process hold, and how many they may; how many these may be.
+
+    `configured` are the connections of all listeners together.
+    """
 
     most: int
     held: int = 0
+    most_connections: int = field(default_factory=open_files.for_connections)
+    connections: int = 0
+    configured: int = 0
+
+    def expect(self, connections: int) -> None:
+        """Take note of a listener's limit; where there are too few open files for all, say so."""
+        self.configured += connections
+        if self.configured > self.most_connections:
+            extra = {"configured": self.configured, "open_files_allow": self.most_connections}
+            _log.warning("fewer connections than configured", extra=extra)
 
 
 @dataclass(slots=True)
@@ -51,13 +69,15 @@ class Port:
 
     def __post_init__(self) -> None:
         self.seconds = MLLP_ACK_SECONDS.labels(self.listener.name)
+        self.room.expect(self.listener.connections)
 
     def refusal(self, peer: str) -> str | None:
         """Why a peer is turned away now; None: it is welcome."""
         listener = self.listener
         if listener.networks and not any(_address(peer) in network for network in listener.networks):
             return "network not allowed"
-        if self.admitted >= listener.connections:
+        full = self.room.connections >= self.room.most_connections
+        if full or self.admitted >= listener.connections:
             return "too many connections"
         return (
             "too many connections of one peer" if self.peers[peer] >= listener.connections_per_peer else None
@@ -67,6 +87,8 @@ class Port:
         """Count a connection, from before its TLS handshake."""
         self.peers[peer] += 1
         self.admitted += 1
+        self.room.connections += 1
+        self.room.held += TLS_BYTES if self.listener.tls else 0
         MLLP_CONNECTIONS.labels(self.listener.name).inc()
 
     def leave(self, peer: str, reason: str, *, expected: bool, **facts: object) -> None:
@@ -75,6 +97,8 @@ class Port:
         if not self.peers[peer]:
             del self.peers[peer]
         self.admitted -= 1
+        self.room.connections -= 1
+        self.room.held -= TLS_BYTES if self.listener.tls else 0
         MLLP_CONNECTIONS.labels(self.listener.name).dec()
         self.turn_away(peer, reason, expected=expected, **facts)
 

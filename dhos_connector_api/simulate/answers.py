@@ -8,7 +8,8 @@ from dhos_connector_api.deliveries.acknowledged import TAKEN
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.read import read
 
-#: Stands for a code where no acknowledgement came, and where none was asked for (MSH-15, MSH-16).
+#: Stands for a code where no acknowledgement came, and where none was asked for (MSH-15, MSH-16)
+#: by NE, or by ER and nothing went wrong in the time that was waited.
 LOST, SILENT = "no answer", "none asked"
 
 

@@ -11,6 +11,7 @@ from dhos_connector_api.deliveries.transports.mllp_line import Receiver
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2 import modes
 from dhos_connector_api.hl7v2.framing import Deframer, Frame, framed
+from dhos_connector_api.hl7v2.modes import Condition, Wanted
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.simulate.answers import LOST, SILENT, Answer, understood
 
@@ -26,6 +27,7 @@ class Plan:
 
     Each connection has one message in flight, which has `timeout` seconds for its acknowledgement.
     With `until_acknowledged` one that got none is sent again, on a new connection, until it gets one.
+    Where MSH-15 and MSH-16 allow silence (neither says AL), silence for that time is an answer.
     """
 
     connections: int = 1
@@ -88,7 +90,7 @@ class _Client:
             await self._hang_up()
 
     async def _deliver(self, message: bytes) -> Answer:
-        control_id, silent = _asked(message)
+        control_id, asked = _asked(message)
         attempts, pause = 0, _FIRST_PAUSE
         while True:
             attempts += 1
@@ -99,7 +101,7 @@ class _Client:
                 if stranger or not self._plan.until_acknowledged:
                     raise ConnectionError(type(error).__name__) from None
             else:
-                answer = await self._attempt(reader, writer, message, "" if silent else control_id)
+                answer = await self._attempt(reader, writer, message, control_id, asked)
                 if answer is not None:
                     return replace(answer, attempts=attempts)
                 await self._hang_up()
@@ -118,17 +120,25 @@ class _Client:
         return self._streams
 
     async def _attempt(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, message: bytes, control_id: str
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        message: bytes,
+        control_id: str,
+        asked: Wanted,
     ) -> Answer | None:
-        """The answer to one message, None: it got none. Without a control id none is waited for."""
-        began = clock.monotonic()
+        """The answer to one message, None: it got none. Where none is asked for none is waited for."""
+        began, written = clock.monotonic(), False
         try:
             async with asyncio.timeout(self._plan.timeout):
                 writer.write(framed(message))
                 await writer.drain()
-                if not control_id:
+                written = True
+                if asked == modes.NOTHING:
                     return Answer(SILENT)
                 return await self._answer(reader, control_id, began)
+        except TimeoutError:
+            return _silence(asked, control_id) if written else None
         except OSError:
             return None
 
@@ -154,10 +164,17 @@ class _Client:
         self._streams, self._answers = None, Deframer(_LARGEST_ANSWER)
 
 
-def _asked(message: bytes) -> tuple[str, bool]:
-    """The control id, and whether no acknowledgement is asked for."""
+def _asked(message: bytes) -> tuple[str, Wanted]:
+    """The control id, and what MSH-15 and MSH-16 ask for."""
     try:
         header = read(message)
     except UnreadableMessage:
-        return "-", False
-    return header.control_id or "-", modes.wanted(header) == modes.NOTHING
+        return "-", modes.ORIGINAL
+    return header.control_id or "-", modes.wanted(header)
+
+
+def _silence(asked: Wanted, control_id: str) -> Answer | None:
+    """What silence says: taken where only errors are answered (ER), refused with SU, else nothing."""
+    if asked == modes.ORIGINAL or Condition.ALWAYS in {asked.accept, asked.application}:
+        return None
+    return Answer(SILENT if modes.silent_when_taken(asked) else LOST, control_id)

@@ -90,6 +90,31 @@ def test_both_acknowledgements_of_enhanced_mode_are_counted_and_none_is_waited_f
     assert "1 AA, 2 CA, 1 none asked\nbesides: 1 AA\n" in done.stdout
 
 
+def test_silence_is_an_answer_where_the_message_allows_it(database: Database, tmp_path: Path) -> None:
+    asks = (("ER", "NE"), ("ER", "ER"), ("", "ER"), ("SU", "NE"))
+    (tmp_path / "some.hl7").write_bytes(
+        b"".join(adt(MSH_15=accept, MSH_16=application) for accept, application in asks)
+        + adt("A20", MSH_15="ER", MSH_16="NE")
+        + adt("A20", control_id="REFUSED", MSH_15="SU", MSH_16="NE")
+    )
+    with serving(Desk(database, lambda: INTAKE, None).answer) as running:
+        to = ("send", "--mllp", f"127.0.0.1:{running.port}", "--until-acknowledged", "--timeout", 0.5)
+        done = run(*to, tmp_path / "some.hl7")
+    assert done.exit_code == 1
+    assert "1 CA, 1 CR, 1 no answer, 3 none asked\n" in done.stdout
+    assert "no answer  REFUSED\n" in done.stdout
+    assert "resent" not in done.stdout
+
+
+def test_a_broken_connection_is_no_silence(tmp_path: Path) -> None:
+    (tmp_path / "one.hl7").write_bytes(adt(control_id="C0", MSH_15="ER", MSH_16="NE"))
+    epr = Misbehaving(["close", "AE"])
+    with receiving(epr) as port:
+        to = ("send", "--mllp", f"127.0.0.1:{port}", "--until-acknowledged")
+        assert run(*to, tmp_path / "one.hl7").exit_code == 1
+    assert epr.taken == ["C0", "C0"]
+
+
 def test_nobody_there_is_one_line(file: Path) -> None:
     port = free_port()
     for command in (("send", file), ("generate", "--patients", 1)):
@@ -112,6 +137,9 @@ def test_nobody_there_is_one_line(file: Path) -> None:
         ("generate", "--file", "x", "--mllp", "127.0.0.1:1"),
         ("generate", "--token", "x"),
         ("generate", "--until-acknowledged"),
+        ("generate", "--rate", "5"),
+        ("generate", "--rate", "5", "--file", "{file}"),
+        ("generate", "--rate", "5", "--folder", "{file}-each"),
         ("generate", "--patients", "0"),
     ],
     ids=" ".join,

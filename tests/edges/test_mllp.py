@@ -86,6 +86,19 @@ def test_utf_16_is_refused_in_utf_8(database: Database, client: Client) -> None:
     assert _row(database)["state"] == "refused"
 
 
+def test_utf_16_is_refused_in_utf_8_in_enhanced_mode_too(client: Client) -> None:
+    raw = b"\xfe\xff" + adt(codec="utf-16-be", control_id="\u0d1c1", MSH_15="AL", MSH_16="AL")
+    assert msa(client.ask(raw)) == ("CR", "\u0d1c1")
+    assert msa(client.ask(adt(control_id="NEXT"))) == ("AA", "NEXT")
+
+
+def test_utf_16_in_a_batch_is_refused_in_utf_8(client: Client) -> None:
+    raw = b"\xfe\xff" + adt(codec="utf-16-be", control_id="\u0d1c1")
+    answer = client.ask(b"BHS|^~\\&|EPR\r" + raw).split(b"\rMSH")
+    assert msa(b"MSH" + answer[1]) == ("AR", "\u0d1c1")
+    assert msa(client.ask(adt(control_id="NEXT"))) == ("AA", "NEXT")
+
+
 @pytest.mark.parametrize(
     ("codec", "charset", "control_id"),
     [

@@ -80,6 +80,19 @@ def test_at_sigterm_what_is_in_hand_is_answered_and_what_was_answered_is_stored(
     assert count(database) == 20 + answered
 
 
+def test_the_all_in_one_start_has_the_mllp_door_too(
+    address: DatabaseAddress, database: Database, tmp_path: Path
+) -> None:
+    port = free_port()
+    environ = environment(address, SERVER_PORT=str(port), MLLP_PROCESSES="2")
+    with Mllp(environ, tmp_path, ("dhos_connector_api", "all")) as mllp:
+        with Client(mllp.port) as client:
+            assert msa(client.ask(adt(control_id="C1"))) == ("AA", "C1")
+        eventually(lambda: requests.get(f"http://127.0.0.1:{port}/ready", timeout=10).ok)
+        assert mllp.process.stop() == 0
+    assert count(database) == 1
+
+
 def test_the_processes_show_their_figures_together(
     address: DatabaseAddress, database: Database, tmp_path: Path
 ) -> None:

@@ -14,11 +14,13 @@ from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.mllp.answering import Desk
 from dhos_connector_api.mllp.listeners import Sender, Tls
+from dhos_connector_api.mllp.port import TLS_BYTES
 from dhos_connector_api.mllp.server import Server
 from tests.certificates import Authority, Certificate
 from tests.db.test_receive_hl7 import INTAKE
 from tests.hl7_builders import adt
 from tests.mllp_builders import Client, Memory, Running, listener, msa, serving
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +135,25 @@ def test_handshakes_that_are_never_finished_are_bounded(authority: Authority) ->
             assert peer.rest() == b""
             peer.close()
         assert _code(running, _wrap(authority, authority.issue("epr"))) == "AA"
+
+
+def test_what_tls_takes_is_counted_from_the_handshake_on_and_given_back(authority: Authority) -> None:
+    with serving(Memory().answer, tls=_tls(authority)) as running:
+
+        def held() -> object:
+            return running.call(lambda: running.server.held)
+
+        with Client(running.port), Client(running.port, wrap=_wrap(authority, authority.issue("epr"))) as one:
+            assert msa(one.ask(adt()))[0] == "AA"
+            eventually(lambda: held() == 2 * TLS_BYTES)
+        assert _code(running, lambda plain: plain) == "out"
+        eventually(lambda: held() == 0)
+
+
+def test_without_tls_nothing_is_counted_for_it() -> None:
+    with serving(Memory().answer) as running, Client(running.port) as client:
+        assert msa(client.ask(adt()))[0] == "AA"
+        assert running.call(lambda: running.server.held) == 0
 
 
 def test_files_that_cannot_be_used_stop_the_start(authority: Authority, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from dhos_connector_api import clock
 from dhos_connector_api.db.embedded import free_port
 from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind, Outgoing
-from dhos_connector_api.deliveries.transports.mllp import MllpTransport
+from dhos_connector_api.deliveries.transports.mllp import MOST_ON_A_LINE, MllpTransport
 from dhos_connector_api.deliveries.transports.mllp_line import Receiver, tls_context
 from dhos_connector_api.errors import BadSetting
 from tests.certificates import Authority, Certificate
@@ -33,8 +33,10 @@ def oru(control_id: str = "ORU1", *, seconds: float = 10, asks: str = "", note: 
 @contextmanager
 def sender(port: int, tls: ssl.SSLContext | None = None) -> Iterator[MllpTransport]:
     transport = MllpTransport("test", Receiver("localhost" if tls else "127.0.0.1", port, tls))
-    yield transport
-    transport.close()
+    try:
+        yield transport
+    finally:
+        transport.close()
 
 
 def kind_of(transport: MllpTransport, outgoing: Outgoing) -> Kind:
@@ -86,6 +88,55 @@ def test_late_acknowledgements_of_earlier_messages_are_discarded_and_counted() -
             assert transport(oru(f"ORU{number}")).ack == ack_of(f"ORU{number}")
     assert (discarded("late") - late, discarded("unknown") - unknown) == (1, 1)
     assert epr.connections == 1
+
+
+def test_a_second_acknowledgement_of_a_message_is_not_taken_for_that_of_its_correction() -> None:
+    epr = Misbehaving(["CA", "second", "CA", "AA"])
+    with receiving(epr) as port, sender(port) as transport:
+        assert transport(oru("ORU1", note="OBX|1")).ack_code == "CA"
+        assert transport(oru("ORU2")).ack_code == "AA"
+        assert transport(oru("ORU1", note="OBX|2")).ack_code == "CA"
+        assert transport(oru("ORU3")).ack_code == "AA"
+    assert epr.connections == 2
+
+
+def test_a_connection_ends_before_its_control_ids_are_too_many_to_be_known() -> None:
+    epr = Misbehaving()
+    with receiving(epr) as port, sender(port) as transport:
+        for number in range(MOST_ON_A_LINE + 1):
+            assert transport(oru(f"ORU{number}")).ack_code == "AA"
+    assert epr.connections == 2
+
+
+def test_a_refusal_that_names_no_message_may_be_of_one_that_wanted_no_answer() -> None:
+    epr = Misbehaving(["nothing", "refused before", "refused"])
+    unknown = discarded("unknown")
+    with receiving(epr) as port, sender(port) as transport:
+        assert transport(oru("ACK1", asks="NE|NE")) == Accepted()
+        assert transport(oru("ORU1")).ack_code == "AA"
+        assert discarded("unknown") - unknown == 1
+        transport.close()
+        assert kind_of(transport, oru("ORU2")) is Kind.PERMANENT
+
+
+def test_where_only_such_a_refusal_comes_it_is_left_open() -> None:
+    epr = Misbehaving(["nothing", "refused", "refused"])
+    with receiving(epr) as port, sender(port) as transport:
+        transport(oru("ACK1", asks="NE|NE"))
+        assert kind_of(transport, oru("ORU1", seconds=0.5)) is Kind.AMBIGUOUS
+        assert kind_of(transport, oru("ORU1")) is Kind.PERMANENT
+    assert epr.connections == 2
+
+
+@pytest.mark.parametrize("asks", ["ER|", "ER|NE", "NE|ER", "ER|ER"])
+def test_a_message_that_is_answered_only_when_refused_is_never_sent(asks: str) -> None:
+    epr = Misbehaving()
+    with receiving(epr) as port, sender(port) as transport:
+        with pytest.raises(DeliveryFailed) as caught:
+            transport(oru(asks=asks))
+        assert (caught.value.kind, caught.value.contacted) == (Kind.PERMANENT, False)
+        assert transport(oru(asks="SU|NE")).ack_code == "AA"
+    assert epr.taken == ["ORU1"]
 
 
 def test_nothing_is_sent_where_nobody_listens() -> None:

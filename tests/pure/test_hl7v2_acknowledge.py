@@ -5,9 +5,10 @@ from datetime import datetime, timedelta, timezone
 import hl7
 import pytest
 
-from dhos_connector_api.hl7v2.acknowledge import acknowledge
+from dhos_connector_api.hl7v2.acknowledge import acknowledge, frameable, refuse_unreadable
+from dhos_connector_api.hl7v2.framing import Deframer, Frame, framed
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.hl7v2.rules import ACCEPTED, DUPLICATE, OWN_FAILURE, Verdict, judge
+from dhos_connector_api.hl7v2.rules import ACCEPTED, DUPLICATE, OWN_FAILURE, Code, Verdict, judge
 from dhos_connector_api.site import Site
 from tests.hl7_builders import NOW, adt
 
@@ -168,3 +169,33 @@ def test_delimiters_in_doubtful_characters_are_not_echoed() -> None:
     ack = read(acknowledge(refused, judge(refused, Site()), control_id="1", now=NOW))
     assert ack.delimiters.encoding == "^~\\&"
     assert not ack.defects - refused.defects
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("control_id", ["C1", "\u0d1c1", "\u1c0d", "\u0b0b", "€\U0001f600"])
+def test_in_utf_8_an_answer_to_utf_16_fits_a_frame_and_says_so(codec: str, control_id: str) -> None:
+    mark = "\ufeff".encode(codec)
+    answer = ack(mark + adt(control_id=control_id, MSH_18="UNICODE UTF-16", codec=codec))
+    sent = frameable(answer)
+    deframer = Deframer(10_000)
+    deframer.feed(framed(sent))
+    assert deframer.take() == Frame(sent, len(sent))
+    assert deframer.clean
+    found = read(sent)
+    assert (found.charset, found.msh.value(18)) == ("utf-8", "UNICODE UTF-8")
+    assert (msa := found.first("MSA"))
+    assert msa.text(2) == control_id
+    assert [line.split("|")[0] for line in found.lines] == ["MSH", "MSA"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ack(adt(control_id="É", codec="latin-1", MSH_18="8859/1")),
+        ack(adt(control_id="Ж")),
+        ack(adt().replace(b"|", b"#")),
+        refuse_unreadable(Code.AR, control_id="1", now=NOW),
+    ],
+)
+def test_every_other_answer_fits_a_frame_as_it_stands(answer: bytes) -> None:
+    assert frameable(answer) is answer

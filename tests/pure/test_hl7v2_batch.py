@@ -2,7 +2,7 @@
 
 import pytest
 
-from dhos_connector_api.hl7v2.batch import Batch, File, answer, is_batch, split
+from dhos_connector_api.hl7v2.batch import Batch, File, answer, is_batch, is_too_large, split
 from tests.hl7_builders import NOW
 
 _FHS = b"FHS|^~\\&|EPR|RBH|TIE|DHOS|20260131||nightly||F1"
@@ -63,6 +63,19 @@ def test_line_ends_may_be_any(end: bytes) -> None:
 )
 def test_a_batch_is_known_by_its_first_segment(raw: bytes, expected: bool) -> None:
     assert is_batch(raw) is expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"BHS|\r" + b"MSH|\r" * 10_000 + b"BTS|\r", False),
+        (b"BHS|\r" + b"MSH|\r" * 10_001 + b"BTS|\r", True),
+        (b"FHS|\r" + b"BHS|\rMSH|\rBTS|\r" * 10_000 + b"FTS|\r", False),
+        (b"FHS|\r" + b"BHS|\r" * 30_002, True),
+    ],
+)
+def test_how_much_there_is_is_known_before_it_is_taken_apart(raw: bytes, expected: bool) -> None:
+    assert is_too_large(raw) is expected
 
 
 def _answer(raw: bytes, *acks: bytes) -> list[bytes]:

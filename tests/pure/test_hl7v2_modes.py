@@ -4,7 +4,16 @@ import pytest
 
 from dhos_connector_api.hl7v2 import rules
 from dhos_connector_api.hl7v2.acknowledge import acknowledge, refuse_unreadable
-from dhos_connector_api.hl7v2.modes import BOTH, ORIGINAL, Condition, Mode, Wanted, due, wanted
+from dhos_connector_api.hl7v2.modes import (
+    BOTH,
+    ORIGINAL,
+    Condition,
+    Mode,
+    Wanted,
+    due,
+    silent_when_taken,
+    wanted,
+)
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, Code, Verdict, judge
 from dhos_connector_api.site import Site
@@ -106,3 +115,9 @@ def test_bytes_without_msh_are_refused_with_an_empty_msa_2() -> None:
     assert raw == (
         b"MSH|^~\\&|||||20240318091503.250+0000||ACK|OURS|P|2.3\rMSA|AR||No MSH segment can be read.\r"
     )
+
+
+@pytest.mark.parametrize("asked", [each[0] for each in DUE])
+def test_silence_can_mean_that_it_was_taken_where_that_is_answered_with_nothing(asked: Wanted) -> None:
+    (expected,) = {row[1] == (None, False) for row in DUE if row[0] == asked}
+    assert silent_when_taken(asked) is expected

@@ -1,9 +1,11 @@
 """Reading: line ends, frames, character sets, delimiters, and fields down to the subcomponent."""
 
+import tracemalloc
+
 import pytest
 
 from dhos_connector_api.errors import UnreadableMessage
-from dhos_connector_api.hl7v2.read import DELETE, Defect, read, read_text
+from dhos_connector_api.hl7v2.read import DELETE, MOST_LINES, Defect, read, read_text
 from tests.hl7_builders import adt, adt_message, message
 
 HEADER = "MSH|^~\\&|A|B|C|D|20240101||ADT^A01|ID1|P|2.3"
@@ -236,3 +238,27 @@ def test_megabytes_of_anything_are_read_in_one_go(raw: bytes) -> None:
             segment.value(field)
             segment.text(field)
     assert found.control_id is not None
+
+
+def test_a_million_segments_are_not_taken_apart() -> None:
+    raw = adt() + b"NTE|\r" * 1_000_000
+    tracemalloc.start()
+    read(raw)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5 * len(raw)
+
+
+def test_what_is_beyond_the_segments_that_are_read_is_still_part_of_the_message() -> None:
+    several = b"NTE|\r" * MOST_LINES
+    first, second = (read(adt(control_id="C1") + several + last) for last in (b"NTE|1\r", b"NTE|2\r"))
+    assert first.defects == second.defects == {Defect.TOO_MANY_LINES}
+    assert first.lines != second.lines
+    assert len(first.lines) == MOST_LINES + 1
+    assert first.text.endswith("NTE|1")
+    assert first.segments()[-1].line.endswith("NTE|1")
+
+
+def test_blank_lines_are_no_segments_but_there_may_not_be_any_number_of_them() -> None:
+    assert not read(adt() + b"\r" * MOST_LINES).defects
+    assert read(adt() + b"\r" * MOST_LINES + b"NTE|\r").defects == {Defect.TOO_MANY_LINES}

@@ -7,7 +7,7 @@ import pytest
 
 from dhos_connector_api.hl7v2.acknowledge import ERROR_NAMES
 from dhos_connector_api.hl7v2.identifiers import patient_identifiers
-from dhos_connector_api.hl7v2.read import read
+from dhos_connector_api.hl7v2.read import MOST_LINES, read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, DUPLICATE, OWN_FAILURE, REPEATED, Code, Verdict, judge
 from dhos_connector_api.site import ALL_ADT_TRIGGERS, IdentifierTable, Inbound, Site
 from tests.hl7_builders import adt, merge, message, two_patients
@@ -110,6 +110,16 @@ def test_what_the_site_accepts() -> None:
     assert answer(adt(MSH_12="2.3^GBR"), versions=frozenset({"2.3"})) == AA
     assert answer(adt("A08"), accepted={"ADT": frozenset({"A01"})}) == ("AR", "201", "MSH^1^9^1^2")
     assert answer(adt(encounter_class="PREADMIT"), ignored_encounter_classes=frozenset()) == AA
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_message_has_so_many_segments_and_no_more(end: str) -> None:
+    raw = adt(PV1=None).replace(b"\r", end.encode())
+    left = MOST_LINES - raw.count(end.encode())
+    notes = f"NTE|{end}".encode()
+    assert answer(raw + notes * left) == AA
+    assert answer(raw + notes * (left + 1)) == ("AE", "207", None)
+    assert answer(raw + notes * (left + 1), accepted={}) == ("AR", "200", "MSH^1^9^1^1")
 
 
 def test_other_message_types_have_structures_of_their_own() -> None:

@@ -1,6 +1,6 @@
 """One connection, on a wire in memory: every way a peer may behave, and fifty thousand streams."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count, pairwise
 from random import Random
 
@@ -9,6 +9,7 @@ import pytest
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.hl7v2.read import read
+from dhos_connector_api.mllp.answering import Answer, Taken
 from dhos_connector_api.mllp.connection import LONGEST_IN_HAND, MOST_ODDITIES, MOST_STRAY
 from tests.hl7_builders import adt
 from tests.mllp_builders import Line, Memory, listener, msa
@@ -172,11 +173,55 @@ def test_draining_lets_an_idle_peer_go_at_once() -> None:
     assert line.wire.ended
 
 
-@pytest.mark.parametrize("sent", [b"x" * (MOST_STRAY + 1), b"\x0b" * (MOST_ODDITIES + 1)])
+def test_line_ends_alone_do_not_keep_an_idle_peer() -> None:
+    line = Line()
+    for _ in range(599):
+        line.send(b"\r\n")
+        line.later(1)
+    assert not line.wire.closed
+    line.send(b"\r\n")
+    line.later(1)
+    assert line.wire.aborted
+
+
+def test_a_frame_gives_an_idle_peer_its_time_anew() -> None:
+    line = Line()
+    line.later(599)
+    line.send(b"\r\n" + framed(adt()) + b"\r\n")
+    line.send(b"\r\n")
+    line.answer()
+    line.later(599)
+    assert not line.wire.closed
+    line.later(1)
+    assert line.wire.aborted
+
+
+def test_a_sender_whose_frames_are_whole_may_be_odd_between_them_for_ever() -> None:
+    line = Line()
+    for _ in range(2 * MOST_ODDITIES):
+        line.send(framed(adt()) + b" ")
+        line.answer()
+    assert not line.wire.closed
+    assert len(line.acks) == 2 * MOST_ODDITIES
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"x" * (MOST_STRAY + 1),
+        b"x" * (MOST_STRAY + 1) + framed(adt()),
+        framed(adt()) + b"x" * (MOST_STRAY + 1) + framed(adt()),
+        b"\x0b" * (MOST_ODDITIES + 1),
+        framed(adt()) + b"\x0b" * (MOST_ODDITIES + 1) + framed(adt()),
+    ],
+    ids=["stray", "stray, then a frame", "a frame and stray", "broken", "a frame and broken"],
+)
 def test_who_does_not_speak_mllp_is_not_listened_to(sent: bytes) -> None:
     line = Line()
     line.send(sent)
+    line.answer()
     assert line.wire.aborted
+    assert len(line.acks) == sent.startswith(b"\x0bMSH")
     line.send(framed(adt()))
     assert not line.waiting
 
@@ -212,13 +257,21 @@ def _small() -> tuple[str, bytes]:
     return control_id, f"MSH|^~\\&|A|B|C|D|2026||ADT^A01|{control_id}|P|2.5\rEVN|A01\rPID|1||7\r".encode()
 
 
-def _stream(random: Random) -> tuple[bytes, set[str]]:
-    """A stream of whole, damaged and cut frames with stray bytes, and the ids of those that are cut."""
+#: Bytes a message of these streams may have; a small one has less than half.
+_LARGEST = 200
+
+
+def _stream(random: Random) -> tuple[bytes, list[str], set[str]]:
+    """Whole, damaged, over-long and cut frames with stray bytes; the ids of the sound and of the cut ones."""
     parts: list[bytes] = []
+    sound: list[str] = []
     cut: set[str] = set()
     for _ in range(random.randrange(1, 5)):
         control_id, raw = _small()
         kind = random.randrange(8)
+        if random.randrange(5) == 0:
+            note = bytes(random.choices(b"x|\x1c\r\x00", k=_LARGEST + random.randrange(300)))
+            raw += b"NTE|" + note.replace(b"\x1c\r", b"\x1c|")
         if kind == 0:
             cut.add(control_id)
             parts.append(framed(raw)[: random.randrange(len(raw) + 2)])
@@ -226,10 +279,20 @@ def _stream(random: Random) -> tuple[bytes, set[str]]:
         if kind == 1:
             at = random.randrange(len(raw))
             raw = raw[:at] + bytes([random.randrange(256)]) + raw[at:]
+        else:
+            sound.append(control_id)
         parts.append(framed(raw))
         if kind == 2:
             parts.append(bytes(random.choices(b"\r\n\x00A|\x1c\xff", k=random.randrange(1, 9))))
-    return b"".join(parts), cut
+    return b"".join(parts), sound, cut
+
+
+class _Measuring(Memory):
+    """One that is handed no frame cut short, but where it is too long."""
+
+    def answer(self, group: Sequence[Taken]) -> list[Answer | None]:
+        assert all(taken.frame.whole is (taken.frame.size <= _LARGEST) for taken in group)
+        return super().answer(group)
 
 
 def _pieces(stream: bytes, random: Random) -> Iterator[bytes]:
@@ -241,8 +304,8 @@ def _pieces(stream: bytes, random: Random) -> Iterator[bytes]:
 def test_streams_split_joined_cut_and_damaged_get_the_right_acknowledgements(seed: int) -> None:
     random = Random(seed)
     for _ in range(_STREAMS // 5):
-        line = Line()
-        stream, cut = _stream(random)
+        line = Line(listener(largest_message=_LARGEST), memory=_Measuring())
+        stream, sound, cut = _stream(random)
         for piece in _pieces(stream, random):
             if line.wire.closed:
                 break
@@ -256,6 +319,7 @@ def test_streams_split_joined_cut_and_damaged_get_the_right_acknowledgements(see
         assert cut.isdisjoint(control_id for _, control_id in answered), (
             "a part of a message was acknowledged"
         )
+        assert [control_id for _, control_id in answered if control_id in sound] == sound
         assert line.wire.closed
 
 

@@ -16,6 +16,7 @@ from dhos_connector_api.deliveries.transports.mllp_line import Line, Receiver
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2 import modes
 from dhos_connector_api.hl7v2.framing import END, START, Deframer, Dropped, Frame, framed
+from dhos_connector_api.hl7v2.modes import Wanted
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.metrics import DELIVERY_ANSWERS_DISCARDED, DELIVERY_CONNECTIONS
 
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 #: Messages whose late acknowledgements are known as such.
 _REMEMBERED = 1000
+#: Messages of one connection, whose control ids are all known; then there is a new connection.
+MOST_ON_A_LINE = 3000
 
 
 class MllpTransport:
@@ -34,22 +37,35 @@ class MllpTransport:
         self._line: Line | None = None
         self._answers = Deframer(LARGEST_ANSWER)
         self._sent: deque[str] = deque(maxlen=_REMEMBERED)
+        self._on_line: set[str | None] = set()  # control ids sent on this connection
+        self._unanswered = False  # something went over it that wanted no answer
         self._in_use = threading.Lock()
 
     def __call__(self, outgoing: Outgoing) -> Accepted:
         """Send one message, connecting first where need be, in `outgoing.seconds` altogether.
 
         Raises DeliveryFailed unless it was acknowledged with AA or CA under its own control id. One
-        whose MSH-15 and MSH-16 want no acknowledgement (NE) is accepted when it has been written.
+        whose MSH-15 and MSH-16 want no acknowledgement (NE) is accepted when it has been written; one
+        that wants none where it is taken (ER) is not sent, for silence says nothing for certain.
         """
         until = clock.monotonic() + outgoing.seconds
         if START in outgoing.body or END in outgoing.body:
             text = "not sent: it holds bytes that are MLLP's own"
             raise DeliveryFailed(Kind.PERMANENT, text, contacted=False)
+        asked = _asked(outgoing.body)
+        if asked != modes.NOTHING and modes.silent_when_taken(asked):
+            text = "not sent: by MSH-15 and MSH-16 it is not answered where it is taken"
+            raise DeliveryFailed(Kind.PERMANENT, text, contacted=False)
         if not self._in_use.acquire(timeout=outgoing.seconds):
             text = "not sent: the connection was in use all the time"
             raise DeliveryFailed(Kind.TRANSIENT, text, contacted=False)
         try:
+            if asked == modes.NOTHING:
+                return self._hand_over(self._ready(until), outgoing, until)
+            if (
+                outgoing.control_id in self._on_line
+            ):  # what answers the first could pass for an answer to this
+                self._hang_up()
             return self._exchange(self._ready(until), outgoing, until)
         except DeliveryFailed as failed:
             if failed.kind is not Kind.PERMANENT:  # a refusal leaves the connection in order
@@ -65,7 +81,8 @@ class MllpTransport:
 
     def _ready(self, until: float) -> Line:
         """A connection that stands between two frames. Raises DeliveryFailed, TRANSIENT."""
-        if self._line is not None and self._stands(self._line):
+        used_up = len(self._on_line) >= MOST_ON_A_LINE
+        if self._line is not None and not used_up and self._stands(self._line):
             return self._line
         self._hang_up()
         try:
@@ -94,31 +111,43 @@ class MllpTransport:
             self._discard(event)
         return self._answers.clean
 
+    def _hand_over(self, line: Line, outgoing: Outgoing, until: float) -> Accepted:
+        """Write a message that wants no answer. Raises DeliveryFailed, AMBIGUOUS."""
+        self._unanswered = True
+        try:
+            self._write(line, outgoing, until)
+        except (OSError, ValueError) as error:
+            raise _left_open(error) from None
+        return Accepted()
+
     def _exchange(self, line: Line, outgoing: Outgoing, until: float) -> Accepted:
         """Write the message and wait for its acknowledgement. Raises DeliveryFailed."""
-        if outgoing.control_id:
-            self._sent.append(outgoing.control_id)
         try:
             # Who refuses a message before it has all of it hangs up on the rest, and may have said why.
             with suppress(BrokenPipeError, ConnectionResetError):
-                line.write(framed(outgoing.body), until)
-                if _wants_no_answer(outgoing.body):
-                    return Accepted()
+                self._write(line, outgoing, until)
             ack = self._answer(line, outgoing.control_id, until)
         except (OSError, ValueError) as error:
-            cause = type(error).__name__
-            raise DeliveryFailed(Kind.AMBIGUOUS, f"sent, but not answered ({cause})") from None
+            raise _left_open(error) from None
         return judge(ack, outgoing.control_id)
 
-    def _answer(self, line: Line, control_id: str | None, until: float) -> bytes:
-        """The frame that answers the message; one that names no message at all is meant for it too.
+    def _write(self, line: Line, outgoing: Outgoing, until: float) -> None:
+        if outgoing.control_id:
+            self._sent.append(outgoing.control_id)
+            self._on_line.add(outgoing.control_id)
+        line.write(framed(outgoing.body), until)
 
+    def _answer(self, line: Line, control_id: str | None, until: float) -> bytes:
+        """The frame that answers the message.
+
+        One that names no message is meant for it too, unless something went before that got no answer.
         Raises OSError when none comes in time, ValueError when too much does.
         """
         size = 0
+        meant = {control_id} if self._unanswered else {control_id, ""}
         while True:
             event = self._answers.take()
-            if isinstance(event, Frame) and control_id_of(event.content) in {control_id, ""}:
+            if isinstance(event, Frame) and control_id_of(event.content) in meant:
                 return event.content
             if event is not None:
                 self._discard(event)
@@ -142,10 +171,16 @@ class MllpTransport:
         if self._line is not None:
             self._line.close()
         self._line, self._answers = None, Deframer(LARGEST_ANSWER)
+        self._on_line, self._unanswered = set(), False
 
 
-def _wants_no_answer(body: bytes) -> bool:
+def _asked(body: bytes) -> Wanted:
+    """What MSH-15 and MSH-16 ask for; the header alone is read."""
     try:
-        return modes.wanted(read(body)) == modes.NOTHING
+        return modes.wanted(read(body.partition(b"\r")[0]))
     except UnreadableMessage:
-        return False
+        return modes.ORIGINAL
+
+
+def _left_open(error: Exception) -> DeliveryFailed:
+    return DeliveryFailed(Kind.AMBIGUOUS, f"sent, but not answered ({type(error).__name__})")
