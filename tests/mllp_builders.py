@@ -103,7 +103,7 @@ class Line:
         self.now = 0.0
         self.wire = MemoryTransport()
         self.waiting: list[Job] = []
-        self.room = Room(most_held)
+        self.room = Room(most_held, most_connections=1000)
         port = Port(terms or listener(), self._submit, self._time, self.room)
         port.enter("127.0.0.1")
         self.port = port

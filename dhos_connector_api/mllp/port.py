@@ -10,7 +10,6 @@ from typing import Protocol
 from prometheus_client import Histogram
 
 from dhos_connector_api.metrics import MLLP_ACK_SECONDS, MLLP_ACKS, MLLP_CLOSED, MLLP_CONNECTIONS, MLLP_FRAMES
-from dhos_connector_api.mllp import open_files
 from dhos_connector_api.mllp.answering import Taken
 from dhos_connector_api.mllp.committer import Done, Job
 from dhos_connector_api.mllp.listeners import Listener
@@ -40,8 +39,8 @@ class Room:
     """
 
     most: int
+    most_connections: int
     held: int = 0
-    most_connections: int = field(default_factory=open_files.for_connections)
     connections: int = 0
     configured: int = 0
 

@@ -11,7 +11,7 @@ from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.hl7v2.batch import is_batch
 from dhos_connector_api.hl7v2.framing import Frame
 from dhos_connector_api.log import where
-from dhos_connector_api.mllp import tls
+from dhos_connector_api.mllp import open_files, tls
 from dhos_connector_api.mllp.answering import Answer, Taken
 from dhos_connector_api.mllp.committer import Committer, Done, Job
 from dhos_connector_api.mllp.connection import Connection
@@ -54,7 +54,7 @@ class Server:
     ) -> None:
         """Bind all sockets, `shared` with other processes, and load all certificates. Raises BadSetting."""
         self._answer = answer
-        self._room = Room(most_held)
+        self._room = Room(most_held, open_files.for_connections())
         self._contexts = [tls.context(listener) for listener in listeners]
         self._sockets = [_bound(listener, shared=shared) for listener in listeners]
         self._listeners = tuple(listeners)

@@ -62,10 +62,8 @@ class MllpTransport:
         try:
             if asked == modes.NOTHING:
                 return self._hand_over(self._ready(until), outgoing, until)
-            if (
-                outgoing.control_id in self._on_line
-            ):  # what answers the first could pass for an answer to this
-                self._hang_up()
+            if outgoing.control_id in self._on_line:
+                self._hang_up()  # a second answer to the first could pass for the answer to this
             return self._exchange(self._ready(until), outgoing, until)
         except DeliveryFailed as failed:
             if failed.kind is not Kind.PERMANENT:  # a refusal leaves the connection in order
