@@ -17,8 +17,8 @@ _log = logging.getLogger(__name__)
 MOST = 64
 #: Bytes of messages and of their envelopes after which a transaction takes no more.
 MOST_BYTES = 4_000_000
-#: Seconds after which what is left is given up: others wait behind it.
-LONGEST = 15.0
+#: Seconds lost to failures after which what is left is given up: others wait behind it.
+MOST_LOST = 15.0
 #: When the database is away so often in a row, the rest is not tried.
 _HOPELESS = 2
 
@@ -26,19 +26,31 @@ _HOPELESS = 2
 class Patience:
     """How long a caller goes on trying: not when the database is away, and not for ever."""
 
-    def __init__(self, seconds: float = LONGEST) -> None:
-        self._end = clock.monotonic() + seconds
+    def __init__(self, seconds: float = MOST_LOST) -> None:
+        self._seconds = seconds
         self._away = 0
 
     @property
     def left(self) -> bool:
         """Whether to try once more."""
-        return self._away < _HOPELESS and clock.monotonic() < self._end
+        return self._away < _HOPELESS and self._seconds > 0
 
-    def tried(self, error: Exception | None) -> None:
-        """Note how a try ended. One refused message, or one held key, says nothing of the next."""
+    def succeeded(self) -> None:
+        """Note that the database is there."""
+        self._away = 0
+
+    def failed(self, error: Exception, began: float) -> None:
+        """Note that one message, tried from `began` on, was not kept.
+
+        That PostgreSQL refuses it, or that its key is held, says nothing of the next.
+        """
         away = isinstance(error, StorageUnavailable) and not isinstance(error, StorageBusy)
         self._away = self._away + 1 if away else 0
+        self.lost(began)
+
+    def lost(self, began: float) -> None:
+        """Note that the time since `began` brought nothing."""
+        self._seconds -= clock.monotonic() - began
 
 
 def keep_together(
@@ -84,9 +96,11 @@ def _keep_group(database: Database, group: Sequence[Received], patience: Patienc
     if len(group) == 1 or not patience.left:  # one statement is its own transaction
         return _one_by_one(database, group, patience)
     at_once = [one for one in group if _new(one)]
+    began = clock.monotonic()
     try:
         done = _insert(database, at_once)
     except FAILURES as error:
+        patience.lost(began)
         _log.warning("messages are stored one by one", extra={"messages": len(group), "cause": where(error)})
         return _one_by_one(database, group, patience)
     receipts = iter(_one_by_one(database, [one for one in group if id(one) not in done], patience))
@@ -114,14 +128,15 @@ def _one_by_one(database: Database, messages: Sequence[Received], patience: Pati
 
 def _keep_alone(database: Database, received: Received, patience: Patience) -> Receipt | None:
     correlation_id.set(received.row.correlation_id)
+    began = clock.monotonic()
     try:
         with database.statements() as connection:
             receipt = keep(connection, received)
     except FAILURES as error:
-        patience.tried(error)
+        patience.failed(error, began)
         _log.error("a message was not stored", extra=about(received, error))
         return None
-    patience.tried(None)
+    patience.succeeded()
     return receipt
 
 

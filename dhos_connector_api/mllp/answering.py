@@ -128,17 +128,17 @@ class Desk:
         if not patience.left:
             return None
         log.correlation_id.set(taken.correlation_id)
-        sending = None
+        sending, began = None, clock.monotonic()
         try:
             with self._database.transaction() as connection:
                 receipt = receive_hl7.keep(connection, received)
                 if self._send_later is not None and _due(taken, received, receipt).application:
                     sending = self._send_later(connection, taken, receipt)
         except FAILURES as error:
-            patience.tried(error)
+            patience.failed(error, began)
             _log.error("a message was not stored", extra=keeping.about(received, error))
             return None
-        patience.tried(None)
+        patience.succeeded()
         if sending is not None:
             send.count(sending)
         return receipt
