@@ -125,8 +125,8 @@ class Line:
         """Answer what waits, and what follows from that."""
         while self.waiting:
             job = self.waiting.pop(0)
-            if (taken := job.take()) is not None:
-                job.done(self.memory.answer([taken])[0])
+            if (each := job.take()) is not None:
+                each.done(self.memory.answer([each.taken])[0])
 
     def later(self, seconds: float) -> None:
         """Let time pass, as the server's sweep sees it."""
@@ -134,9 +134,9 @@ class Line:
         if self.connection.deadline <= self.now:
             self.connection.overdue()
 
-    def gone(self) -> None:
-        """The transport tells that the connection has ended."""
-        self.connection.connection_lost(None)
+    def gone(self, error: Exception | None = None) -> None:
+        """The transport tells that the connection has ended; `error`: it broke."""
+        self.connection.connection_lost(error)
 
     @property
     def acks(self) -> list[bytes]:

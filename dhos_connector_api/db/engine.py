@@ -1,7 +1,7 @@
 """The database as the rooms see it: a transaction to write in, or single statements.
 
-`Database.transaction()` is the only place in the house that commits; a statement of
-`Database.statements()` is a transaction of its own, and PostgreSQL commits it.
+`Database.transaction()` and `Database.pipeline()` are the only places in the house that commit; a
+statement of `Database.statements()` is a transaction of its own, and PostgreSQL commits it.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ _BUSY = ("57014", "55P03", "40001", "40P01")
 #: What psycopg itself raises for these; SQLAlchemy wraps it but in `Database.pipeline`.
 _DRIVER_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 #: Everything that writing may raise: the database is away, or will not have what it was given.
-FAILURES = (StorageUnavailable, SQLAlchemyError, psycopg.Error)
+FAILURES = (StorageUnavailable, SQLAlchemyError, psycopg.Error, UnicodeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,19 +127,19 @@ class Database:
             yield connection
 
     @contextmanager
-    def pipeline(self) -> Iterator["psycopg.Cursor[tuple[Any, ...]]"]:
-        """A cursor of psycopg's whose statements travel together; committed when the block ends.
+    def pipeline(self) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
+        """A connection of psycopg's whose statements travel together; committed when the block ends.
 
-        Results can be read after the block. Where a statement fails, nothing is kept: the pool undoes
-        what a connection given back to it left open. BEGIN and COMMIT travel with the rest; each end
-        of psycopg's own `transaction()` would wait for the server.
+        Results can be read after the block, and not before: they would be waited for. Where a statement
+        fails, nothing is kept: the pool undoes what a connection given back to it left open. BEGIN and
+        COMMIT travel with the rest; each end of psycopg's own `transaction()` would wait for the server.
         """
         with storage_errors(), self.engine.connect() as connection:
             wire: psycopg.Connection[tuple[Any, ...]] = connection.connection.driver_connection  # type: ignore[assignment]
             try:
                 with wire.pipeline():
                     wire.execute("BEGIN")
-                    yield wire.cursor()
+                    yield wire
                     wire.execute("COMMIT")
             except psycopg.Error:
                 if wire.closed:

@@ -115,9 +115,9 @@ def insert_all(
 
     When it returns they are committed. Where one fails it raises, and none of them is kept.
     """
-    with database.pipeline() as cursor:
-        cursor.executemany(statements.INSERT, [_parameters(*pair, window) for pair in pairs], returning=True)
-    return [bool(row and row[0]) for row in (result.fetchone() for result in cursor.results())]
+    with database.pipeline() as wire:
+        sent = [wire.execute(statements.INSERT, _parameters(*pair, window), prepare=True) for pair in pairs]
+    return [bool(row and row[0]) for row in (cursor.fetchone() for cursor in sent)]
 
 
 def _parameters(message: NewMessage, effects: Effects, window: timedelta) -> dict[str, Any]:

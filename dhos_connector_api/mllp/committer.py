@@ -17,26 +17,27 @@ _log = logging.getLogger(__name__)
 Done = Callable[[Answer | None], None]
 
 
+class InHand(NamedTuple):
+    """A frame that is being answered, and who is to be told."""
+
+    taken: Taken
+    done: Done
+
+
 class Job:
     """A frame that waits to be answered, until a thread takes it or its connection takes it back."""
 
-    __slots__ = ("_waiting", "done")
+    __slots__ = ("_waiting",)
 
     def __init__(self, taken: Taken, done: Done) -> None:
-        self._waiting = [taken]
-        self.done = done
+        self._waiting = [InHand(taken, done)]
 
-    def take(self) -> Taken | None:
-        """The frame, for whoever asks first; its memory is theirs then."""
+    def take(self) -> InHand | None:
+        """All there is to it, for whoever asks first; what is left of the job holds no memory."""
         try:
             return self._waiting.pop()  # one step: no lock is needed
         except IndexError:
             return None
-
-
-class _InHand(NamedTuple):
-    taken: Taken
-    done: Done
 
 
 class Committer:
@@ -90,20 +91,20 @@ class Committer:
             with suppress(RuntimeError):  # the event loop has ended, and nobody waits any more
                 self._loop.call_soon_threadsafe(_hand_back, group, answers)
 
-    def _gather(self, first: Job) -> list[_InHand]:
-        group: list[_InHand] = []
+    def _gather(self, first: Job) -> list[InHand]:
+        group: list[InHand] = []
         job: Job | None = first
         with suppress(Empty):
             while job is not None:
-                if (taken := job.take()) is not None:
-                    group.append(_InHand(taken, job.done))
+                if (each := job.take()) is not None:
+                    group.append(each)
                 if len(group) == self._most:
                     return group
                 job = self._jobs.get_nowait()
             self._jobs.put(None)  # one of the threads is to end; it will be this one, later
         return group
 
-    def _answers(self, group: Sequence[_InHand]) -> Sequence[Answer | None]:
+    def _answers(self, group: Sequence[InHand]) -> Sequence[Answer | None]:
         try:
             return self._answer([each.taken for each in group])
         except Exception as error:  # noqa: BLE001  the last resort: a thread must not end, nobody waits for ever
@@ -111,6 +112,6 @@ class Committer:
             return [None] * len(group)
 
 
-def _hand_back(group: Sequence[_InHand], answers: Sequence[Answer | None]) -> None:
+def _hand_back(group: Sequence[InHand], answers: Sequence[Answer | None]) -> None:
     for each, answer in zip(group, answers, strict=True):
         each.done(answer)

@@ -13,7 +13,7 @@ from dhos_connector_api.mllp import tls
 from dhos_connector_api.mllp.admission import objections
 from dhos_connector_api.mllp.answering import Answer, Taken
 from dhos_connector_api.mllp.committer import Job
-from dhos_connector_api.mllp.port import Port
+from dhos_connector_api.mllp.port import TLS_FACTOR, Port
 
 #: After so many oddities since its last whole frame, or bytes since then, a peer is no MLLP sender, or
 #: a broken one.
@@ -24,6 +24,8 @@ FAIR = 65_536
 #: Seconds until a frame in hand must have been answered, behind all that waits before it. Where the
 #: database says nothing at all, the peer is told so by the end of its connection.
 LONGEST_IN_HAND = 120.0
+#: Bytes a second that are stored of a batch that is sent again, where PostgreSQL is slow and far.
+SLOWEST = 20_000
 #: Seconds a peer has to take its last answer and to go, once we have said goodbye.
 FAREWELL = 1.0
 _NEVER = float("inf")
@@ -96,12 +98,14 @@ class Connection(asyncio.Protocol):
             self._next()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        # Who ends in good order may want no answer (MSH-15, MSH-16), and sends nothing again.
+        broken = exc is not None or self._leaving or self._port.room.held > self._port.room.most
         if exc is not None and not self._leaving:
             self._reason = "lost"
         self._leaving = True
         if (last := self._deframer.finish()) is not None:
             self._port.dropped(self._peer, last.why, last.size)
-        if self._job is not None and self._job.take() is not None:
+        if broken and self._job is not None and self._job.take() is not None:
             self._port.outcome("dropped: the sender has gone")
             self._in_hand = None
         self._gone = True
@@ -153,7 +157,7 @@ class Connection(asyncio.Protocol):
         self._frames += 1
         self._oddities = 0
         self._in_hand, self._since = frame, self._port.now()
-        self._wait(LONGEST_IN_HAND, "not stored in time")
+        self._wait(LONGEST_IN_HAND + frame.size / SLOWEST, "not stored in time")
         taken = Taken(frame, self._port.listener, self._door, f"{self._name}-{self._frames}")
         self._job = self._port.submit(taken, self._answered)
 
@@ -229,6 +233,7 @@ class Connection(asyncio.Protocol):
         room = self._port.room
         waiting = 0 if self._gone else self._deframer.held
         held = waiting + (len(self._in_hand.content) if self._in_hand else 0)
+        held *= TLS_FACTOR if self._port.listener.tls else 1
         room.held += held - self._held
         self._held = held
         if room.held > room.most and held > FAIR and not self._gone:

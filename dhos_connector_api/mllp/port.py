@@ -16,9 +16,9 @@ from dhos_connector_api.mllp.listeners import Listener
 
 _log = logging.getLogger(__name__)
 
-#: Bytes counted for a connection with TLS: what OpenSSL and uvloop's buffers for it take while pieces of
-#: some 64 KiB arrive. Idle it is 50 KB; after several hundred KB at once 400 KB, or more.
-TLS_BYTES = 200_000
+#: Bytes counted for a connection with TLS, which OpenSSL and uvloop's buffers take; and how often each
+#: byte it holds is counted: those buffers have grown to what came at once.
+TLS_BYTES, TLS_FACTOR = 50_000, 2
 
 
 class Peer(Protocol):

@@ -1,5 +1,7 @@
 """One connection, on a wire in memory: every way a peer may behave, and fifty thousand streams."""
 
+import gc
+import weakref
 from collections.abc import Iterator, Sequence
 from itertools import count, pairwise
 from random import Random
@@ -68,29 +70,51 @@ def test_a_peer_that_has_gone_is_not_answered() -> None:
     line = Line()
     line.send(framed(adt()))
     (job,) = line.waiting
-    taken = job.take()
-    assert taken is not None
+    in_hand = job.take()
+    assert in_hand is not None
     line.gone()
-    assert line.room.held == len(taken.frame.content), "a thread holds it still"
+    assert line.room.held == len(in_hand.taken.frame.content), "a thread holds it still"
     line.wire.abort()
-    job.done(line.memory.answer([taken])[0])
+    in_hand.done(line.memory.answer([in_hand.taken])[0])
     assert line.acks == []
     assert line.room.held == 0
 
 
-def test_a_frame_nobody_has_begun_with_goes_with_its_peer() -> None:
+def test_a_frame_nobody_has_begun_with_goes_with_a_connection_that_breaks() -> None:
     line = Line()
     line.send(framed(adt()))
-    line.gone()
+    line.gone(ConnectionResetError())
     assert line.room.held == 0
     line.answer()
     assert line.memory.stored == []
 
 
+def test_a_frame_of_a_peer_that_ends_in_good_order_is_stored_for_it_may_want_no_answer() -> None:
+    line, raw = Line(), adt(MSH_15="NE", MSH_16="NE")
+    line.send(framed(raw))
+    line.gone()
+    line.wire.abort()
+    line.answer()
+    assert line.memory.stored == [raw]
+    assert line.room.held == 0
+
+
+def test_nothing_of_a_peer_that_has_gone_stays_in_the_queue() -> None:
+    line = Line()
+    line.send(framed(adt()))
+    line.send(b"\x0bMSH|" + b"x" * 1000)
+    line.gone(ConnectionResetError())
+    gone = weakref.ref(line.connection)
+    del line.connection
+    gc.collect()
+    assert gone() is None
+    assert len(line.waiting) == 1
+
+
 def test_a_peer_whose_message_is_never_stored_is_told_so_in_the_end() -> None:
     line = Line()
     line.send(framed(adt()))
-    line.later(LONGEST_IN_HAND - 1)
+    line.later(LONGEST_IN_HAND)
     assert not line.wire.aborted
     line.later(1)
     assert line.wire.aborted
@@ -241,11 +265,12 @@ def test_a_message_that_is_too_long_is_answered_and_only_its_head_is_kept() -> N
     raw = adt(control_id="LONG") + b"NTE|" + b"x" * 5000 + b"\r"
     line.send(framed(raw))
     (job,) = line.waiting
-    taken = job.take()
-    assert taken is not None
+    in_hand = job.take()
+    assert in_hand is not None
+    taken = in_hand.taken
     assert (taken.frame.whole, taken.frame.size) == (False, len(raw))
     assert raw.startswith(taken.frame.content)
-    job.done(line.memory.answer([taken])[0])
+    in_hand.done(line.memory.answer([taken])[0])
     assert msa(line.acks[0])[1] == "LONG"
 
 
