@@ -47,17 +47,17 @@ def events_of(patient: Patient, types: VisitTypes, zone: tzinfo) -> list[Event]:
     return list(known.values())
 
 
-def discharge_of(stay: Stay) -> bytes:
-    """The identity of the stay's HIS_DISCHARGED, whether or not its data tell of it."""
-    return _identity(stay, DISCHARGED)
+def discharge_of(encounter: tuple[str, str]) -> bytes:
+    """The identity of the HIS_DISCHARGED of a stay (`Stay.encounter`), whether or not its data tell of it."""
+    return _identity(encounter, DISCHARGED)
 
 
 def _of_stay(stay: Stay, code: str, field: str, at: Timestamp) -> Event:
-    return Event(code, code, at, _identity(stay, code), {**_ids(stay), field: at.iso()})
+    return Event(code, code, at, _identity(stay.encounter, code), {**_ids(stay), field: at.iso()})
 
 
 def _of_visit(stay: Stay, visit: Visit, types: VisitTypes, zone: tzinfo) -> Event:
-    identity = _identity(stay, his_visits.kind(visit.type), visit.at)
+    identity = _identity(stay.encounter, his_visits.kind(visit.type), visit.at)
     at = in_zone(visit.at, zone)
     payload = {**_ids(stay), "Type": visit.type, "BillDate": at.iso()}
     return Event(visit.type, types.code(visit.type), at, identity, payload)
@@ -67,7 +67,7 @@ def _ids(stay: Stay) -> dict[str, str | None]:
     return {"PatientID": stay.patient_id, "AdmissionID": stay.admission_id, "HospitalID": stay.hospital_id}
 
 
-def _identity(stay: Stay, *event: str) -> bytes:
+def _identity(encounter: tuple[str, str], *event: str) -> bytes:
     """SHA-256 of source, encounter and what tells the event apart; none of them holds a NUL."""
-    parts = (SOURCE, *stay.encounter, *event)
+    parts = (SOURCE, *encounter, *event)
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).digest()

@@ -16,6 +16,8 @@ from dhos_connector_api.errors import BadInput
 
 #: Values in one element, or in another member of the body.
 MOST_VALUES = 100_000
+#: Members of the body.
+MOST_MEMBERS = 100
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NO_JSON = "the body is not JSON"
@@ -55,16 +57,13 @@ class ListBody:
 
     def _find(self) -> list[tuple[int, int]]:
         places: list[tuple[int, int]] | None = None
+        names: set[str] = set()
         at = self._expect("{", 0)
         while self._text[at] != "}":
-            key, at = self._value(at)
-            if not isinstance(key, str):
-                raise BadInput(_NO_JSON)
+            key, at = self._key(at, names)
             at = self._expect(":", at)
             if key != self._name:
                 _, at = self._value(at)
-            elif places is not None:
-                raise BadInput("the body has an object with the same name twice")
             else:
                 places, at = self._elements(at)
             at = self._next("}", at)
@@ -75,6 +74,18 @@ class ListBody:
         if not places:
             raise BadInput(f"body.{self._name}: must not be empty", {self._name: ["must not be empty"]})
         return places
+
+    def _key(self, at: int, names: set[str]) -> tuple[str, int]:
+        """The name of the member that begins there, which becomes one of `names`."""
+        key, at = self._value(at)
+        if not isinstance(key, str):
+            raise BadInput(_NO_JSON)
+        if key in names:
+            raise BadInput("the body has an object with the same name twice")
+        if len(names) == MOST_MEMBERS:
+            raise BadInput(f"the body holds more than {MOST_MEMBERS} members")
+        names.add(key)
+        return key, at
 
     def _elements(self, at: int) -> tuple[list[tuple[int, int]], int]:
         if self._text[at] != "[":

@@ -104,7 +104,11 @@ def judge(
     row = _row(raw, shape, created_by, correlation_id, message_uuid)
     if shape.failed:
         return ReceivedPayload(
-            failed(row), Effects(), intake, [Refusal(str(OWN_FAILURE.text), {})], failed=True
+            failed(row),
+            _keyed(Effects(), f"{SOURCE} failed", raw),
+            intake,
+            [Refusal(str(OWN_FAILURE.text), {})],
+            failed=True,
         )
     if shape.details:
         outcomes: list[Admission | Refusal] = [Refusal(BAD_FORMAT, shape.details)]
@@ -185,8 +189,7 @@ def _completed(received: ReceivedPayload) -> ReceivedPayload:
     pairs += [(VISIT_ID, each.admission_id) for each in stays]
     effects = Effects(identifiers=list(dict.fromkeys(pairs)))
     if not refusals:
-        key = hashlib.sha256(f"{SOURCE}\0".encode() + received.row.received).digest()
-        effects = replace(effects, key=key, content_hash=key)
+        effects = _keyed(effects, SOURCE, received.row.received)
     row = replace(
         received.row,
         state="accepted" if admissions else received.row.state,
@@ -194,6 +197,14 @@ def _completed(received: ReceivedPayload) -> ReceivedPayload:
         error_text=reason({name: why for each in refusals for name, why in each.details.items()}),
     )
     return replace(received, row=row, effects=effects)
+
+
+def _keyed(effects: Effects, room: str, raw: bytes) -> Effects:
+    """With a key by which the same bytes are known again. Bytes we failed to read have one of their own, so
+    that retries are counted and not kept, and yet are taken once they can be read.
+    """
+    key = hashlib.sha256(f"{room}\0".encode() + raw).digest()
+    return replace(effects, key=key, content_hash=key)
 
 
 def reason(details: Details) -> str | None:

@@ -115,7 +115,7 @@ def add_events(connection: Connection, received: ReceivedPayload) -> Added:
 def _known_discharges(connection: Connection, received: ReceivedPayload) -> Mapping[bytes, str]:
     """The discharges known of stays that the payload says nothing of: it may be older than they are."""
     stays = (each.patient.stay for each in received.admissions)
-    asked = [discharge_of(stay) for stay in stays if stay.discharged is None]
+    asked = [discharge_of(stay.encounter) for stay in stays if stay.discharged is None]
     return visits.discharges(connection, asked) if asked else {}
 
 
@@ -126,7 +126,7 @@ def _new_events(
     for admission in received.admissions:
         stay, hospital = admission.patient.stay, admission.hospital
         companions, fields = admission.companions, admission.event_fields
-        if known := discharges.get(discharge_of(stay)):
+        if known := discharges.get(discharge_of(stay.encounter)):
             companions, fields = his_actions.with_discharge(companions, fields, known)
         for event in admission.events:
             yield NewEvent(

@@ -108,7 +108,9 @@ def _row(
     correlation_id: str,
     message_uuid: UUID | None,
 ) -> NewMessage:
-    """The message by which the webhook is kept; the id it was signed with is its control id."""
+    """The message by which the webhook is kept; of one that does not fit the id it was signed with is its
+    control id. One that fits is kept with its event, which goes by its identity.
+    """
     now = clock.now()
     return NewMessage(
         uuid=message_uuid or clock.new_uuid(now),

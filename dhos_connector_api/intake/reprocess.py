@@ -3,10 +3,11 @@
 An envelope's message_id follows from the event and its generation. While the meaning is the same an
 event is published under the id it has, and whoever has applied it does nothing. Each change of meaning
 begins a generation, whose envelope consumers hear of once, however often it is reprocessed: also where
-a meaning comes back. What the old meaning has waiting is withdrawn.
+a meaning comes back. What the old meaning has waiting is withdrawn. An envelope that is made anew says
+of the stay that it has ended where that is known by now: consumers must not take the patient for back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,11 +15,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
+from dhos_connector_api.actions import his_actions
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Envelope
-from dhos_connector_api.actions.his_events import SOURCE
+from dhos_connector_api.actions.his_events import SOURCE, discharge_of
+from dhos_connector_api.actions.his_payload import folded
 from dhos_connector_api.actions.his_visits import VisitTypes
 from dhos_connector_api.errors import NotFound
-from dhos_connector_api.events import mappings, store
+from dhos_connector_api.events import mappings, store, visits
 from dhos_connector_api.events.search import MOST_COUNTED
 from dhos_connector_api.events.store import NewEvent
 from dhos_connector_api.messages import store as messages
@@ -29,12 +32,13 @@ _STORED = """
 FROM integration_event e
 WHERE lower(e.event_code) = lower(:event_code) AND lower(e.source_system) = lower(:source_system)
 """
-#: What the code means now: the mapping's word, or where there is none the event's default. A visit that
-#: had none when it came (only visits have companions) may have one by now.
+#: What the code means now: the mapping's word, or where there is none the event's default. A visit
+#: that had none when it came may have one by now. Known as one by what is left of it without patient data.
 _TARGET = """
 CASE WHEN :mapped THEN CAST(:canonical_code AS text)
-    WHEN e.companions IS NULL THEN e.default_code
-    ELSE coalesce(e.default_code, CAST(:visit_code AS text)) END
+    WHEN starts_with(e.sender, 'his|') AND e.payload->>'BillDate' IS NOT NULL
+        THEN coalesce(e.default_code, CAST(:visit_code AS text))
+    ELSE e.default_code END
 """
 #: Looked at again once the row is locked: of two at once the second finds nothing to change.
 _CHANGING = f"{_STORED} AND e.canonical_code IS DISTINCT FROM {_TARGET}"
@@ -77,8 +81,8 @@ def meaning(
     site: Site, source_system: str, event_code: str, *, mapped: bool, canonical_code: str | None = None
 ) -> Meaning:
     """What the code would mean with that mapping, or without one."""
-    visits = VisitTypes.with_additions(site.his.visit_types)
-    visit_code = visits.code(event_code) if source_system.strip().lower() == SOURCE else None
+    types = VisitTypes.with_additions(site.his.visit_types)
+    visit_code = types.code(event_code) if source_system.strip().lower() == SOURCE else None
     return Meaning(source_system, event_code, mapped, canonical_code, visit_code)
 
 
@@ -111,8 +115,7 @@ def apply(connection: Connection, meant: Meaning, *, limit: int, at: datetime) -
     """Give up to `limit` stored events that meaning, the oldest first; how many it were."""
     query = f"SELECT e.*, {_TARGET} AS target {_CHANGING} ORDER BY e.id LIMIT :limit FOR UPDATE"
     rows = connection.execute(text(query), {**meant.parameters(), "limit": limit}).mappings().all()
-    for row in rows:
-        _give(connection, row, at)
+    _give(connection, rows, at)
     return len(rows)
 
 
@@ -129,26 +132,42 @@ def reprocess(connection: Connection, id_: UUID, site: Site, *, source: str | No
     query = f"SELECT e.*, {_TARGET} AS target FROM integration_event e WHERE id = :id"  # noqa: S608
     row = connection.execute(text(query), {**meant.parameters(), "id": id_}).mappings().one()
     if row["target"] != row["canonical_code"]:
-        _give(connection, row, at)
+        _give(connection, [row], at)
     elif row["target"] is not None:
-        _publish_again(connection, _event(row, row["generation"]), at)
+        _publish_again(connection, _event(row, row["generation"], _ended(connection, [row])), at)
 
 
 def of_message(connection: Connection, message_uuid: UUID) -> list[UUID]:
-    """The events of that message, in the order in which they came."""
+    """The events of that message, in the order in which they came, locked.
+
+    As everywhere here events come before their message, so that nobody waits in a circle.
+    """
     found = connection.execute(
-        text("SELECT id FROM integration_event WHERE message_uuid = :uuid ORDER BY id"),
+        text("SELECT id FROM integration_event WHERE message_uuid = :uuid ORDER BY id FOR UPDATE"),
         {"uuid": message_uuid},
     )
     return list(found.scalars())
 
 
-def _give(connection: Connection, row: RowMapping, at: datetime) -> None:
-    """Make the event mean its `target`, and let consumers know."""
-    changed = _event(row, row["generation"] + 1)
-    connection.execute(
-        text("DELETE FROM outbox WHERE id = :old AND published_at IS NULL"), {"old": row["envelope_id"]}
-    )
+def _give(connection: Connection, rows: Sequence[RowMapping], at: datetime) -> None:
+    """Make each event mean its `target`, and let consumers know. The rows are locked."""
+    messages.lock(connection, [row["message_uuid"] for row in rows])
+    ended = _ended(connection, rows)
+    withdrawn = set()
+    for row in rows:
+        changed = _event(row, row["generation"] + 1, ended)
+        _change(connection, changed, old=row["envelope_id"])
+        if _queue(connection, changed, at):
+            messages.mark_unprocessed(connection, changed.message, by=None, at=at)
+        else:
+            withdrawn.add(changed.message)
+    for message in _without_envelopes(connection, withdrawn):
+        messages.mark_processed(connection, message, by=None, at=at)
+
+
+def _change(connection: Connection, changed: NewEvent, *, old: UUID | None) -> None:
+    """Withdraw the old envelope if it still waits, and note what the event means now."""
+    connection.execute(text("DELETE FROM outbox WHERE id = :old AND published_at IS NULL"), {"old": old})
     connection.execute(
         text(
             "UPDATE integration_event SET canonical_code = :code, state = :state, generation = :generation,"
@@ -162,10 +181,20 @@ def _give(connection: Connection, row: RowMapping, at: datetime) -> None:
             "id": changed.id,
         },
     )
-    if _queue(connection, changed, at):
-        messages.mark_unprocessed(connection, changed.message, by=None, at=at)
-    elif changed.message == changed.id:  # one that others share may have more to be processed
-        messages.mark_processed(connection, changed.message, by=None, at=at)
+
+
+def _without_envelopes(connection: Connection, uuids: Collection[UUID]) -> list[UUID]:
+    """Those of the messages of which nothing is published any more: nobody will say they are processed."""
+    if not uuids:
+        return []
+    found = connection.execute(
+        text(
+            "SELECT uuid FROM unnest(CAST(:uuids AS uuid[])) AS uuid WHERE NOT EXISTS"
+            " (SELECT FROM integration_event WHERE message_uuid = uuid AND state = 'accepted')"
+        ),
+        {"uuids": list(uuids)},
+    )
+    return list(found.scalars())
 
 
 def _publish_again(connection: Connection, event: NewEvent, at: datetime) -> None:
@@ -185,8 +214,23 @@ def _queue(connection: Connection, event: NewEvent, at: datetime) -> int:
     return outbox.add(connection, envelope, message_uuid=event.message, sender=event.sender, at=at)
 
 
-def _event(row: RowMapping, generation: int) -> NewEvent:
-    """A stored event as if it had come with its `target`, in that generation."""
+def _ended(connection: Connection, rows: Sequence[RowMapping]) -> Mapping[bytes, str]:
+    """The discharges known of the stays of these events."""
+    asked = {_discharge(row) for row in rows if row["companions"]}
+    return visits.discharges(connection, asked) if asked else {}
+
+
+def _discharge(row: RowMapping) -> bytes:
+    """The identity of the discharge of the event's stay."""
+    return discharge_of((folded(row["payload"].get("HospitalID") or ""), row["encounter_id"] or ""))
+
+
+def _event(row: RowMapping, generation: int, ended: Mapping[bytes, str]) -> NewEvent:
+    """A stored event as if it had come with its `target`, in that generation; `ended`: known discharges."""
+    fields, companions = row["event_fields"] or {}, row["companions"] or ()
+    known = ended.get(_discharge(row)) if companions else None
+    if known and not fields.get("discharged_at"):
+        companions, fields = his_actions.with_discharge(companions, fields, known)
     return NewEvent(
         id=row["id"],
         source_system=row["source_system"],
@@ -203,6 +247,6 @@ def _event(row: RowMapping, generation: int) -> NewEvent:
         identity=None if row["identity"] is None else bytes(row["identity"]),
         message_uuid=row["message_uuid"],
         generation=generation,
-        event_fields=row["event_fields"] or {},
-        companions=row["companions"] or (),
+        event_fields=fields,
+        companions=companions,
     )

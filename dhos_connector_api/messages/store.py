@@ -5,7 +5,7 @@ envelopes, and tells a new message from a duplicate by what ON CONFLICT let thro
 commits; the caller owns the transaction, but for `insert_all`, whose transaction is the point of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -201,6 +201,14 @@ def mark_unprocessed(connection: Connection, uuid: UUID, *, by: str | None, at: 
             " WHERE uuid = :uuid AND is_processed"
         ),
         {"uuid": uuid, "by": by, "at": at},
+    )
+
+
+def lock(connection: Connection, uuids: Iterable[UUID]) -> None:
+    """Let whoever else changes these messages wait until this transaction ends; always in the same order."""
+    connection.execute(
+        text("SELECT FROM message WHERE uuid = ANY(CAST(:uuids AS uuid[])) ORDER BY uuid FOR NO KEY UPDATE"),
+        {"uuids": list(set(uuids))},
     )
 
 

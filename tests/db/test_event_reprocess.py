@@ -203,13 +203,14 @@ def test_events_of_one_message_are_published_again_in_the_order_in_which_they_ca
 
 
 MASSAGE = {"event_code": "Massage", "default_code": None, "canonical_code": None}
+TOLD_BY_HIS = {"sender": "his|ALH-MAIN", "payload": {"Type": "Massage", "BillDate": "2025-06-05T11:06:00"}}
 WITH_MASSAGE = Site(his=His(visit_types={"massage": "MASSAGE"}))
 
 
 def a_visit(database: Database, **changes: Any) -> NewEvent:
     """A visit as a HIS payload tells of it: the patient is in its envelope too."""
     patient = {"name": "process_patient", "data": {}}
-    return kept_event(database, **(MASSAGE | {"companions": [patient]} | changes))
+    return kept_event(database, **(MASSAGE | TOLD_BY_HIS | {"companions": [patient]} | changes))
 
 
 def test_a_type_of_visit_that_the_site_adds_later_is_told(database: Database) -> None:

@@ -1,6 +1,7 @@
 """Taking patient data out of old events, by the very statement of the runbook."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import text
@@ -8,8 +9,10 @@ from sqlalchemy import text
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.intake import replay
 from dhos_connector_api.replay_json import replay_json
+from dhos_connector_api.site import Site
+from tests.db.test_event_reprocess import applied
 from tests.event_builders import kept_event
-from tests.his_builders import INTAKE, payload, stay, visit
+from tests.his_builders import INTAKE, SITE, payload, stay, visit
 from tests.his_doors import codes, published, result, rows, send
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "operations.md"
@@ -53,3 +56,15 @@ def test_an_event_that_was_emptied_can_still_be_published_again(database: Databa
     assert [each["name"] for each in envelope["actions"]] == ["process_event"]
     assert envelope["actions"][0]["data"]["patient"] == {"mrn": None, "nhs_number": None}
     assert CANARY not in str(envelope)
+
+
+def test_a_visit_that_was_emptied_means_what_the_site_says_all_the_same(database: Database) -> None:
+    entry, seen = stay(), [visit("Radiology")]
+    bare = replace(INTAKE, site=Site(his=replace(SITE.his, visit_types={})))
+    send(database, payload(entry, visits=seen), bare)
+    assert applied(database, site=SITE, code="Radiology") == 1
+    send(database, payload(visits=[visit("Radiology")]), bare)
+    forget(database)
+    assert [applied(database, site=SITE, code="Radiology") for _ in range(2)] == [1, 0]
+    again = send(database, payload(entry | {"MobileNo": "1"}, visits=seen))
+    assert result(again).completed == ["Radiology"]

@@ -10,7 +10,8 @@ from sqlalchemy import text
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import Conflict
 from dhos_connector_api.intake import receive_webhook, replay
-from dhos_connector_api.intake.judge_his import Shape
+from dhos_connector_api.intake.judge_his import Shape, judge
+from dhos_connector_api.intake.receive_his import keep, repeated
 from dhos_connector_api.messages import store
 from dhos_connector_api.replay_json import replay_json
 from dhos_connector_api.site import Hospital, Site
@@ -89,6 +90,39 @@ def test_a_replay_that_accepts_and_queues_nothing_is_processed_at_once(database:
     send(database, payload(entry | {"MobileNo": "0501"}, visits=[seen]))
     assert replayed(database, refused.message_uuid).accepted_now
     assert is_processed(database, refused.message_uuid)
+
+
+def failing(database: Database, value: dict[str, Any]) -> Any:
+    """What the door does with a payload that a fault of ours keeps it from reading."""
+    shape = Shape(is_json=False, failed=True)
+    received = judge(raw_of(value), shape, INTAKE, created_by="his", correlation_id="request-1")
+    with database.transaction() as connection:
+        return keep(connection, received) or repeated(connection, received)
+
+
+def test_a_payload_we_failed_to_read_is_kept_once_and_taken_when_it_can_be_read(database: Database) -> None:
+    value = payload()
+    first = failing(database, value)
+    for _ in range(2):
+        again = failing(database, value)
+        assert (again.repeated, again.is_refused) == (True, True)
+        assert again.message_uuid == first.message_uuid
+    assert rows(database, "SELECT count(*) FROM message_body") == [(1,)]
+    assert rows(database, "SELECT repeats FROM message_key") == [(2,)]
+    assert replayed(database, first.message_uuid).accepted_now
+    assert codes(database) == ["HIS_ADMITTED", "CONSULTATION"]
+    known = send(database, value)
+    assert (known.repeated, known.message_uuid) == (True, first.message_uuid)
+
+
+def test_a_payload_we_failed_to_read_is_taken_when_it_is_sent_again(database: Database) -> None:
+    value = payload()
+    first = failing(database, value)
+    taken = send(database, value)
+    assert (taken.repeated, taken.is_refused) == (False, False)
+    assert taken.message_uuid != first.message_uuid
+    with pytest.raises(Conflict):
+        replayed(database, first.message_uuid)
 
 
 def hook(database: Database, value: dict[str, Any], *, failed: bool = False, signed_id: str = "msg_1") -> Any:

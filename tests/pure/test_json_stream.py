@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dhos_connector_api.api.json_body import MOST_COLLECTIONS
-from dhos_connector_api.api.json_stream import MOST_VALUES, ListBody
+from dhos_connector_api.api.json_stream import MOST_MEMBERS, MOST_VALUES, ListBody
 from dhos_connector_api.errors import BadInput
 
 VALUES = st.recursive(
@@ -21,7 +21,7 @@ VALUES = st.recursive(
 
 @given(
     st.lists(VALUES, min_size=1),
-    st.dictionaries(st.text().filter(lambda name: name != "events"), VALUES),
+    st.dictionaries(st.text().filter(lambda name: name not in {"events", "z"}), VALUES, max_size=90),
     st.booleans(),
     st.sampled_from([None, 1, "\t"]),
 )
@@ -95,6 +95,19 @@ def test_a_value_that_holds_more_than_it_may_is_refused(
     assert len(ListBody(body % (value * most), "events", 10)) == 1
     with pytest.raises(BadInput, match=why):
         ListBody(body % (value * (most + 2)), "events", 10)
+
+
+def test_more_members_than_allowed_beside_the_list_are_refused() -> None:
+    members = [b'"%d":[],' % number for number in range(MOST_MEMBERS)]
+    assert len(ListBody(b'{%s"events":[1]}' % b"".join(members[1:]), "events", 10)) == 1
+    with pytest.raises(BadInput, match=f"more than {MOST_MEMBERS} members"):
+        ListBody(b'{%s"events":[1]}' % b"".join(members), "events", 10)
+
+
+@pytest.mark.parametrize("name", [b"", b"x", b"events"])
+def test_a_member_given_twice_is_refused(name: bytes) -> None:
+    with pytest.raises(BadInput, match="the same name twice"):
+        ListBody(b'{"%s":[1],"y":1,"%s":[1],"events":[1]}' % (name, name), "events", 10)
 
 
 def test_commas_in_texts_are_no_values() -> None:

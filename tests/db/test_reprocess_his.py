@@ -1,0 +1,97 @@
+"""What new meanings do to events of HIS payloads: stays that end, messages that events share."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from dhos_connector_api.db.engine import Database
+from dhos_connector_api.intake import reprocess
+from dhos_connector_api.messages import store as messages
+from dhos_connector_api.site import Site
+from tests.builders import later
+from tests.db.test_event_reprocess import SITE, applied, map_to
+from tests.his_builders import INTAKE, payload, stay, visit
+from tests.his_doors import codes, rows, send
+from tests.his_doors import published as envelopes
+
+
+def the_message(database: Database, uuid: UUID) -> Any:
+    with database.statements() as connection:
+        return messages.get(connection, uuid)
+
+
+def test_a_message_is_processed_when_the_last_of_its_events_is_withdrawn(database: Database) -> None:
+    receipt = send(database, payload(visits=[visit("Consultation")]))
+    processed_after = []
+    for code in ("HIS_ADMITTED", "Consultation"):
+        map_to(database, None, code=code)
+        assert applied(database, code=code) == 1
+        processed_after.append(the_message(database, receipt.message_uuid)["is_processed"])
+    assert processed_after == [False, True]
+    assert codes(database) == []
+
+
+def test_of_the_last_events_of_a_message_withdrawn_at_once_one_has_it_processed(database: Database) -> None:
+    types = ["Consultation", "Doctor Visited", "HIS_ADMITTED"]
+    receipts = [send(database, payload(visits=[visit(code) for code in types[:2]])) for _ in range(10)]
+    for code in types:
+        map_to(database, None, code=code)
+    with ThreadPoolExecutor(len(types)) as threads:
+        applying = [threads.submit(applied, database, code=code) for code in types]
+    assert [each.result() for each in applying] == [len(receipts)] * len(types)
+    assert rows(database, "SELECT DISTINCT is_processed FROM message") == [(True,)]
+
+
+def test_a_replay_locks_all_events_of_a_message_before_it_changes_one(database: Database) -> None:
+    receipt = send(database, payload(visits=[visit("Consultation")]))
+    with database.transaction() as connection:
+        assert len(reprocess.of_message(connection, receipt.message_uuid)) == 2
+        assert rows(database, "SELECT id FROM integration_event FOR UPDATE SKIP LOCKED") == []
+
+
+DISCHARGED = {"DischargeDate": "30-Dec-2025 10:00"}
+WITHOUT_MASSAGE, KNOWING_MASSAGE = (
+    replace(INTAKE, site=Site(his=replace(INTAKE.site.his, visit_types=types)))
+    for types in ({}, {"massage": "MASSAGE"})
+)
+
+
+def discharged_at(envelope: Any) -> list[str | None]:
+    """What the encounter and the event of an envelope say."""
+    return [each["data"].get("discharged_at") for each in envelope["actions"][1:]]
+
+
+def test_a_meaning_given_after_the_discharge_says_that_the_stay_has_ended(database: Database) -> None:
+    entry, seen = stay(HospitalID=" 1 "), [visit("Massage")]
+    send(database, payload(entry, visits=seen), WITHOUT_MASSAGE)
+    send(database, payload(stay(), visits=[visit("Massage")]), WITHOUT_MASSAGE)
+    send(database, payload(entry | DISCHARGED, visits=seen), WITHOUT_MASSAGE)
+    known = discharged_at(envelopes(database)[-1])
+    assert applied(database, site=KNOWING_MASSAGE.site, code="Massage") == 2
+    told, other = envelopes(database)[-2:]
+    assert codes(database)[-2:] == ["MASSAGE", "MASSAGE"]
+    assert discharged_at(told) == known == ["2025-12-30T10:00:00.000+03:00"] * 2
+    assert discharged_at(other) == [None, None]
+
+
+def test_what_is_published_again_after_the_discharge_says_that_the_stay_has_ended(database: Database) -> None:
+    entry = stay()
+    receipt = send(database, payload(entry, visits=[]))
+    send(database, payload(entry | DISCHARGED, visits=[]))
+    known = discharged_at(envelopes(database)[-1])
+    with database.transaction() as connection:
+        connection.execute(text("DELETE FROM outbox"))
+        (event,) = reprocess.of_message(connection, receipt.message_uuid)
+        reprocess.reprocess(connection, event, SITE, source=None, at=later())
+    assert [discharged_at(each) for each in envelopes(database)] == [known]
+
+
+def test_a_discharge_that_gets_a_new_meaning_says_what_it_said(database: Database) -> None:
+    send(database, payload(stay(**DISCHARGED), visits=[]))
+    known = discharged_at(envelopes(database)[-1])
+    map_to(database, "GONE_HOME", code="HIS_DISCHARGED")
+    assert applied(database, code="HIS_DISCHARGED") == 1
+    assert discharged_at(envelopes(database)[-1]) == known
