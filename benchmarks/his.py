@@ -1,35 +1,22 @@
 """HIS payloads and webhooks: new, grown and known ones, next to bare inserts in the same run."""
 
-import hashlib
-import hmac
-import json
 import secrets
 from collections.abc import Iterator
 
 from benchmarks import load, yardsticks
 from benchmarks.harness import Bench
 from benchmarks.table import Row, quantile
+from tests.his_builders import SITE_FILE, payload, raw_of, signed_headers, stay, visit, webhook
 
 PART = "his"
 _PATIENT_DATA, _WEBHOOK = "/api/integrations/his-patient-data/", "/api/v1/webhooks/his/events"
 _CONNECTIONS, _MOST_A_SECOND, _WARM_UP = 8, 3000, 300
-_SITE = """
-[[his.hospitals]]
-code = "BENCH"
-name = "Bench"
-time_zone = "Asia/Riyadh"
-ids = ["1"]
-
-[his.rate_limits.'*']
-events_per_hour = 100000000
-requests_per_minute = 100000000
-"""
 _VISITS = ("Consultation", "ChiefComplaint", "Clinical Condtion", "Doctor Visited", "Prescribed Drugs")
 
 
 def measure(bench: Bench) -> list[Row]:
     """Payloads a second and CPU each: new patients, one visit more, known bytes, webhooks; bare inserts."""
-    site, secret = str(bench.write("his.toml", _SITE)), secrets.token_hex(32)
+    site, secret = str(bench.write("his.toml", SITE_FILE)), secrets.token_hex(32)
     token = bench.command("token", "--scope", "write:his", "--seconds", "86400")
     rows, run, header = [_bare(bench)], secrets.token_hex(3), f"Authorization: Bearer {token}"
     most = int(bench.options.seconds * _MOST_A_SECOND)
@@ -46,52 +33,24 @@ def measure(bench: Bench) -> list[Row]:
 
 
 def _payload(number: int, run: str, visits: int) -> bytes:
-    entry = {
-        "Type": "IP",
-        "PatientID": f"{run}{number % 50_000}",
-        "AdmissionID": f"{run}{number}",
-        "HospitalID": "1",
-        "HospitalName": "Bench",
-        "AdmitDate": "05-Jun-2025 11:06",
-        "DischargeDate": "",
-        "SSN": "1000000001",
-        "PatientName": "Mr. Bench Mark Example",
-        "MobileNo": "0500000001",
-        "Gender": "Male",
-        "FullAge": "40 year(s)",
-        "PatientNationality": "SAUDI",
-        "DOB": "1985-06-05",
-        "ConsultantID": "1407",
-        "PrimaryDoctor": "Dr. Example Heron",
-        "InsuranceCompanyName": "EXAMPLE INSURANCE",
-        "BillType": "Credit",
-        "IsVIP": "0",
-    }
+    """The stay with that number, the same bytes whenever it has as many visits."""
+    entry = stay(
+        PatientID=f"{run}{number % 50_000}",
+        AdmissionID=f"{run}{number}",
+        AdmitDate="05-Jun-2025 11:06",
+        SSN="1000000001",
+        MobileNo="0500000001",
+    )
     seen = [
-        {"Type": type_, "BillDate": f"05-Jun-2025 12:{minute:02}"}
-        for minute, type_ in enumerate(_VISITS[:visits])
+        visit(type_, BillDate=f"05-Jun-2025 12:{minute:02}") for minute, type_ in enumerate(_VISITS[:visits])
     ]
-    value = {
-        "FetchPatientDataTimeStampList": [entry],
-        "FetchPatientDataTimeStampVisitDataList": seen,
-        "Code": 200,
-        "Status": "Success",
-    }
-    return json.dumps(value).encode()
+    return raw_of(payload(entry, visits=seen))
 
 
 def _webhooks(bench: Bench, secret: str, run: str, count: int) -> Iterator[bytes]:
     for number in range(count):
-        value = {
-            "event_id": f"{run}-{number}",
-            "event": "VISIT_STARTED",
-            "occurred_at": "2025-06-05T11:06:00+03:00",
-            "patient_code": f"{run}{number % 50_000}",
-            "visit_id": f"{run}{number}",
-            "data": {"clinic": "CARDIOLOGY", "doctor": "1407"},
-        }
-        body = json.dumps(value).encode()
-        signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+        body = raw_of(webhook(event_id=f"{run}-{number}"))
+        signature = signed_headers(body, secret)["X-HIS-Signature"]
         yield load.post(bench.host, _WEBHOOK, f"X-HIS-Signature: {signature}", body)
 
 

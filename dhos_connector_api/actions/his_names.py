@@ -46,7 +46,7 @@ def read_name(text: str | None) -> Name:
     family, comma, given = full.partition(",")
     if comma and family.strip() and given.strip():
         return Name(full, given.strip(), family.strip())
-    if len(words) < 2:  # noqa: PLR2004
+    if not words[1:]:
         return Name(full or None, full or None, None)
     start = len(words) - 1
     while start > 1 and words[start - 1].casefold() in _PARTICLES:

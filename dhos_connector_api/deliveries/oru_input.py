@@ -6,6 +6,7 @@ No text of an error quotes what was sent; places are named as the specification 
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
@@ -62,11 +63,9 @@ class Part:
         return None if value is None else self._finite(name, value, "a number")
 
     def _finite(self, name: str, value: Any, wanted: str) -> int | float:
-        try:
+        with suppress(OverflowError):  # an integer beyond any float
             if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
                 return value
-        except OverflowError:
-            pass  # an integer beyond any float
         raise self._must_be(wanted, name)
 
     def moment(self, name: str, zone: tzinfo) -> datetime | None:

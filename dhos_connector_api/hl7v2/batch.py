@@ -21,6 +21,8 @@ _MOST_PARTS = 3 * MOST_MESSAGES + 2
 _BOM = b"\xef\xbb\xbf"
 #: Where a segment begins that says how a batch is built; `read` finds line ends the same way.
 _PART = re.compile(rb"(?:\A|[\r\n\x1c])[ \t\f\x0b]*(FHS|BHS|MSH|BTS|FTS)")
+#: In place: every frame is asked, and the largest would be copied.
+_BEGINS = re.compile(rb"[ \t\r\n\f\x0b]*+(?:\xef\xbb\xbf)?+(?:FHS|BHS)")
 _LINE = re.compile(rb"[^\r\n\x1c]*")
 _NO_CONTROLS = dict.fromkeys((*range(32), 127))
 
@@ -50,7 +52,7 @@ class File:
 
 def is_batch(raw: bytes) -> bool:
     """Whether the bytes begin with a file or batch header."""
-    return raw.lstrip(b" \t\r\n\f\x0b").removeprefix(_BOM)[:3] in {b"FHS", b"BHS"}
+    return _BEGINS.match(raw) is not None
 
 
 def is_too_large(raw: bytes) -> bool:
