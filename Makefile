@@ -94,7 +94,7 @@ migration: install ## Write a migration from the models: make migration NAME='wh
 	CONNECTOR_PYTHON=$(VENV)/python ./run_local.sh flask db migrate -m "$(NAME)"
 
 openapi: install ## Check the specification and write it as one document
-	$(VENV)/python -m dhos_connector_api.api.specification build/openapi.yaml
+	$(VENV)/python -m dhos_connector_api.spec.document build/openapi.yaml
 	$(VENV)/openapi-spec-validator build/openapi.yaml
 
 readme: install ## Rewrite the tables and the diagram of the README

@@ -12,8 +12,8 @@ import flask
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from dhos_connector_api.api import call
-from dhos_connector_api.api.wsgi import OneHop
+from dhos_connector_api.http import call
+from dhos_connector_api.http.wsgi import OneHop
 
 PATH = "/echo"
 _THREADS = 8

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from tests import hl7_mutations, oru_hostile
+from tests.builders import hl7_mutations, oru_hostile
 
 
 @dataclass(frozen=True, slots=True)

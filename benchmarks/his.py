@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from benchmarks import load, yardsticks
 from benchmarks.harness import Bench
 from benchmarks.table import Row, quantile
-from tests.his_builders import SITE_FILE, payload, raw_of, signed_headers, stay, visit, webhook
+from tests.builders.his import SITE_FILE, payload, raw_of, signed_headers, stay, visit, webhook
 
 PART = "his"
 _PATIENT_DATA, _WEBHOOK = "/api/integrations/his-patient-data/", "/api/v1/webhooks/his/events"

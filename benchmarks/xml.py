@@ -11,7 +11,7 @@ from benchmarks.harness import Bench
 from benchmarks.table import Row
 from dhos_connector_api.deliveries import cda
 from dhos_connector_api.errors import BadInput
-from dhos_connector_api.site import IdentifierTable
+from dhos_connector_api.site.model import IdentifierTable
 
 PART = "xml"
 _SIZES = (100_000, 1_000_000, 5_000_000)

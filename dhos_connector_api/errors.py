@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+#: What does not fit, by field; nothing that was sent.
+Details = dict[str, list[str]]
+
 
 class ConnectorError(Exception):
     """A named failure. Its text is safe to log and to send out: it never quotes input."""

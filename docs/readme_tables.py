@@ -8,12 +8,9 @@ from typing import Any
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
-from dhos_connector_api import (
-    app,  # noqa: F401 - importing it declares the tables
-    config,
-)
-from dhos_connector_api.api import specification
+from dhos_connector_api.config import settings as config
 from dhos_connector_api.db.metadata import db
+from dhos_connector_api.spec import document as specification
 
 README = Path(__file__).parents[1] / "README.md"
 #: PostgreSQL's long names, as mermaid takes them: one word.

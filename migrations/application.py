@@ -5,8 +5,8 @@ Without DATABASE_HOST, and where no Connector runs, the embedded database runs a
 
 import atexit
 
-from dhos_connector_api import config
-from dhos_connector_api.app import create_flask
+from dhos_connector_api.app.storage import create_flask
+from dhos_connector_api.config import settings as config
 from dhos_connector_api.db import embedded
 
 settings = config.from_environment()

@@ -16,7 +16,7 @@ from dhos_connector_api.db import migrate
 from dhos_connector_api.db.embedded import EmbeddedPostgres
 from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
 
-pytest_plugins = ["tests.broker_fixtures", "tests.own_postgres"]
+pytest_plugins = ["tests.rigs.broker_fixtures", "tests.rigs.own_postgres"]
 
 # How fast examples are made says how busy the machine is, and nothing of the code.
 hypothesis_settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

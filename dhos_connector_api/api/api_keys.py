@@ -7,11 +7,12 @@ from typing import Any
 import flask
 
 from dhos_connector_api import clock
-from dhos_connector_api.api import call, event_schemas
-from dhos_connector_api.api.pages import json_answer, uuid_of
+from dhos_connector_api.access import store as keys
+from dhos_connector_api.api import event_schemas
 from dhos_connector_api.api.services import services
 from dhos_connector_api.auth import api_keys
-from dhos_connector_api.events import keys
+from dhos_connector_api.http import call
+from dhos_connector_api.http.paging import json_answer, uuid_of
 
 _UNKNOWN = "there is no API key with that id"
 _OVERLAP_SECONDS = 7 * 86400

@@ -2,10 +2,10 @@
 
 import flask
 
-from dhos_connector_api.api import call
 from dhos_connector_api.api.services import services
 from dhos_connector_api.errors import BadInput, StorageUnavailable
 from dhos_connector_api.hl7v2.batch import MOST_MESSAGES
+from dhos_connector_api.http import call
 from dhos_connector_api.intake.receive_batch import answer_batch, receive_batch, take_apart
 from dhos_connector_api.intake.receive_hl7 import Door
 

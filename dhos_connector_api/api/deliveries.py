@@ -6,12 +6,13 @@ from uuid import UUID
 import flask
 
 from dhos_connector_api import clock
-from dhos_connector_api.api import call, schemas
-from dhos_connector_api.api.pages import cursor, json_answer, json_page, uuid_of
+from dhos_connector_api.api import schemas
 from dhos_connector_api.api.services import services
 from dhos_connector_api.deliveries import operate, search
 from dhos_connector_api.deliveries.search import Wanted
 from dhos_connector_api.errors import BadInput, NotFound
+from dhos_connector_api.http import call
+from dhos_connector_api.http.paging import cursor, json_answer, json_page, uuid_of
 
 _UNKNOWN = "there is no delivery with that uuid"
 

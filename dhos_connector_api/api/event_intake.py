@@ -11,18 +11,19 @@ import flask
 from sqlalchemy import Connection
 
 from dhos_connector_api import clock
-from dhos_connector_api.api import call, event_schemas
-from dhos_connector_api.api.answers import JSON
-from dhos_connector_api.api.json_body import JsonBody, parse
-from dhos_connector_api.api.json_stream import ListBody
+from dhos_connector_api.api import event_schemas
 from dhos_connector_api.api.services import services
 from dhos_connector_api.errors import BadInput, StorageUnavailable
 from dhos_connector_api.events import idempotency, mappings
 from dhos_connector_api.events.idempotency import Answer
 from dhos_connector_api.events.mappings import Mappings
+from dhos_connector_api.http import call
+from dhos_connector_api.http.answers import JSON
 from dhos_connector_api.intake import receive_event, receive_events
 from dhos_connector_api.intake.receive_event import INVALID, Circumstances
 from dhos_connector_api.intake.receive_events import Tally
+from dhos_connector_api.spec.bodies import JsonBody, parse
+from dhos_connector_api.spec.long_list import ListBody
 
 MOST_EVENTS = 10_000
 _MOST_KEY_CHARACTERS = 255

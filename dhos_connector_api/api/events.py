@@ -6,12 +6,13 @@ from uuid import UUID
 import flask
 
 from dhos_connector_api import clock
-from dhos_connector_api.api import call, event_intake, event_schemas
-from dhos_connector_api.api.pages import json_answer, uuid_of
+from dhos_connector_api.api import event_intake, event_schemas
 from dhos_connector_api.api.services import services
 from dhos_connector_api.errors import NotFound
 from dhos_connector_api.events import store
 from dhos_connector_api.events.search import find
+from dhos_connector_api.http import call
+from dhos_connector_api.http.paging import json_answer, uuid_of
 from dhos_connector_api.intake import reprocess
 
 _UNKNOWN = "there is no event with that id"

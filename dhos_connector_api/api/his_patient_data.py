@@ -4,16 +4,15 @@ from typing import Any
 
 import flask
 
-from dhos_connector_api.actions.his_events import SOURCE
-from dhos_connector_api.actions.his_payload import Details
-from dhos_connector_api.api import call
-from dhos_connector_api.api.kept_body import judged
-from dhos_connector_api.api.pages import json_answer
+from dhos_connector_api.actions.his.events import SOURCE
 from dhos_connector_api.api.services import services
-from dhos_connector_api.errors import BadInput, NotRead, SourceNotAllowed
+from dhos_connector_api.errors import BadInput, Details, NotRead, SourceNotAllowed
+from dhos_connector_api.http import call
+from dhos_connector_api.http.paging import json_answer
 from dhos_connector_api.intake import receive_his
 from dhos_connector_api.intake.judge_his import BAD_FORMAT, Refusal, judge
 from dhos_connector_api.intake.receive_his import Receipt, Result
+from dhos_connector_api.spec.kept_body import judged
 
 
 def post_his_patient_data() -> flask.Response:

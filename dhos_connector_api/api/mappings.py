@@ -5,10 +5,11 @@ from typing import Any
 import flask
 
 from dhos_connector_api import clock
-from dhos_connector_api.api import call, event_schemas
-from dhos_connector_api.api.pages import json_answer, uuid_of
+from dhos_connector_api.api import event_schemas
 from dhos_connector_api.api.services import services
 from dhos_connector_api.events import mappings
+from dhos_connector_api.http import call
+from dhos_connector_api.http.paging import json_answer, uuid_of
 from dhos_connector_api.intake import reprocess
 
 _UNKNOWN = "there is no mapping with that id"

@@ -8,10 +8,11 @@ from uuid import UUID
 import flask
 
 from dhos_connector_api import clock
-from dhos_connector_api.api import batches, call, schemas
-from dhos_connector_api.api.pages import cursor, json_answer, json_page, uuid_of
+from dhos_connector_api.api import batches, schemas
 from dhos_connector_api.api.services import services
 from dhos_connector_api.errors import BadInput, NotFound, UnreadableMessage
+from dhos_connector_api.http import call
+from dhos_connector_api.http.paging import cursor, json_answer, json_page, uuid_of
 from dhos_connector_api.intake import receive_hl7
 from dhos_connector_api.messages import search, store
 

@@ -2,9 +2,9 @@
 
 import flask
 
-from dhos_connector_api.api import call
 from dhos_connector_api.api.services import services
 from dhos_connector_api.deliveries import oru, send
+from dhos_connector_api.http import call
 
 
 def post_oru_message() -> flask.Response:

@@ -1,16 +1,16 @@
-"""What the handlers work with; `app.py` puts it together and leaves it in the Flask application."""
+"""What the handlers work with; `app/web.py` puts it together and leaves it in the Flask application."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import flask
 
-from dhos_connector_api.api.rate_limits import RateLimiting
 from dhos_connector_api.auth.jwt import Issuer
 from dhos_connector_api.auth.signatures import Secret
-from dhos_connector_api.config import Settings
+from dhos_connector_api.config.settings import Settings
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.send import Outbound
+from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.intake.receive_hl7 import Intake
 
 EXTENSION = "connector"

@@ -3,14 +3,14 @@
 import flask
 
 from dhos_connector_api import clock
-from dhos_connector_api.api import call
-from dhos_connector_api.api.kept_body import judged
-from dhos_connector_api.api.pages import json_answer
 from dhos_connector_api.api.services import services
 from dhos_connector_api.auth.signatures import Signed, verify
 from dhos_connector_api.errors import BadInput, NotRead, SignatureRejected
+from dhos_connector_api.http import call
+from dhos_connector_api.http.paging import json_answer
 from dhos_connector_api.intake import receive_webhook
 from dhos_connector_api.intake.receive_webhook import Receipt, ReceivedWebhook
+from dhos_connector_api.spec.kept_body import judged
 
 
 def post_his_webhook() -> flask.Response:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, datetime, tzinfo
 
-from dhos_connector_api.actions.facts import indexable, storable
+from dhos_connector_api.actions.hl7.facts import indexable, storable
 from dhos_connector_api.deliveries.plain_xml import Path, read_plain
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.datetimes import Precision, parse
 from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER, told_apart
-from dhos_connector_api.site import IdentifierTable
+from dhos_connector_api.site.model import IdentifierTable
 
 #: The NHS number's own OID, and that of a number a hospital gives out (NHS Interoperability Toolkit).
 NHS_NUMBER_ROOT = "2.16.840.1.113883.2.1.4.1"

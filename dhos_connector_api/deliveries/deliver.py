@@ -15,7 +15,7 @@ from dhos_connector_api.deliveries.store import Claim
 from dhos_connector_api.errors import StorageUnavailable
 from dhos_connector_api.log import correlation_id, where
 from dhos_connector_api.metrics import DELIVERY_ATTEMPTS, DELIVERY_SECONDS
-from dhos_connector_api.site import DeliveryPolicy
+from dhos_connector_api.site.model import DeliveryPolicy
 
 _log = logging.getLogger(__name__)
 

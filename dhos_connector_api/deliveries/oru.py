@@ -14,7 +14,7 @@ from dhos_connector_api.deliveries.oru_input import Part
 from dhos_connector_api.deliveries.oru_observations import Times, observation_lines
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.build import header, numbered, utf8_component, utf8_field
-from dhos_connector_api.site import Hl7Config, Site
+from dhos_connector_api.site.model import Hl7Config, Site
 
 ACTION = "process_observation_set"
 _PLACE = "body.actions[].data"

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 from dhos_connector_api.deliveries.oru_input import Part, as_is, rounded, whole
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.build import formatted, numbered, utf8_component
-from dhos_connector_api.site import OxygenMask
+from dhos_connector_api.site.model import OxygenMask
 
 _SCORE_SYSTEMS = ("NEWS2", "MEOWS")
 _AIR = "21"  # percent of oxygen when nothing else is said

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dhos_connector_api.site import DeliveryPolicy
+from dhos_connector_api.site.model import DeliveryPolicy
 
 #: From so many failures in a row on a destination counts as failing: one delivery at a time probes it.
 FAILING_AFTER = 3

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from dhos_connector_api.deliveries.outcome import Outgoing
 from dhos_connector_api.deliveries.schedule import Health
-from dhos_connector_api.site import DeliveryPolicy
+from dhos_connector_api.site.model import DeliveryPolicy
 
 #: What is said of an attempt whose process did not live to say how it ended.
 LOST = "the process that sent it ended before it knew the answer"

@@ -22,7 +22,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
-from dhos_connector_api.actions import integration_event as envelope
+from dhos_connector_api.actions import process_event as envelope
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Action, body
 from dhos_connector_api.events import statements
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from dhos_connector_api.actions.his_payload import folded
+from dhos_connector_api.actions.his.payload import folded
 
 #: (HospitalID folded, AdmissionID): what tells encounters of one source apart.
 Encounter = tuple[str, str]

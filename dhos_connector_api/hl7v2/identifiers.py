@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from dhos_connector_api.hl7v2.datetimes import Precision, parse
 from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
-from dhos_connector_api.site import IdentifierTable
+from dhos_connector_api.hl7v2.terms import IdentifierTable
 
 MRN = "MRN"
 NHS_NUMBER = "NHS number"

@@ -16,7 +16,7 @@ from dhos_connector_api.hl7v2.groups import MERGES, SEVERAL_PATIENTS, patient_gr
 from dhos_connector_api.hl7v2.identifiers import patient_identifiers
 from dhos_connector_api.hl7v2.read import DELETE, Defect, Message
 from dhos_connector_api.hl7v2.segment import MOST_REPETITIONS
-from dhos_connector_api.site import Site
+from dhos_connector_api.hl7v2.terms import Terms
 
 MOST_SEGMENTS = 300  # of PID, MRG and PV1 together: some hundred patients
 LONGEST_SEGMENT = 65_536  # characters of each; a real PID has some 500
@@ -91,49 +91,49 @@ OWN_FAILURE = Verdict(
 )
 
 
-def judge(message: Message, site: Site) -> Verdict:
-    """The answer by the message and the site's configuration alone. Never raises."""
+def judge(message: Message, terms: Terms) -> Verdict:
+    """Return the answer by the message and the site's terms alone. Never raises."""
     for rule in RULES:
-        objection = rule(message, site)
+        objection = rule(message, terms)
         if objection:
             return objection
     return ACCEPTED
 
 
-def _one_message(message: Message, _site: Site) -> Verdict | None:
+def _one_message(message: Message, _terms: Terms) -> Verdict | None:
     if Defect.BATCH in message.defects:
         return _BATCH
     return _SEVERAL if Defect.SEVERAL_MESSAGES in message.defects else None
 
 
-def _delimiters(message: Message, _site: Site) -> Verdict | None:
+def _delimiters(message: Message, _terms: Terms) -> Verdict | None:
     return _DELIMITERS if Defect.DELIMITERS in message.defects else None
 
 
-def _kind(message: Message, site: Site) -> Verdict | None:
-    triggers = site.inbound.accepted.get(message.message_code)
+def _kind(message: Message, terms: Terms) -> Verdict | None:
+    triggers = terms.accepted.get(message.message_code)
     if triggers is None:
         return _TYPE
     return None if message.trigger in triggers else _TRIGGER
 
 
-def _processing(message: Message, site: Site) -> Verdict | None:
-    accepted = site.inbound.processing_ids
+def _processing(message: Message, terms: Terms) -> Verdict | None:
+    accepted = terms.processing_ids
     return _PROCESSING if accepted and message.msh.value(11).strip() not in accepted else None
 
 
-def _version(message: Message, site: Site) -> Verdict | None:
-    accepted = site.inbound.versions
+def _version(message: Message, terms: Terms) -> Verdict | None:
+    accepted = terms.versions
     return _VERSION if accepted and message.version not in accepted else None
 
 
-def _characters(message: Message, _site: Site) -> Verdict | None:
+def _characters(message: Message, _terms: Terms) -> Verdict | None:
     if Defect.INVALID_CHARACTERS in message.defects:
         return _CHARACTERS
     return _NUL if Defect.NUL in message.defects else None
 
 
-def _key(message: Message, _site: Site) -> Verdict | None:
+def _key(message: Message, _terms: Terms) -> Verdict | None:
     """MSH-10 and the sender: together the key by which a repeat is known."""
     if not message.control_id.strip():
         return _NO_CONTROL_ID
@@ -141,7 +141,7 @@ def _key(message: Message, _site: Site) -> Verdict | None:
     return _LONG_HEADER if too_long else None
 
 
-def _size(message: Message, _site: Site) -> Verdict | None:
+def _size(message: Message, _terms: Terms) -> Verdict | None:
     """What a message brings is bounded: an envelope for every group, with the group's values in it."""
     if Defect.TOO_MANY_LINES in message.defects:
         return _TOO_MANY_LINES
@@ -157,7 +157,7 @@ def _size(message: Message, _site: Site) -> Verdict | None:
     return _TOO_MUCH if length > _LONGEST_GROUPS else None
 
 
-def _structure(message: Message, _site: Site) -> Verdict | None:
+def _structure(message: Message, _terms: Terms) -> Verdict | None:
     """PID and MRG where chapter 3 puts them; other message types have structures of their own."""
     if message.message_code != "ADT":
         return None
@@ -172,23 +172,23 @@ def _structure(message: Message, _site: Site) -> Verdict | None:
     return None
 
 
-def _identified(message: Message, site: Site) -> Verdict | None:
+def _identified(message: Message, terms: Terms) -> Verdict | None:
     """An MRN or an NHS number for every patient the message names."""
     for pid in message.all("PID"):
-        found = patient_identifiers(pid, site.inbound.identifiers, message.sent_on)
+        found = patient_identifiers(pid, terms.identifiers, message.sent_on)
         if not (found.mrn or found.nhs_number):
             return _NO_IDENTIFIER
     return None
 
 
-def _ward(message: Message, _site: Site) -> Verdict | None:
+def _ward(message: Message, _terms: Terms) -> Verdict | None:
     if message.event_code != "ADT_A02":
         return None
     pv1 = message.first("PV1")
     return None if pv1 and pv1.value(3).strip() not in {"", DELETE} else _NO_WARD
 
 
-def _birth(message: Message, _site: Site) -> Verdict | None:
+def _birth(message: Message, _terms: Terms) -> Verdict | None:
     for pid in message.all("PID"):
         birth = pid.value(7).strip()
         if birth not in {"", DELETE} and not parse(birth, UTC):
@@ -196,13 +196,13 @@ def _birth(message: Message, _site: Site) -> Verdict | None:
     return None
 
 
-def _class(message: Message, site: Site) -> Verdict | None:
-    ignored = site.inbound.ignored_encounter_classes
+def _class(message: Message, terms: Terms) -> Verdict | None:
+    ignored = terms.ignored_encounter_classes
     classes = {pv1.value(2).strip().upper() for pv1 in message.all("PV1")}
     return None if classes.isdisjoint([one.upper() for one in ignored]) else _IGNORED
 
 
-Rule = Callable[[Message, Site], Verdict | None]
+Rule = Callable[[Message, Terms], Verdict | None]
 
 #: The ACK table. The order is the precedence.
 RULES: tuple[Rule, ...] = (

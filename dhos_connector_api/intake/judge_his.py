@@ -11,16 +11,18 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from dhos_connector_api import clock
-from dhos_connector_api.actions import his_actions
 from dhos_connector_api.actions.envelope import Action
-from dhos_connector_api.actions.his_events import SOURCE, Event, events_of
-from dhos_connector_api.actions.his_payload import STAYS, Details, Faults, Patient, folded, read_payload
-from dhos_connector_api.actions.his_visits import VisitTypes
+from dhos_connector_api.actions.his import actions as his_actions
+from dhos_connector_api.actions.his.events import SOURCE, Event, events_of
+from dhos_connector_api.actions.his.payload import STAYS, Faults, Patient, folded, read_payload
+from dhos_connector_api.actions.his.visits import VisitTypes
+from dhos_connector_api.errors import Details
 from dhos_connector_api.hl7v2.identifiers import MRN, VISIT_ID
 from dhos_connector_api.hl7v2.rules import OWN_FAILURE
 from dhos_connector_api.intake.receive_hl7 import Intake
 from dhos_connector_api.messages.store import Effects, NewMessage
-from dhos_connector_api.site import Hospital
+from dhos_connector_api.site.model import Hospital
+from dhos_connector_api.spec.kept_body import Shape
 
 MESSAGE_TYPE = "HIS patient data"
 BAD_FORMAT = "Invalid HIS data format"
@@ -28,20 +30,6 @@ _UNKNOWN_HOSPITAL = "is no hospital of the site's configuration"
 #: Of a hospital's code that is not known so much is told back.
 _TOLD_BACK = 64
 _ERROR_LENGTH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What the specification says of a body: its value, or why it does not fit.
-
-    `value` is None, and `is_json` False, for what is no JSON at all. `failed`: a fault of ours kept us
-    from finding out; the body is kept all the same, to be replayed.
-    """
-
-    value: Any = None
-    details: Details | None = None
-    is_json: bool = True
-    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from dhos_connector_api import clock
-from dhos_connector_api.actions import his_actions
-from dhos_connector_api.actions.his_events import SOURCE, discharge_of
-from dhos_connector_api.actions.his_names import read_name
-from dhos_connector_api.actions.his_payload import Stay
+from dhos_connector_api.actions.his import actions as his_actions
+from dhos_connector_api.actions.his.events import SOURCE, discharge_of
+from dhos_connector_api.actions.his.names import read_name
+from dhos_connector_api.actions.his.payload import Stay
 from dhos_connector_api.events import mappings, visits
 from dhos_connector_api.events import store as events
 from dhos_connector_api.events.mappings import Mappings

@@ -16,9 +16,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from dhos_connector_api import clock
-from dhos_connector_api.actions.extract import extract
-from dhos_connector_api.actions.facts import Facts, facts, header_facts
-from dhos_connector_api.actions.merges import merges
+from dhos_connector_api.actions.hl7.extract import extract
+from dhos_connector_api.actions.hl7.facts import Facts, facts, header_facts
+from dhos_connector_api.actions.hl7.merges import merges
 from dhos_connector_api.errors import StorageBusy, UnreadableMessage
 from dhos_connector_api.hl7v2 import rules
 from dhos_connector_api.hl7v2.acknowledge import acknowledge, refuse_unreadable
@@ -29,7 +29,7 @@ from dhos_connector_api.messages import store
 from dhos_connector_api.messages.store import Effects, KeyHolder, NewMessage
 from dhos_connector_api.metrics import RECEIVED, REPEATED
 from dhos_connector_api.outbox.models import SENDER_LENGTH
-from dhos_connector_api.site import Site
+from dhos_connector_api.site.model import Site
 
 _log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def _judged(message: Message, row: NewMessage, intake: Intake, door: Door) -> Re
         understood = transformed(message, intake)
         header = known if understood is message else None
         known = facts(understood, intake.site, intake.zone, header)
-        verdict = door.objects(message) or rules.judge(understood, intake.site)
+        verdict = door.objects(message) or rules.judge(understood, intake.site.inbound)
         effects = Effects(identifiers=known.identifiers)
         if verdict.code is Code.AA:
             effects = effects_of(message, understood, known, row, intake)

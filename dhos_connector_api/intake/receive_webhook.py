@@ -16,16 +16,16 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from dhos_connector_api import clock
-from dhos_connector_api.actions.his_payload import Details
-from dhos_connector_api.actions.webhook_events import Webhook, known_code, read_webhook
-from dhos_connector_api.errors import StorageUnavailable
+from dhos_connector_api.actions.his.webhooks import Webhook, known_code, read_webhook
+from dhos_connector_api.errors import Details, StorageUnavailable
 from dhos_connector_api.events import mappings
 from dhos_connector_api.events import store as events
 from dhos_connector_api.events.store import Kept, NewEvent
-from dhos_connector_api.intake.judge_his import Shape, failed, reason
+from dhos_connector_api.intake.judge_his import failed, reason
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.store import Effects, NewMessage
 from dhos_connector_api.metrics import WEBHOOKS
+from dhos_connector_api.spec.kept_body import Shape
 
 _log = logging.getLogger(__name__)
 

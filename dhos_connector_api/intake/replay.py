@@ -15,7 +15,7 @@ from dhos_connector_api.intake.receive_hl7 import Intake, Received, receive
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.store import Effects
 from dhos_connector_api.outbox import store as outbox
-from dhos_connector_api.site import Site
+from dhos_connector_api.site.model import Site
 
 
 @dataclass(frozen=True, slots=True)

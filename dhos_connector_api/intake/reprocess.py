@@ -15,18 +15,18 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
-from dhos_connector_api.actions import his_actions
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Envelope
-from dhos_connector_api.actions.his_events import SOURCE, discharge_of
-from dhos_connector_api.actions.his_payload import folded
-from dhos_connector_api.actions.his_visits import VisitTypes
+from dhos_connector_api.actions.his import actions as his_actions
+from dhos_connector_api.actions.his.events import SOURCE, discharge_of
+from dhos_connector_api.actions.his.payload import folded
+from dhos_connector_api.actions.his.visits import VisitTypes
 from dhos_connector_api.errors import NotFound
 from dhos_connector_api.events import mappings, store, visits
 from dhos_connector_api.events.search import MOST_COUNTED
 from dhos_connector_api.events.store import NewEvent
 from dhos_connector_api.messages import store as messages
 from dhos_connector_api.outbox import store as outbox
-from dhos_connector_api.site import Site
+from dhos_connector_api.site.model import Site
 
 _STORED = """
 FROM integration_event e

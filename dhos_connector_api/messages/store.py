@@ -15,7 +15,7 @@ from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import Envelope
-from dhos_connector_api.actions.merges import Merge
+from dhos_connector_api.actions.hl7.merges import Merge
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import statements
 from dhos_connector_api.messages.views import MESSAGE_COLUMNS, MESSAGE_JOINS

@@ -14,9 +14,9 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
+from dhos_connector_api.config.values import misfits
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.hl7v2.modes import Mode
-from dhos_connector_api.setting_values import misfits
 
 Network = IPv4Network | IPv6Network
 

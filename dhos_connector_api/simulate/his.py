@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from dhos_connector_api.actions.his_dates import written
-from dhos_connector_api.actions.his_payload import STAYS, VISITS
+from dhos_connector_api.actions.his.dates import written
+from dhos_connector_api.actions.his.payload import STAYS, VISITS
 from dhos_connector_api.simulate.his_people import Person, doctor, draw
 
 #: The visits of a stay in the order they usually come; the last one nobody knows.

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 import requests
 
-from dhos_connector_api.actions.his_visits import VisitTypes
+from dhos_connector_api.actions.his.visits import VisitTypes
 from dhos_connector_api.auth.signatures import Secret, plain_signature, standard_signature
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.simulate.his import Transmission

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
+from dhos_connector_api.access import store as keys
+from dhos_connector_api.access.store import NOTED_EVERY, KnownKey
 from dhos_connector_api.auth.api_keys import KEY_BYTES, MadeKey, make
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import Conflict, NotFound
-from dhos_connector_api.events import keys
-from dhos_connector_api.events.keys import NOTED_EVERY, KnownKey
-from tests.builders import later
+from tests.builders.rows import later
 
 AN_HOUR = timedelta(hours=1)
 

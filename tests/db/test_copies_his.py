@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.intake import receive_webhook
-from tests.his_builders import payload, raw_of, shape_of, stay, visit, webhook
-from tests.his_doors import send
+from tests.builders.his import payload, raw_of, shape_of, stay, visit, webhook
+from tests.rigs.his_doors import send
 
 PATIENTS, WEBHOOKS = 2000, 2000
 _TYPES = ("Consultation", "Clinical Condtion", "Prescribed Drugs")

@@ -10,8 +10,8 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.outcome import Accepted, Kind, Outgoing
 from dhos_connector_api.deliveries.store import LOST
 from dhos_connector_api.messages import store as messages
-from dhos_connector_api.site import DeliveryPolicy
-from tests.delivery_builders import Clock, Script, deliverer, failed, outcomes, queue, shown, states, work
+from dhos_connector_api.site.model import DeliveryPolicy
+from tests.builders.delivery import Clock, Script, deliverer, failed, outcomes, queue, shown, states, work
 
 
 @pytest.fixture

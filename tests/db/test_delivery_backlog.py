@@ -11,8 +11,8 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import store
 from dhos_connector_api.deliveries.destinations import locked_health
 from dhos_connector_api.deliveries.store import NewDelivery
-from dhos_connector_api.site import DeliveryPolicy
-from tests.delivery_builders import Clock, queue
+from dhos_connector_api.site.model import DeliveryPolicy
+from tests.builders.delivery import Clock, queue
 
 _WAITING = 3000
 #: Rows of `delivery` that one order may read: far more than it needs, far fewer than wait.

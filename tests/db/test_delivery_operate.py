@@ -10,7 +10,7 @@ from dhos_connector_api.deliveries import operate, search
 from dhos_connector_api.deliveries.outcome import Kind
 from dhos_connector_api.deliveries.search import Wanted
 from dhos_connector_api.errors import Conflict, NotFound
-from tests.delivery_builders import Clock, Script, deliverer, failed, queue, shown, states, work
+from tests.builders.delivery import Clock, Script, deliverer, failed, queue, shown, states, work
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import operate
 from dhos_connector_api.deliveries.outcome import Accepted, Kind, Outgoing
 from dhos_connector_api.errors import Conflict
-from dhos_connector_api.site import DeliveryPolicy
-from tests.delivery_builders import Clock, Script, deliverer, failed, outcomes, queue, shown, states, work
-from tests.waiting import eventually
+from dhos_connector_api.site.model import DeliveryPolicy
+from tests.builders.delivery import Clock, Script, deliverer, failed, outcomes, queue, shown, states, work
+from tests.rigs.waiting import eventually
 
 #: Everything is due at once, a lease never ends, and nothing dies.
 PATIENT = DeliveryPolicy(schedule=(0.0,) * 1000, jitter=0, at_once=5, grace=10**8)

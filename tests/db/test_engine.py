@@ -5,7 +5,7 @@ from sqlalchemy import create_engine, text
 
 from dhos_connector_api.db.engine import Database, engine_options
 from dhos_connector_api.errors import StorageBusy, StorageUnavailable
-from tests.outages import Away
+from tests.rigs.outages import Away
 
 
 def _impatient(database: Database) -> Database:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from dhos_connector_api import clock
-from dhos_connector_api.actions.integration_event import envelope_id
+from dhos_connector_api.actions.process_event import envelope_id
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import NotFound
 from dhos_connector_api.events import mappings, store
@@ -17,9 +17,9 @@ from dhos_connector_api.events.store import NewEvent
 from dhos_connector_api.intake import replay, reprocess
 from dhos_connector_api.intake.reprocess import Preview
 from dhos_connector_api.messages import store as messages
-from dhos_connector_api.site import His, Site
-from tests.builders import WINDOW, effects, later, new_message
-from tests.event_builders import kept_event, new_event, published, waiting
+from dhos_connector_api.site.model import His, Site
+from tests.builders.event import kept_event, new_event, published, waiting
+from tests.builders.rows import WINDOW, effects, later, new_message
 
 SITE = Site()
 OPD = {"event_code": "OPD", "default_code": "OPD", "canonical_code": "OPD"}

@@ -8,8 +8,8 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.events.search import MOST_COUNTED, find
 from dhos_connector_api.events.store import insert
 from dhos_connector_api.messages import store as messages
-from tests.builders import later
-from tests.event_builders import kept_event, new_event, published
+from tests.builders.event import kept_event, new_event, published
+from tests.builders.rows import later
 
 
 def ids(database: Database, filters: dict[str, Any] | None = None, **options: Any) -> list[Any]:

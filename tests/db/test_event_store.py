@@ -7,15 +7,15 @@ from typing import Any
 
 from sqlalchemy import text
 
-from dhos_connector_api.actions.integration_event import event_uuid
+from dhos_connector_api.actions.process_event import event_uuid
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.events import store
 from dhos_connector_api.events.store import NewEvent
 from dhos_connector_api.messages import search
 from dhos_connector_api.messages import store as messages
 from dhos_connector_api.outbox import store as outbox
-from tests.builders import WINDOW, effects, new_message
-from tests.event_builders import kept_event, new_event, published, waiting
+from tests.builders.event import kept_event, new_event, published, waiting
+from tests.builders.rows import WINDOW, effects, new_message
 
 EVENTS, COPIES = 10_000, 5
 

@@ -14,8 +14,8 @@ from dhos_connector_api.events import idempotency
 from dhos_connector_api.outbox import store
 from dhos_connector_api.workers import housekeeping
 from dhos_connector_api.workers.housekeeping import Housekeeping, months
+from tests.builders.outbox import put
 from tests.conftest import temporary_database
-from tests.outbox_builders import put
 
 DECEMBER = datetime(2031, 12, 9, 12, tzinfo=UTC)
 

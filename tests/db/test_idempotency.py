@@ -10,7 +10,7 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import Conflict, KeyReused
 from dhos_connector_api.events import idempotency
 from dhos_connector_api.events.idempotency import KEPT, RUNNING, Answer, Request
-from tests.builders import later
+from tests.builders.rows import later
 
 REQUEST, OTHER = Request(b"key", b"body"), Request(b"key", b"other body")
 ANSWER = Answer(201, b"{}")

@@ -16,9 +16,9 @@ from dhos_connector_api.intake.keep_together import Patience, keep_together, ord
 from dhos_connector_api.intake.receive_batch import answer_batch, receive_batch, take_apart
 from dhos_connector_api.intake.receive_hl7 import Door, Intake, Receipt, Received, receive
 from dhos_connector_api.messages import store
+from tests.builders.hl7 import adt, many_merges
 from tests.db.test_receive_hl7 import INTAKE, NARROW, REJECTING, count, published, stored
-from tests.hl7_builders import adt, many_merges
-from tests.outages import Away
+from tests.rigs.outages import Away
 
 DOOR = Door(answers_unreadable=True)
 

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from dhos_connector_api.actions.merges import Merge
+from dhos_connector_api.actions.hl7.merges import Merge
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import search, store
 from dhos_connector_api.messages.search import Page
-from tests.builders import WINDOW, effects, new_message
+from tests.builders.rows import WINDOW, effects, new_message
 
 
 def _keep(

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import store
-from tests.builders import WINDOW, effects, later, new_message
+from tests.builders.rows import WINDOW, effects, later, new_message
 
 
 def _count(database: Database, table: str) -> int:

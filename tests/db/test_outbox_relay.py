@@ -12,7 +12,7 @@ from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.outbox import store
 from dhos_connector_api.outbox.relay import ERRORS, Relay
 from dhos_connector_api.workers.lease import session_engine
-from tests.outbox_builders import put
+from tests.builders.outbox import put
 
 
 class Broker:

@@ -10,7 +10,7 @@ from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTIN
 from dhos_connector_api.clock import now
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.outbox import store
-from tests.outbox_builders import put
+from tests.builders.outbox import put
 
 
 def test_rows_come_in_the_order_of_their_insertion_with_all_that_is_published(database: Database) -> None:

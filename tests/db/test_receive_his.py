@@ -8,12 +8,13 @@ from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.events import visits
-from dhos_connector_api.intake.judge_his import Refusal, Shape, judge
+from dhos_connector_api.intake.judge_his import Refusal, judge
 from dhos_connector_api.intake.receive_his import keep
 from dhos_connector_api.messages import search, store
-from dhos_connector_api.site import Site
-from tests.his_builders import INTAKE, payload, raw_of, stay, visit
-from tests.his_doors import codes, published, result, rows, send
+from dhos_connector_api.site.model import Site
+from dhos_connector_api.spec.kept_body import Shape
+from tests.builders.his import INTAKE, payload, raw_of, stay, visit
+from tests.rigs.his_doors import codes, published, result, rows, send
 
 
 def test_a_payload_is_kept_and_its_events_wait_in_order(database: Database) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from dhos_connector_api.api.kept_body import check_of, shape_of
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.intake.judge_his import judge
 from dhos_connector_api.intake.receive_his import Receipt, keep
 from dhos_connector_api.messages import store
-from tests.builders import later
-from tests.his_builders import INTAKE, payload, raw_of, stay, visit
-from tests.his_doors import codes, published, result, rows, send
+from dhos_connector_api.spec.kept_body import check_of, shape_of
+from tests.builders.his import INTAKE, payload, raw_of, stay, visit
+from tests.builders.rows import later
+from tests.rigs.his_doors import codes, published, result, rows, send
 
 #: What a field may hold at most, and the character that takes most room as JSON.
 _LONGEST = {

@@ -17,8 +17,8 @@ from dhos_connector_api.hl7v2.rules import Code
 from dhos_connector_api.intake import replay as replaying
 from dhos_connector_api.intake.receive_hl7 import Intake, Receipt, keep, receive
 from dhos_connector_api.messages import search, store
-from dhos_connector_api.site import Inbound, Site
-from tests.hl7_builders import adt, merge, two_patients
+from dhos_connector_api.site.model import Inbound, Site
+from tests.builders.hl7 import adt, merge, two_patients
 
 INTAKE = Intake(
     site=Site(), zone=UTC, duplicate_policy="replay", duplicate_window=timedelta(days=7), transform=None

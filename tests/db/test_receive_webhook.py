@@ -9,10 +9,10 @@ from sqlalchemy import text
 
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.intake.judge_his import Shape
 from dhos_connector_api.intake.receive_webhook import Receipt, keep, receive
 from dhos_connector_api.messages import search, store
-from tests.his_builders import raw_of, shape_of, webhook
+from dhos_connector_api.spec.kept_body import Shape
+from tests.builders.his import raw_of, shape_of, webhook
 
 
 def send(database: Database, value: Any, source: str = "his", signed_id: str | None = None) -> Receipt:

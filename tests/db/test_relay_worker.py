@@ -14,8 +14,8 @@ from dhos_connector_api.outbox import store
 from dhos_connector_api.workers.lease import session_engine
 from dhos_connector_api.workers.loop import guarded
 from dhos_connector_api.workers.relay import POLL, STANDBY_POLL, RelayWorker
-from tests.outbox_builders import put
-from tests.waiting import eventually
+from tests.builders.outbox import put
+from tests.rigs.waiting import eventually
 
 
 class RecordingOutlet:

@@ -10,13 +10,14 @@ from sqlalchemy import text
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import Conflict
 from dhos_connector_api.intake import receive_webhook, replay
-from dhos_connector_api.intake.judge_his import Shape, judge
+from dhos_connector_api.intake.judge_his import judge
 from dhos_connector_api.intake.receive_his import keep, repeated
+from dhos_connector_api.intake.replay_json import replay_json
 from dhos_connector_api.messages import store
-from dhos_connector_api.replay_json import replay_json
-from dhos_connector_api.site import Hospital, Site
-from tests.his_builders import INTAKE, MAIN, NORTH, SITE, payload, raw_of, shape_of, stay, visit, webhook
-from tests.his_doors import codes, published, rows, send
+from dhos_connector_api.site.model import Hospital, Site
+from dhos_connector_api.spec.kept_body import Shape
+from tests.builders.his import INTAKE, MAIN, NORTH, SITE, payload, raw_of, shape_of, stay, visit, webhook
+from tests.rigs.his_doors import codes, published, rows, send
 
 
 def test_a_replay_takes_what_was_refused_once_the_site_is_mended(database: Database) -> None:

@@ -10,12 +10,12 @@ from sqlalchemy import text
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.intake import reprocess
 from dhos_connector_api.messages import store as messages
-from dhos_connector_api.site import Site
-from tests.builders import later
+from dhos_connector_api.site.model import Site
+from tests.builders.his import INTAKE, payload, stay, visit
+from tests.builders.rows import later
 from tests.db.test_event_reprocess import SITE, applied, map_to
-from tests.his_builders import INTAKE, payload, stay, visit
-from tests.his_doors import codes, rows, send
-from tests.his_doors import published as envelopes
+from tests.rigs.his_doors import codes, rows, send
+from tests.rigs.his_doors import published as envelopes
 
 
 def the_message(database: Database, uuid: UUID) -> Any:

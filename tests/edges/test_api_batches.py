@@ -6,9 +6,9 @@ from sqlalchemy import create_engine
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
-from tests.api_builders import WRITE, api, ask, internal
+from tests.builders.api import WRITE, api, ask, internal
+from tests.builders.hl7 import adt
 from tests.db.test_receive_hl7 import count, published
-from tests.hl7_builders import adt
 
 _HEADER = b"FHS|^~\\&|EPR|RBH|||||||F1\rBHS|^~\\&|EPR|RBH|||||||B1\r"
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from starlette.types import ASGIApp
 
-from tests.api_builders import WRITE, api, ask, internal, message_body
-from tests.hl7_builders import adt
+from tests.builders.api import WRITE, api, ask, internal, message_body
+from tests.builders.hl7 import adt
 
 CANARY = "CANARY4711"
 OPERATIONS = [

@@ -13,10 +13,10 @@ from starlette.types import ASGIApp
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.outcome import Kind
 from dhos_connector_api.hl7v2.read import read_text
-from dhos_connector_api.site import Hl7Config, IdentifierTable, Inbound, SendConfig, Site
-from tests.api_builders import OUTBOUND, READ, WRITE, api, ask, internal
-from tests.delivery_builders import Clock, Script, deliverer, failed, states, work
-from tests.oru_builders import data
+from dhos_connector_api.site.model import Hl7Config, IdentifierTable, Inbound, SendConfig, Site
+from tests.builders.api import OUTBOUND, READ, WRITE, api, ask, internal
+from tests.builders.delivery import Clock, Script, deliverer, failed, states, work
+from tests.builders.oru import data
 
 ORU, CDA, DELIVERIES = "/dhos/v1/oru_message", "/dhos/v1/cda_message", "/dhos/v1/delivery"
 UNKNOWN = "2c4f1d24-2952-4d4e-b1d1-3637e33cc161"

@@ -16,15 +16,15 @@ from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from starlette.types import ASGIApp
 
 from dhos_connector_api import clock
-from dhos_connector_api.api.rate_limits import RateLimiting
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import SiteUnavailable
 from dhos_connector_api.events import idempotency
+from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.intake.receive_events import GROUP, MOST_GROUP_BYTES
 from dhos_connector_api.intake.receive_hl7 import Intake
-from dhos_connector_api.site import Site
-from tests.api_builders import UNLIMITED, a_key, api, ask, internal
-from tests.event_builders import waiting
+from dhos_connector_api.site.model import Site
+from tests.builders.api import UNLIMITED, a_key, api, ask, internal
+from tests.builders.event import waiting
 
 BULK = "/api/integrations/events/bulk_create/"
 EVENT: dict[str, Any] = {"source_system": "his", "event_code": "OPD", "encounter_id": "V1"}

@@ -13,9 +13,9 @@ from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.intake import replay
-from dhos_connector_api.replay_json import replay_json
-from tests.api_builders import INTAKE, READ, UNLIMITED, WRITE, a_key, api, ask, internal
-from tests.event_builders import published, waiting
+from dhos_connector_api.intake.replay_json import replay_json
+from tests.builders.api import INTAKE, READ, UNLIMITED, WRITE, a_key, api, ask, internal
+from tests.builders.event import published, waiting
 
 EVENTS = "/api/integrations/events/"
 EVENT: dict[str, Any] = {

@@ -11,10 +11,10 @@ from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.intake import replay
-from dhos_connector_api.replay_json import replay_json
-from dhos_connector_api.site import His, RateLimits, Site
-from tests.api_builders import a_key, api, ask, internal
-from tests.his_builders import INTAKE, MAIN, NORTH, SITE, WRITE_HIS, payload, raw_of, stay, visit
+from dhos_connector_api.intake.replay_json import replay_json
+from dhos_connector_api.site.model import His, RateLimits, Site
+from tests.builders.api import a_key, api, ask, internal
+from tests.builders.his import INTAKE, MAIN, NORTH, SITE, WRITE_HIS, payload, raw_of, stay, visit
 
 PATH, ALIAS = "/api/integrations/his-patient-data/", "/api/simulator/his-patient-data/"
 JSON = {"Content-Type": "application/json"}

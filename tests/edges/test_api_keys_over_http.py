@@ -5,7 +5,7 @@ from httpx import Response
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
-from tests.api_builders import UNLIMITED, api, ask, internal
+from tests.builders.api import UNLIMITED, api, ask, internal
 
 KEYS = "/api/integrations/api-keys/"
 ADMIN = internal("admin:his")

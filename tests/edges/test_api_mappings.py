@@ -7,8 +7,8 @@ from httpx import Response
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
-from tests.api_builders import UNLIMITED, api, ask, internal
-from tests.event_builders import published, waiting
+from tests.builders.api import UNLIMITED, api, ask, internal
+from tests.builders.event import published, waiting
 
 EVENTS = "/api/integrations/events/"
 MAPPINGS = f"{EVENTS}mappings/"

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.hl7v2.read import read
-from tests.api_builders import READ, WRITE, adapter, api, ask, internal, message_body
-from tests.hl7_builders import adt, merge
+from tests.builders.api import READ, WRITE, adapter, api, ask, internal, message_body
+from tests.builders.hl7 import adt, merge
 
 MESSAGES = "/dhos/v1/message"
 UNKNOWN = "2c4f1d24-2952-4d4e-b1d1-3637e33cc161"

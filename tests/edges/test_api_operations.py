@@ -7,7 +7,7 @@ import pytest
 
 from dhos_connector_api import __version__
 from dhos_connector_api.errors import StorageUnavailable
-from tests.api_builders import READ, WRITE, api, ask, internal
+from tests.builders.api import READ, WRITE, api, ask, internal
 
 UUID = "2c4f1d24-2952-4d4e-b1d1-3637e33cc161"
 

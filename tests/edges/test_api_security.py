@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from connexion.lifecycle import ConnexionRequest
 
-from dhos_connector_api.api import call
-from dhos_connector_api.api.security import MOST_KNOWN_TOKENS, TokenSecurity, issuers_of
+from dhos_connector_api.app.tokens import issuers_of
 from dhos_connector_api.errors import TokenRejected
-from tests.api_builders import READ, api, ask, claims, internal, signed
-from tests.builders import INTERNAL_KEY, ISSUER, settings
+from dhos_connector_api.http import call
+from dhos_connector_api.http.security import MOST_KNOWN_TOKENS, TokenSecurity
+from tests.builders.api import READ, api, ask, claims, internal, signed
+from tests.builders.rows import INTERNAL_KEY, ISSUER, settings
 
 PATH = "/dhos/v1/message/search/4711"
 

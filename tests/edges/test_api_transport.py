@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dhos_connector_api.api import body_limit
-from tests.api_builders import WRITE, api, internal, message_body, serving
-from tests.hl7_builders import adt
+from dhos_connector_api.http import body_limit
+from tests.builders.api import WRITE, api, internal, message_body, serving
+from tests.builders.hl7 import adt
 
 LIMIT = 100_000
 ORU = "/dhos/v1/oru_message"

@@ -14,13 +14,12 @@ from prometheus_client import REGISTRY
 from sqlalchemy import text
 from starlette.types import ASGIApp
 
-from dhos_connector_api.app import webhook_secrets
+from dhos_connector_api.app.web import webhook_secrets
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import BadSetting
-from dhos_connector_api.site import RateLimits, Site, WebhookOptions
-from tests.api_builders import a_key, api, ask
-from tests.builders import settings
-from tests.his_builders import (
+from dhos_connector_api.site.model import RateLimits, Site, WebhookOptions
+from tests.builders.api import a_key, api, ask
+from tests.builders.his import (
     HIS_SECRET,
     HIS_SECRET_BEFORE,
     INTAKE,
@@ -32,6 +31,7 @@ from tests.his_builders import (
     standard_headers,
     webhook,
 )
+from tests.builders.rows import settings
 
 PATH = "/api/v1/webhooks/{}/events"
 _UNLIMITED = {"*": RateLimits(events_per_hour=1_000_000, requests_per_minute=1_000_000)}

@@ -8,10 +8,10 @@ import requests
 
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from tests.ledger import QUEUE, Platform, token
-from tests.processes import Web, environment, rabbitmq, relay
-from tests.rabbitmq import amqp_headers
-from tests.waiting import eventually
+from tests.rigs.ledger import QUEUE, Platform, token
+from tests.rigs.processes import Web, environment, rabbitmq, relay
+from tests.rigs.rabbitmq import amqp_headers
+from tests.rigs.waiting import eventually
 
 _CANARY = "CANARY"
 

@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from tests.api_builders import a_key, internal
-from tests.processes import Process, Web, environment
+from tests.builders.api import a_key, internal
+from tests.rigs.processes import Process, Web, environment
 
 _CANARY = "CANARY"
 _EVENTS = "/api/integrations/events/"

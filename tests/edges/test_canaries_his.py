@@ -8,7 +8,7 @@ import requests
 
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from tests.his_builders import (
+from tests.builders.his import (
     HIS_SECRET,
     SITE_FILE,
     STANDARD_SECRET,
@@ -21,11 +21,11 @@ from tests.his_builders import (
     visit,
     webhook,
 )
-from tests.his_ledger import PATIENT_DATA, QUEUE, WEBHOOK, HisPlatform
-from tests.ledger import token
-from tests.processes import Web, environment, rabbitmq, relay
-from tests.rabbitmq import amqp_headers
-from tests.waiting import eventually
+from tests.rigs.his_ledger import PATIENT_DATA, QUEUE, WEBHOOK, HisPlatform
+from tests.rigs.ledger import token
+from tests.rigs.processes import Web, environment, rabbitmq, relay
+from tests.rigs.rabbitmq import amqp_headers
+from tests.rigs.waiting import eventually
 
 _CANARY = "CANARY"
 

@@ -9,13 +9,13 @@ import requests
 
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from fakes.epr import FakeEpr
-from tests.builders import ADAPTER_ISSUER, ADAPTER_KEY
-from tests.delivery_builders import states
-from tests.ledger import token
-from tests.mirth_builders import PASSWORD, USER, running_mirth
-from tests.oru_builders import data, seen
-from tests.processes import Process, Web, environment
-from tests.waiting import eventually
+from tests.builders.delivery import states
+from tests.builders.mirth import PASSWORD, USER, running_mirth
+from tests.builders.oru import data, seen
+from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY
+from tests.rigs.ledger import token
+from tests.rigs.processes import Process, Web, environment
+from tests.rigs.waiting import eventually
 
 _CANARY = "CANARY"
 _SITE = """

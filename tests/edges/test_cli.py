@@ -14,10 +14,10 @@ from dhos_connector_api import clock
 from dhos_connector_api.auth import jwt
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.intake.receive_hl7 import Intake, keep, receive
-from dhos_connector_api.site import Inbound, Site
-from tests.builders import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER
-from tests.hl7_builders import adt
-from tests.processes import ROOT, Web, environment
+from dhos_connector_api.site.model import Inbound, Site
+from tests.builders.hl7 import adt
+from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER
+from tests.rigs.processes import ROOT, Web, environment
 
 COMMANDS = (
     ["all"],

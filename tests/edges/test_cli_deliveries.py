@@ -10,8 +10,8 @@ import pytest
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.deliveries.outcome import Kind
-from tests.delivery_builders import Clock, Script, deliverer, failed, queue, shown, work
-from tests.processes import ROOT, environment
+from tests.builders.delivery import Clock, Script, deliverer, failed, queue, shown, work
+from tests.rigs.processes import ROOT, environment
 
 
 @pytest.fixture

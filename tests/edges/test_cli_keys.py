@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from tests.api_builders import UNLIMITED, api, ask
+from tests.builders.api import UNLIMITED, api, ask
+from tests.builders.event import kept_event, published, waiting
 from tests.edges.test_cli import run
-from tests.event_builders import kept_event, published, waiting
-from tests.processes import environment
+from tests.rigs.processes import environment
 
 
 @pytest.fixture

@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from dhos_connector_api.cli import main
+from dhos_connector_api.cli.main import main
 from dhos_connector_api.db.embedded import free_port
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.mllp.answering import Desk
 from dhos_connector_api.simulate.answers import Answer, Summary, percentile
-from tests.api_builders import INTAKE
-from tests.certificates import Authority
-from tests.hl7_builders import adt
-from tests.mllp_builders import serving
-from tests.mllp_receivers import Misbehaving, python_hl7, receiving
-from tests.processes import Web, environment
+from tests.builders.api import INTAKE
+from tests.builders.hl7 import adt
+from tests.builders.mllp import serving
+from tests.rigs.certificates import Authority
+from tests.rigs.mllp_receivers import Misbehaving, python_hl7, receiving
+from tests.rigs.processes import Web, environment
 
 
 def run(*arguments: str | float | Path) -> Result:

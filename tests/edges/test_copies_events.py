@@ -12,7 +12,7 @@ from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Scope
 
 from dhos_connector_api.db.engine import Database
-from tests.api_builders import UNLIMITED, api, internal
+from tests.builders.api import UNLIMITED, api, internal
 
 EVENTS, COPIES, AT_ONCE = 5000, 5, 16
 TOKEN = internal("write:his")

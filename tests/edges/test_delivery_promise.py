@@ -12,15 +12,15 @@ import requests
 from dhos_connector_api.db.embedded import free_port
 from dhos_connector_api.db.engine import DatabaseAddress
 from fakes.epr import FakeEpr
-from tests.builders import ADAPTER_ISSUER, ADAPTER_KEY
-from tests.ledger import Sender
-from tests.load import Load
-from tests.own_postgres import OwnPostgres
-from tests.processes import Process, Web
-from tests.waiting import eventually
-from tests.wards import Ward, agree, rows, sending, series, taken
+from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY
+from tests.builders.wards import Ward, agree, rows, sending, series, taken
+from tests.rigs.ledger import Sender
+from tests.rigs.load import Load
+from tests.rigs.own_postgres import OwnPostgres
+from tests.rigs.processes import Process, Web
+from tests.rigs.waiting import eventually
 
-KILL = "tests.kill_points"
+KILL = "tests.rigs.kill_points"
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.intake.receive_events import GROUP
-from tests.api_builders import a_key
-from tests.processes import Web, environment
-from tests.waiting import eventually
+from tests.builders.api import a_key
+from tests.rigs.processes import Web, environment
+from tests.rigs.waiting import eventually
 
 SENDERS, KILLS = 4, 3
 SITE = "[his.rate_limits.his]\nevents_per_hour = 10000000\n"
@@ -134,7 +134,7 @@ def test_a_bulk_request_killed_half_way_is_taken_once_when_it_comes_again(
         path = "/api/integrations/events/bulk_create/"
         return requests.post(f"{url}{path}", json=body, headers=headers, timeout=30)
 
-    with Web(environ, tmp_path, ("tests.kill_points", point, str(call), "web")) as deadly:
+    with Web(environ, tmp_path, ("tests.rigs.kill_points", point, str(call), "web")) as deadly:
         with pytest.raises(requests.ConnectionError):
             post(deadly.url)
         assert deadly.process.popen.wait(10) == -signal.SIGKILL

@@ -18,12 +18,12 @@ from dhos_connector_api.deliveries.plain_xml import MOST_LEVELS, read_plain
 from dhos_connector_api.deliveries.plain_xml import Path as XmlPath
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.identifiers import MRN
-from dhos_connector_api.site import IdentifierTable
+from dhos_connector_api.site.model import IdentifierTable
 from fakes.mirth import FakeMirth
-from tests.hostile_mirth import CDA, WAYS, answer_with
-from tests.hostile_xml import BAIT, Hostile, Trap, hostile
-from tests.mirth_builders import PASSWORD, USER, running_mirth
-from tests.processes import ROOT
+from tests.builders.hostile_xml import BAIT, Hostile, Trap, hostile
+from tests.builders.mirth import PASSWORD, USER, running_mirth
+from tests.rigs.hostile_mirth import CDA, WAYS, answer_with
+from tests.rigs.processes import ROOT
 
 #: Of Python's own memory for each byte of a document, beside a little for none: a tag of 50,000
 #: attributes, the longest there may be, is the worst.
@@ -101,7 +101,7 @@ def seen(trap: Trap, mirth: FakeMirth) -> dict[str, Any]:
         answer_with(mirth, way, trap=orders["trap"], tripwire=orders["tripwire"])
     file = trap.path.with_name("orders.json")
     file.write_text(json.dumps(orders))
-    command = [sys.executable, "-W", "error", "-m", "tests.hostile_process", str(file)]
+    command = [sys.executable, "-W", "error", "-m", "tests.rigs.hostile_process", str(file)]
     environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'integration-tests'}", "http_proxy": mirth.tripwire.url}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

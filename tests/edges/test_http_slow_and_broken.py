@@ -8,7 +8,7 @@ import pytest
 
 from dhos_connector_api.deliveries.outcome import DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports import http
-from tests.wire import Talk, Wire, hang, says, whole_request
+from tests.rigs.wire import Talk, Wire, hang, says, whole_request
 
 
 def ask(url: str, *, seconds: float = 10, body: bytes = b"message") -> http.Reply:

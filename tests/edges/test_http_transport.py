@@ -12,7 +12,7 @@ import pytest
 from dhos_connector_api.deliveries.outcome import LARGEST_ANSWER, DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports import http
 from dhos_connector_api.deliveries.transports.http import Reply
-from tests.wire import Wire, hang, request_head, says, until_hung_up, whole_request
+from tests.rigs.wire import Wire, hang, request_head, says, until_hung_up, whole_request
 
 
 def ask(url: str, *, seconds: float = 10, body: bytes | None = b"message") -> Reply:

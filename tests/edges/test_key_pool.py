@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import text
 
-from dhos_connector_api.app import create_app
+from dhos_connector_api.app.web import create_app
 from dhos_connector_api.auth import api_keys
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from tests.api_builders import ask, internal
-from tests.builders import settings
-from tests.waiting import eventually
+from tests.builders.api import ask, internal
+from tests.builders.rows import settings
+from tests.rigs.waiting import eventually
 
 PATH = "/api/integrations/events/"
 EVENT = {"source_system": "his", "event_code": "OPD", "encounter_id": "V1"}

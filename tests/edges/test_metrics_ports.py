@@ -7,8 +7,8 @@ import requests
 
 from dhos_connector_api.db.embedded import free_port
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from tests.processes import Process, Web, environment
-from tests.waiting import eventually
+from tests.rigs.processes import Process, Web, environment
+from tests.rigs.waiting import eventually
 
 
 def scraped(port: int) -> str:

@@ -13,9 +13,9 @@ from dhos_connector_api import log
 from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports.mirth import DESCRIPTION_LIFE, MirthTransport
 from fakes.mirth import NEGATIVE, PATH, REASON, RETURNED, FakeMirth, key_of
-from tests.cda_builders import cda
-from tests.mirth_builders import PASSWORD, USER, failure, outgoing, running_mirth, transport
-from tests.waiting import eventually
+from tests.builders.cda import cda
+from tests.builders.mirth import PASSWORD, USER, failure, outgoing, running_mirth, transport
+from tests.rigs.waiting import eventually
 
 DESCRIPTION = [f"{PATH}?wsdl", f"{PATH}?xsd=1"]
 

@@ -8,7 +8,7 @@ from dhos_connector_api import clock
 from dhos_connector_api.deliveries.outcome import DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports.wsdl import MOST_FILES, MOST_GROUPS, OneHost
 from fakes.mirth import NAMESPACE, PATH, WSDL, XSD, FakeMirth
-from tests.mirth_builders import PASSWORD, failure, outgoing, running_mirth, transport
+from tests.builders.mirth import PASSWORD, failure, outgoing, running_mirth, transport
 
 Pages = dict[str, str]
 _SCHEMA = XSD.partition("?>")[2]

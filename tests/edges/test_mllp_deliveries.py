@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from dhos_connector_api import app, clock
+from dhos_connector_api import clock
+from dhos_connector_api.app.mllp import create_mllp, send_later
+from dhos_connector_api.app.outgoing import destinations
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.deliveries import send
 from dhos_connector_api.deliveries.send import Outbound
@@ -15,16 +17,16 @@ from dhos_connector_api.deliveries.transports.mllp_line import Receiver
 from dhos_connector_api.errors import BadSetting, NotAvailableHere
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.mllp.answering import Desk
-from dhos_connector_api.site import Deliveries, DeliveryPolicy, SendConfig, Site
-from tests.api_builders import INTAKE
-from tests.builders import settings
-from tests.delivery_builders import Clock, deliverer, queue, states, work
-from tests.hl7_builders import adt
-from tests.mllp_builders import Client, msa, serving
-from tests.mllp_receivers import Misbehaving, python_hl7, receiving
-from tests.oru_builders import data
-from tests.processes import Process, environment
-from tests.waiting import eventually
+from dhos_connector_api.site.model import Deliveries, DeliveryPolicy, SendConfig, Site
+from tests.builders.api import INTAKE
+from tests.builders.delivery import Clock, deliverer, queue, states, work
+from tests.builders.hl7 import adt
+from tests.builders.mllp import Client, msa, serving
+from tests.builders.oru import data
+from tests.builders.rows import settings
+from tests.rigs.mllp_receivers import Misbehaving, python_hl7, receiving
+from tests.rigs.processes import Process, environment
+from tests.rigs.waiting import eventually
 
 _SITE = """
 [deliveries.mllp]
@@ -53,7 +55,7 @@ def test_a_delivery_process_killed_at_its_worst_moments_loses_nothing(
         )
         deaths = [("sent, not settled", 20), ("claimed, not sent", 20)] * 2
         for point, call in deaths:
-            deadly = ["tests.kill_points", point, str(call), "deliver"]
+            deadly = ["tests.rigs.kill_points", point, str(call), "deliver"]
             with Process(deadly, environ, tmp_path / "deliver.log") as process:
                 assert process.popen.wait(60) == -9
         with Process(["dhos_connector_api", "deliver"], environ, tmp_path / "deliver.log") as last:
@@ -90,7 +92,7 @@ def test_a_site_may_want_its_observation_sets_over_mllp(database: Database, at: 
 
 @pytest.mark.parametrize("charset", ["utf-8", "8859/1"])
 def test_an_application_acknowledgement_travels_by_itself(database: Database, charset: str) -> None:
-    desk = Desk(database, lambda: INTAKE, app.send_later)
+    desk = Desk(database, lambda: INTAKE, send_later)
     raw = adt(
         version="2.5", MSH_3="EPR", MSH_15="AL", MSH_16="AL", control_id="Ö1", MSH_18=charset,
         codec="latin-1" if charset == "8859/1" else "utf-8",
@@ -123,16 +125,16 @@ def test_acknowledgements_by_delivery_need_a_receiver(tmp_path: Path) -> None:
     file = tmp_path / "listeners.toml"
     file.write_text('[[listener]]\nname = "a"\nport = 0\napplication_ack = "delivery"\n')
     with pytest.raises(BadSetting, match="EPR_MLLP_URL is missing"):
-        app.create_mllp(settings(mllp_listeners=str(file)), shared=False)
+        create_mllp(settings(mllp_listeners=str(file)), shared=False)
 
 
 def test_destinations_know_the_receiver_and_the_sites_policy(tmp_path: Path) -> None:
     site = Site(deliveries=Deliveries(mllp=DeliveryPolicy(timeout=7, at_once=1)))
-    (found,) = app.destinations(settings(epr_mllp_url="mllps://epr.test:2575"), lambda: site)
+    (found,) = destinations(settings(epr_mllp_url="mllps://epr.test:2575"), lambda: site)
     assert (found.name, found.policy().timeout) == ("mllp", 7)
     (tmp_path / "none.pem").write_text("nothing")
     with pytest.raises(BadSetting, match="EPR_MLLP_CA"):
-        app.destinations(
+        destinations(
             settings(epr_mllp_url="mllps://epr.test:2575", epr_mllp_ca=str(tmp_path / "none.pem")),
             lambda: site,
         )

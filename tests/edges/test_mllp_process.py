@@ -13,13 +13,13 @@ from dhos_connector_api.db.embedded import free_port
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.hl7v2.read import read
+from tests.builders.hl7 import adt
+from tests.builders.mllp import Client, msa
 from tests.db.test_receive_hl7 import count
 from tests.edges.test_canaries import _CANARY, _MESSAGES
-from tests.hl7_builders import adt
-from tests.mllp_builders import Client, msa
-from tests.mllp_ledger import Mllp
-from tests.processes import ROOT, environment
-from tests.waiting import eventually
+from tests.rigs.mllp_ledger import Mllp
+from tests.rigs.processes import ROOT, environment
+from tests.rigs.waiting import eventually
 
 _DELIVERY = 'application_ack = "delivery"'
 _LISTENER = '[[listener]]\nname = "test"\nhost = "127.0.0.1"\nport = {port}\n'

@@ -9,10 +9,10 @@ import pytest
 
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import DatabaseAddress
-from tests.ledger import Platform
-from tests.mllp_ledger import Engine, Load, Mllp
-from tests.own_postgres import OwnPostgres
-from tests.processes import Process, environment, migrated, rabbitmq, relay
+from tests.rigs.ledger import Platform
+from tests.rigs.mllp_ledger import Engine, Load, Mllp
+from tests.rigs.own_postgres import OwnPostgres
+from tests.rigs.processes import Process, environment, migrated, rabbitmq, relay
 
 _MESSAGES, _ENGINES = 5000, 20
 
@@ -72,7 +72,7 @@ def test_a_listener_killed_at_its_worst_moment(
     environ = _environ(own_postgres.address, own_vhost, tmp_path, HL7_DUPLICATE_POLICY=policy)
     platform = Platform(own_vhost)
     engines = [Engine(f"FEED{number}", policy=policy) for number in range(8)]
-    with Mllp(environ, tmp_path, ("tests.kill_points", point, "5", "mllp-process")) as deadly:
+    with Mllp(environ, tmp_path, ("tests.rigs.kill_points", point, "5", "mllp-process")) as deadly:
         listeners = environ | {"MLLP_LISTENERS": str(tmp_path / f"listeners-{deadly.port}.toml")}
         with Load(deadly.port, engines, 25):
             assert deadly.process.popen.wait(60) == -9

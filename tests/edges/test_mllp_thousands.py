@@ -10,11 +10,11 @@ import pytest
 
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.mllp import open_files
+from tests.builders.hl7 import adt
+from tests.builders.mllp import Client, msa
 from tests.db.test_receive_hl7 import count
-from tests.hl7_builders import adt
-from tests.mllp_builders import Client, msa
-from tests.mllp_ledger import Mllp
-from tests.processes import environment
+from tests.rigs.mllp_ledger import Mllp
+from tests.rigs.processes import environment
 
 _MANY = 2000
 _PROCESS = ("dhos_connector_api", "mllp-process")
@@ -22,7 +22,7 @@ _PROCESS = ("dhos_connector_api", "mllp-process")
 
 def few_files(soft: int, hard: int) -> tuple[str, ...]:
     """The process, where only so many files may be open."""
-    return ("tests.few_files", str(soft), str(hard), "mllp-process")
+    return ("tests.rigs.few_files", str(soft), str(hard), "mllp-process")
 
 
 @contextmanager

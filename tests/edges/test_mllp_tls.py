@@ -16,11 +16,11 @@ from dhos_connector_api.mllp.answering import Desk
 from dhos_connector_api.mllp.listeners import Sender, Tls
 from dhos_connector_api.mllp.port import TLS_BYTES
 from dhos_connector_api.mllp.server import Server
-from tests.certificates import Authority, Certificate
+from tests.builders.hl7 import adt
+from tests.builders.mllp import Client, Memory, Running, listener, msa, serving
 from tests.db.test_receive_hl7 import INTAKE
-from tests.hl7_builders import adt
-from tests.mllp_builders import Client, Memory, Running, listener, msa, serving
-from tests.waiting import eventually
+from tests.rigs.certificates import Authority, Certificate
+from tests.rigs.waiting import eventually
 
 
 @pytest.fixture(scope="module")

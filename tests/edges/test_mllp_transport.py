@@ -16,9 +16,9 @@ from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports.mllp import MOST_ON_A_LINE, MllpTransport
 from dhos_connector_api.deliveries.transports.mllp_line import Receiver, tls_context
 from dhos_connector_api.errors import BadSetting
-from tests.certificates import Authority, Certificate
-from tests.mllp_receivers import Misbehaving, ack_of, python_hl7, receiving
-from tests.waiting import eventually
+from tests.rigs.certificates import Authority, Certificate
+from tests.rigs.mllp_receivers import Misbehaving, ack_of, python_hl7, receiving
+from tests.rigs.waiting import eventually
 
 DISCARDED = "connector_delivery_answers_discarded_total"
 #: What leaves it open whether a message was taken.

@@ -12,14 +12,14 @@ import requests
 
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import DatabaseAddress
-from tests.ledger import Platform, Sender
-from tests.load import Load
-from tests.own_postgres import OwnPostgres
-from tests.processes import Web, environment, migrated, rabbitmq, relay
-from tests.rabbitmq import OwnRabbitMQ
-from tests.waiting import eventually
+from tests.rigs.ledger import Platform, Sender
+from tests.rigs.load import Load
+from tests.rigs.own_postgres import OwnPostgres
+from tests.rigs.processes import Web, environment, migrated, rabbitmq, relay
+from tests.rigs.rabbitmq import OwnRabbitMQ
+from tests.rigs.waiting import eventually
 
-KILL = "tests.kill_points"
+KILL = "tests.rigs.kill_points"
 
 
 @pytest.fixture

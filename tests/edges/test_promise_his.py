@@ -14,13 +14,13 @@ from sqlalchemy import create_engine, text
 
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import DatabaseAddress
-from tests.his_builders import HIS_SECRET, SITE_FILE
-from tests.his_ledger import HisPlatform, HisSender, Request, Told, new_patient, new_webhook
-from tests.own_postgres import OwnPostgres
-from tests.processes import Web, environment, migrated, rabbitmq, relay
-from tests.waiting import eventually
+from tests.builders.his import HIS_SECRET, SITE_FILE
+from tests.rigs.his_ledger import HisPlatform, HisSender, Request, Told, new_patient, new_webhook
+from tests.rigs.own_postgres import OwnPostgres
+from tests.rigs.processes import Web, environment, migrated, rabbitmq, relay
+from tests.rigs.waiting import eventually
 
-KILL = "tests.kill_points"
+KILL = "tests.rigs.kill_points"
 
 
 @pytest.fixture

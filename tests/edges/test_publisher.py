@@ -16,11 +16,11 @@ from dhos_connector_api.broker.consumer import Consumer
 from dhos_connector_api.broker.publisher import Publisher
 from dhos_connector_api.clock import now
 from dhos_connector_api.errors import BrokerUnavailable
-from tests.outbox_builders import an_envelope
-from tests.rabbitmq import OwnRabbitMQ
-from tests.waiting import eventually, throughout
+from tests.builders.outbox import an_envelope
+from tests.rigs.rabbitmq import OwnRabbitMQ
+from tests.rigs.waiting import eventually, throughout
 
-pytest_plugins = ["tests.broker_fixtures"]
+pytest_plugins = ["tests.rigs.broker_fixtures"]
 
 
 @pytest.fixture

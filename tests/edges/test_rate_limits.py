@@ -8,11 +8,11 @@ import pytest
 from httpx import Response
 from starlette.types import ASGIApp
 
-from dhos_connector_api.api.rate_limits import RateLimiting
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import SiteUnavailable
-from dhos_connector_api.site import RateLimits
-from tests.api_builders import READ, WRITE, a_key, api, ask, internal, site_with
+from dhos_connector_api.http.limits import RateLimiting
+from dhos_connector_api.site.model import RateLimits
+from tests.builders.api import READ, WRITE, a_key, api, ask, internal, site_with
 from tests.conftest import NO_SKIPS
 
 EVENTS = "/api/integrations/events/"

@@ -9,8 +9,8 @@ from uuid import uuid4
 from dhos_connector_api.actions.envelope import LEGACY_ROUTING_KEY, Envelope, Outcome
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.broker.publisher import Publisher
-from tests.processes import ROOT
-from tests.waiting import eventually
+from tests.rigs.processes import ROOT
+from tests.rigs.waiting import eventually
 
 
 def _program(address: BrokerAddress) -> str:

@@ -14,13 +14,13 @@ from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.broker.consumer import Consumer, Delivery
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.outbox import store
-from tests.outbox_builders import put
-from tests.processes import Process
-from tests.rabbitmq import OwnRabbitMQ
-from tests.relay_process import environment
-from tests.waiting import eventually, throughout
+from tests.builders.outbox import put
+from tests.rigs.processes import Process
+from tests.rigs.rabbitmq import OwnRabbitMQ
+from tests.rigs.relay_process import environment
+from tests.rigs.waiting import eventually, throughout
 
-pytest_plugins = ["tests.broker_fixtures"]
+pytest_plugins = ["tests.rigs.broker_fixtures"]
 
 
 class Relays:
@@ -35,7 +35,7 @@ class Relays:
     def start(self, broker: BrokerAddress, name: str = "relay", **more: str) -> Process:
         """A relay that has its session; `name` shows in pg_stat_activity."""
         environ = environment(self._address, broker, name, **more)
-        process = Process(["tests.relay_process"], environ, self._folder / f"{name}.log")
+        process = Process(["tests.rigs.relay_process"], environ, self._folder / f"{name}.log")
         self._started.append(process)
         eventually(lambda: self.sessions(name) or process.popen.poll() is not None)
         return process

@@ -12,8 +12,8 @@ import psutil
 import pytest
 
 from dhos_connector_api.db.embedded import free_port
-from tests.processes import ROOT
-from tests.waiting import eventually
+from tests.rigs.processes import ROOT
+from tests.rigs.waiting import eventually
 
 
 class Local:

@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
-from dhos_connector_api.cli import main
+from dhos_connector_api.cli.main import main
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.simulate.his import HospitalOfHis, Transmission, simulate
-from tests.his_builders import HIS_SECRET, SITE_FILE
-from tests.processes import ROOT, Web, environment
+from tests.builders.his import HIS_SECRET, SITE_FILE
+from tests.rigs.processes import ROOT, Web, environment
 
 NOW = datetime(2025, 6, 5, 8, 0, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.waiting import eventually
+from tests.rigs.waiting import eventually
 
 #: Each child writes a file named after its pid, then does what it is told.
 _CHILD = """

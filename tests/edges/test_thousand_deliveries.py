@@ -19,9 +19,9 @@ import pytest
 from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.site import DeliveryPolicy
-from tests.delivery_builders import Clock, deliverer
-from tests.delivery_ledger import RETRY_AFTER, Entry, Hospital, entries, epr, mirth
+from dhos_connector_api.site.model import DeliveryPolicy
+from tests.builders.delivery import Clock, deliverer
+from tests.rigs.delivery_ledger import RETRY_AFTER, Entry, Hospital, entries, epr, mirth
 
 EACH = int(os.environ.get("CONNECTOR_DELIVERIES_EACH", "100"))
 MIXED = 300

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dhos_connector_api.hl7v2.read import read
-from tests.hl7_builders import adt_message, message
+from tests.builders.hl7 import adt_message, message
 from tests.pure.test_actions_extract import only
 
 DELETE = '""'

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTING_KEY, Envelope
-from dhos_connector_api.actions.extract import LEGACY_TRIGGERS, extract
+from dhos_connector_api.actions.hl7.extract import LEGACY_TRIGGERS, extract
 from dhos_connector_api.hl7v2.read import Message, read
-from dhos_connector_api.site import ALL_ADT_TRIGGERS, IdentifierTable, Inbound, Site
-from tests.hl7_builders import adt_message, merge, message, two_patients
+from dhos_connector_api.site.model import ALL_ADT_TRIGGERS, IdentifierTable, Inbound, Site
+from tests.builders.hl7 import adt_message, merge, message, two_patients
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "actions"
 MESSAGE_UUID = UUID("0191a000-0000-7000-8000-000000000000")

@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dhos_connector_api.actions.facts import MOST_IDENTIFIERS, Facts, facts
+from dhos_connector_api.actions.hl7.facts import MOST_IDENTIFIERS, Facts, facts
 from dhos_connector_api.hl7v2.read import Message, read
 from dhos_connector_api.hl7v2.rules import judge
-from dhos_connector_api.site import Site
-from tests.hl7_builders import adt, adt_message, merge, message, two_patients
+from dhos_connector_api.site.model import Site
+from tests.builders.hl7 import adt, adt_message, merge, message, two_patients
 
 
 def of(received: Message) -> Facts:
@@ -85,7 +85,7 @@ def test_the_identifiers_of_the_largest_accepted_message_are_all_kept() -> None:
     pids = [f"PID|||{number}^^^A^MRN" for number in range(2, 100)]
     more = [line for pid in pids for line in (pid, "MRG|" + pid[6:] + "0||||V" + pid[6:], "PV1|1|I")]
     received = read(merge("A40", mrn="1", nhs_number="", old_mrn="10", MRG_5="V1", more=more))
-    assert judge(received, Site()).code == "AA"
+    assert judge(received, Site().inbound).code == "AA"
     known = of(received).identifiers
     assert {("MRN", str(number)) for number in range(1, 100)} <= set(known)
 
@@ -106,7 +106,7 @@ def test_the_identifiers_of_the_largest_accepted_message_are_all_kept() -> None:
 )
 def test_what_is_refused_for_its_size_has_a_bounded_number_of_identifiers(fields: dict[str, Any]) -> None:
     received = read(merge("A40", **fields))
-    assert judge(received, Site()).error == "207"
+    assert judge(received, Site().inbound).error == "207"
     assert 0 < len(of(received).identifiers) <= MOST_IDENTIFIERS
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dhos_connector_api.hl7v2.read import read
-from tests.hl7_builders import adt_message, merge
+from tests.builders.hl7 import adt_message, merge
 from tests.pure.test_actions_extract import only
 
 DELETE = '""'

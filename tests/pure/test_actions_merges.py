@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from dhos_connector_api.actions.merges import PATIENT_MERGES, Merge, merges
+from dhos_connector_api.actions.hl7.merges import PATIENT_MERGES, Merge, merges
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.site import ALL_ADT_TRIGGERS, Site
-from tests.hl7_builders import merge
+from dhos_connector_api.site.model import ALL_ADT_TRIGGERS, Site
+from tests.builders.hl7 import merge
 
 
 def found(trigger: str = "A40", **overrides: Any) -> list[Merge]:

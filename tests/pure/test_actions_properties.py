@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dhos_connector_api.actions.envelope import LEGACY_ROUTING_KEY, Envelope
-from dhos_connector_api.actions.extract import extract
-from dhos_connector_api.actions.facts import facts
-from dhos_connector_api.actions.merges import merges
+from dhos_connector_api.actions.hl7.extract import extract
+from dhos_connector_api.actions.hl7.facts import facts
+from dhos_connector_api.actions.hl7.merges import merges
 from dhos_connector_api.hl7v2.read import Message, read
-from dhos_connector_api.site import ALL_ADT_TRIGGERS, Site
-from tests.hl7_builders import adt
+from dhos_connector_api.site.model import ALL_ADT_TRIGGERS, Site
+from tests.builders.hl7 import adt
 from tests.pure.test_actions_event import assert_shape
 
 FIELDS = (

@@ -6,13 +6,13 @@ from types import FrameType
 
 import pytest
 
-from dhos_connector_api.actions.facts import facts
-from dhos_connector_api.actions.merges import merges
+from dhos_connector_api.actions.hl7.facts import facts
+from dhos_connector_api.actions.hl7.merges import merges
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.rules import judge
-from dhos_connector_api.site import Site
-from tests.hl7_builders import merge
-from tests.hl7_mutations import MOST_PUBLISHED, envelopes
+from dhos_connector_api.site.model import Site
+from tests.builders.hl7 import merge
+from tests.builders.hl7_mutations import MOST_PUBLISHED, envelopes
 
 HEADER = "MSH|^~\\&|A|B|C|D|20240315||ADT^{}|1|P|2.5\rEVN|\r"
 CX = "{}^^^A^MRN^^^20240101"
@@ -31,7 +31,7 @@ def calls(raw: bytes, *, accepted: bool = True) -> int:
     try:
         received = read(raw)
         facts(received, Site(), UTC)
-        verdict = judge(received, Site())
+        verdict = judge(received, Site().inbound)
         if verdict.code == "AA":
             envelopes(received)
             merges(received, Site())
@@ -72,11 +72,11 @@ def test_what_the_largest_accepted_message_publishes_is_bounded(character: str) 
     visit = "|".join(["PV1", "1", "I", character * 5_000, *[""] * 15, "V1", *[""] * 24, "20240101"])
     more = [line for number in range(2, 91) for line in (f"PID|||{number}^^^A^MRN", "MRG|1^^^A^MRN", visit)]
     received = read(merge("A40", more=more))
-    assert judge(received, Site()).code == "AA"
+    assert judge(received, Site().inbound).code == "AA"
     assert sum(len(envelope.body) for envelope in envelopes(received)) < MOST_PUBLISHED
 
 
 def test_envelopes_of_a_long_patient_and_many_merges_are_bounded() -> None:
     received = read(merge("A45", PID_5="\x01" * 1_600, PID_15="\x01" * 1_000, more=["MRG|1"] * 150))
-    assert judge(received, Site()).code == "AA"
+    assert judge(received, Site().inbound).code == "AA"
     assert sum(len(envelope.body) for envelope in envelopes(received)) < MOST_PUBLISHED

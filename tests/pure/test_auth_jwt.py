@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from dhos_connector_api.auth.jwt import LEEWAY, Claims, Issuer, issue, verify
 from dhos_connector_api.errors import TokenRejected
-from tests.api_builders import claims, signed
-from tests.builders import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER
+from tests.builders.api import claims, signed
+from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER
 
 INTERNAL = Issuer("internal", ISSUER, (INTERNAL_KEY,))
 ADAPTER = Issuer("epr_adapter", ADAPTER_ISSUER, (ADAPTER_KEY,))

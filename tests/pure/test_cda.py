@@ -8,8 +8,8 @@ import pytest
 
 from dhos_connector_api.deliveries.cda import LOCAL_NUMBER_ROOT, LONGEST_TITLE, Document, read
 from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER
-from dhos_connector_api.site import IdentifierTable
-from tests.cda_builders import NHS_ROOT, cda, patient_id
+from dhos_connector_api.site.model import IdentifierTable
+from tests.builders.cda import NHS_ROOT, cda, patient_id
 
 TABLE = IdentifierTable()
 NHS = patient_id("9434765919", NHS_ROOT)

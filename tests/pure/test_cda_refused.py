@@ -18,8 +18,8 @@ from dhos_connector_api.deliveries.plain_xml import (
     read_plain,
 )
 from dhos_connector_api.errors import BadInput
-from dhos_connector_api.site import IdentifierTable
-from tests.cda_builders import cda
+from dhos_connector_api.site.model import IdentifierTable
+from tests.builders.cda import cda
 
 
 def header(content: str) -> Document:

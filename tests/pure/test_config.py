@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dhos_connector_api.config import describe, load
+from dhos_connector_api.config.settings import describe, load
 from dhos_connector_api.errors import BadSetting
 
 GOOD = {"ENVIRONMENT": "DEVELOPMENT", "PROXY_URL": "http://platform.test", "HS_KEY": "k" * 64}

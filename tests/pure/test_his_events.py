@@ -3,11 +3,11 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dhos_connector_api.actions import his_actions
-from dhos_connector_api.actions.his_events import Event, events_of
-from dhos_connector_api.actions.his_payload import Patient, read_payload
-from dhos_connector_api.actions.his_visits import VisitTypes
-from tests.his_builders import MAIN, payload, stay, visit
+from dhos_connector_api.actions.his import actions as his_actions
+from dhos_connector_api.actions.his.events import Event, events_of
+from dhos_connector_api.actions.his.payload import Patient, read_payload
+from dhos_connector_api.actions.his.visits import VisitTypes
+from tests.builders.his import MAIN, payload, stay, visit
 
 RIYADH = ZoneInfo("Asia/Riyadh")
 TYPES = VisitTypes.with_additions({"Radiology": "RADIOLOGY", "ChiefComplaint": "COMPLAINT"})

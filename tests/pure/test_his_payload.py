@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dhos_connector_api.actions.his_dates import in_zone, read_birth, read_moment, written
-from dhos_connector_api.actions.his_names import Name, read_flag, read_gender, read_name
-from dhos_connector_api.actions.his_payload import Faults, Patient, read_payload
-from tests.his_builders import payload, stay, visit
+from dhos_connector_api.actions.his.dates import in_zone, read_birth, read_moment, written
+from dhos_connector_api.actions.his.names import Name, read_flag, read_gender, read_name
+from dhos_connector_api.actions.his.payload import Faults, Patient, read_payload
+from tests.builders.his import payload, stay, visit
 
 RIYADH, LONDON = ZoneInfo("Asia/Riyadh"), ZoneInfo("Europe/London")
 STAYS, VISITS = "FetchPatientDataTimeStampList", "FetchPatientDataTimeStampVisitDataList"

@@ -9,13 +9,13 @@ from dhos_connector_api.hl7v2.acknowledge import acknowledge, frameable, refuse_
 from dhos_connector_api.hl7v2.framing import Deframer, Frame, framed
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, DUPLICATE, OWN_FAILURE, Code, Verdict, judge
-from dhos_connector_api.site import Site
-from tests.hl7_builders import NOW, adt
+from dhos_connector_api.site.model import Site
+from tests.builders.hl7 import NOW, adt
 
 
 def ack(raw: bytes, verdict: Verdict | None = None, now: datetime = NOW) -> bytes:
     message = read(raw)
-    return acknowledge(message, verdict or judge(message, Site()), control_id="OURS", now=now)
+    return acknowledge(message, verdict or judge(message, Site().inbound), control_id="OURS", now=now)
 
 
 def lines(raw: bytes, verdict: Verdict | None = None) -> list[str]:
@@ -166,7 +166,7 @@ def test_megabytes_in_the_header_are_answered_in_one_go(field: int) -> None:
 
 def test_delimiters_in_doubtful_characters_are_not_echoed() -> None:
     refused = read(b"MSH|^~\xd7\xa7|PAS|RTH|TIE|DHOS|2\xef")
-    ack = read(acknowledge(refused, judge(refused, Site()), control_id="1", now=NOW))
+    ack = read(acknowledge(refused, judge(refused, Site().inbound), control_id="1", now=NOW))
     assert ack.delimiters.encoding == "^~\\&"
     assert not ack.defects - refused.defects
 

@@ -3,7 +3,7 @@
 import pytest
 
 from dhos_connector_api.hl7v2.batch import Batch, File, answer, is_batch, is_too_large, split
-from tests.hl7_builders import NOW
+from tests.builders.hl7 import NOW
 
 _FHS = b"FHS|^~\\&|EPR|RBH|TIE|DHOS|20260131||nightly||F1"
 _BHS = b"BHS|^~\\&|EPR|RBH|TIE|DHOS|20260131||||B1"

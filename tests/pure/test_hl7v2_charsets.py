@@ -3,7 +3,7 @@
 import pytest
 
 from dhos_connector_api.hl7v2.read import Defect, read
-from tests.hl7_builders import adt
+from tests.builders.hl7 import adt
 
 
 @pytest.mark.parametrize(

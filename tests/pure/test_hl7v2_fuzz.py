@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.hl7_mutations import SAMPLES, cases, check
+from tests.builders.hl7_mutations import SAMPLES, cases, check
 
 SEED = 20240318
 

@@ -16,8 +16,8 @@ from dhos_connector_api.hl7v2.modes import (
 )
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, Code, Verdict, judge
-from dhos_connector_api.site import Site
-from tests.hl7_builders import NOW, adt, adt_message
+from dhos_connector_api.site.model import Site
+from tests.builders.hl7 import NOW, adt, adt_message
 
 AL, NE, ER, SU = Condition.ALWAYS, Condition.NEVER, Condition.ON_ERROR, Condition.ON_SUCCESS
 _INSIDE = Verdict(Code.AE, "101", "PID^1^3", "There is no patient identifier this site knows.")
@@ -92,7 +92,7 @@ def test_what_is_due(asked: Wanted, aa: object, inside: object, header: object, 
     ],
 )
 def test_the_code_on_the_accept_level_follows_from_the_rule_that_objected(raw: bytes, code: str) -> None:
-    accept = due(BOTH, judge(read(raw), Site())).accept
+    accept = due(BOTH, judge(read(raw), Site().inbound)).accept
     assert accept is not None
     assert accept.code == code
 

@@ -6,7 +6,7 @@ import pytest
 
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.read import DELETE, MOST_LINES, Defect, read, read_text
-from tests.hl7_builders import adt, adt_message, message
+from tests.builders.hl7 import adt, adt_message, message
 
 HEADER = "MSH|^~\\&|A|B|C|D|20240101||ADT^A01|ID1|P|2.3"
 

@@ -9,15 +9,15 @@ from dhos_connector_api.hl7v2.acknowledge import ERROR_NAMES
 from dhos_connector_api.hl7v2.identifiers import patient_identifiers
 from dhos_connector_api.hl7v2.read import MOST_LINES, read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, DUPLICATE, OWN_FAILURE, REPEATED, Code, Verdict, judge
-from dhos_connector_api.site import ALL_ADT_TRIGGERS, IdentifierTable, Inbound, Site
-from tests.hl7_builders import adt, merge, message, two_patients
+from dhos_connector_api.site.model import ALL_ADT_TRIGGERS, IdentifierTable, Inbound
+from tests.builders.hl7 import adt, merge, message, two_patients
 
 MERGES = ["A18", "A30", "A34", "A35", "A36", "A39", "A40", "A41", "A42", "A47"]
 CX = "{}^^^NOC-MRN^MRN"
 
 
 def answer(raw: bytes, **inbound: Any) -> tuple[str, str | None, str | None]:
-    verdict = judge(read(raw), Site(inbound=replace(Inbound(), **inbound)))
+    verdict = judge(read(raw), replace(Inbound(), **inbound))
     return verdict.code, verdict.error, verdict.location
 
 

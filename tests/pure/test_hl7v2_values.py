@@ -16,8 +16,8 @@ from dhos_connector_api.hl7v2.identifiers import (
 )
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.segment import MOST_REPETITIONS
-from dhos_connector_api.site import IdentifierTable
-from tests.hl7_builders import adt_message, merge, two_patients
+from dhos_connector_api.site.model import IdentifierTable
+from tests.builders.hl7 import adt_message, merge, two_patients
 
 LONDON = ZoneInfo("Europe/London")
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTING_KEY, Envelope, Outcome
 from dhos_connector_api.broker.in_process import InProcessBus
 from dhos_connector_api.workers.loop import guarded
-from tests.outbox_builders import an_envelope
+from tests.builders.outbox import an_envelope
 
 
 def test_every_consumer_of_the_key_gets_the_envelope_and_no_other_does() -> None:

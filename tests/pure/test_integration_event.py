@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from dhos_connector_api.actions.envelope import body
-from dhos_connector_api.actions.extract import extract
-from dhos_connector_api.actions.integration_event import envelope_id, event_uuid, process_event
+from dhos_connector_api.actions.hl7.extract import extract
+from dhos_connector_api.actions.process_event import envelope_id, event_uuid, process_event
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.site import Site
-from tests.hl7_builders import adt
+from dhos_connector_api.site.model import Site
+from tests.builders.hl7 import adt
 
 
 def an_event(**fields: object) -> dict[str, object]:

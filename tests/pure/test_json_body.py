@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dhos_connector_api.api.json_body import MOST_COLLECTIONS, MOST_LEVELS, JsonBody, parse
 from dhos_connector_api.errors import BadInput
+from dhos_connector_api.spec.bodies import MOST_COLLECTIONS, MOST_LEVELS, JsonBody, parse
 
 SCHEMA = {
     "type": "object",

@@ -7,7 +7,7 @@ import pytest
 from dhos_connector_api.mllp.admission import objections
 from dhos_connector_api.mllp.listeners import Listener, Sender
 from dhos_connector_api.mllp.tls import names
-from tests.hl7_builders import adt_message
+from tests.builders.hl7 import adt_message
 
 _ADT = {"ADT": frozenset({"A01", "A08"})}
 

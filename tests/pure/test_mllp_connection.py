@@ -13,8 +13,8 @@ from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.mllp.answering import Answer, Taken
 from dhos_connector_api.mllp.connection import LONGEST_IN_HAND, MOST_ODDITIES, MOST_STRAY
-from tests.hl7_builders import adt
-from tests.mllp_builders import Line, Memory, listener, msa
+from tests.builders.hl7 import adt
+from tests.builders.mllp import Line, Memory, listener, msa
 
 _STREAMS = 50_000
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.oru_hostile import SLOTS, cases, check, skeleton
+from tests.builders.oru_hostile import SLOTS, cases, check, skeleton
 
 SEED = 20240318
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)

@@ -7,7 +7,7 @@ import pytest
 
 from dhos_connector_api.deliveries.oru import observation_data
 from dhos_connector_api.errors import BadInput
-from tests.oru_builders import built, data, message, seen, site
+from tests.builders.oru import built, data, message, seen, site
 
 
 def line(name: str, given: dict[str, Any]) -> str:

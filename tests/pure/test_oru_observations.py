@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.oru_builders import codes, data, message, obx, seen, value
+from tests.builders.oru import codes, data, message, obx, seen, value
 
 AT = "2024-01-02T03:04:05Z"
 TIME = "20240102030405"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dhos_connector_api.errors import BadInput
-from tests.oru_builders import built, data, seen
+from tests.builders.oru import built, data, seen
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from connexion.spec import Specification
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dhos_connector_api.api import specification
-from dhos_connector_api.api.json_body import JsonBody
 from dhos_connector_api.deliveries.oru import observation_data
 from dhos_connector_api.errors import BadInput
-from tests.oru_builders import built, data, message, seen
+from dhos_connector_api.spec import document as specification
+from dhos_connector_api.spec.bodies import JsonBody
+from tests.builders.oru import built, data, message, seen
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "oru"
 RESOLVED: dict[str, Any] = dict(Specification.load(specification.load()))

@@ -12,7 +12,7 @@ from dhos_connector_api.deliveries.oru import build
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.build import formatted
 from dhos_connector_api.hl7v2.datetimes import parse
-from tests.oru_builders import data, message, seen, site
+from tests.builders.oru import data, message, seen, site
 
 LONDON = ZoneInfo("Europe/London")
 KOLKATA = ZoneInfo("Asia/Kolkata")

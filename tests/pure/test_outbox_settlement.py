@@ -3,7 +3,7 @@
 from dhos_connector_api.actions.envelope import Outcome
 from dhos_connector_api.outbox.holds import Holds
 from dhos_connector_api.outbox.relay import settlement
-from tests.outbox_builders import a_row
+from tests.builders.outbox import a_row
 
 C, RETURNED, REFUSED, UNKNOWN, IMPOSSIBLE = (
     Outcome.CONFIRMED,

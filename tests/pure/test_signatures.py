@@ -10,7 +10,7 @@ import pytest
 
 from dhos_connector_api.auth.signatures import Secret, Signed, verify
 from dhos_connector_api.errors import SignatureRejected
-from tests.his_builders import (
+from tests.builders.his import (
     HIS_SECRET,
     HIS_SECRET_BEFORE,
     STANDARD_SECRET,

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from dhos_connector_api.errors import BadSetting, BadSite
-from dhos_connector_api.site import His, Hospital, RateLimits, WebhookOptions
-from dhos_connector_api.site_source import parse, read_file
-from tests.builders import settings
+from dhos_connector_api.site.model import His, Hospital, RateLimits, WebhookOptions
+from dhos_connector_api.site.source import parse, read_file
+from tests.builders.rows import settings
 
 TOML = """
 [[his.hospitals]]

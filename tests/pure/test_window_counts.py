@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from dhos_connector_api.api.window_counts import TIDY_EVERY, WindowCounts
+from dhos_connector_api.http.window_counts import TIDY_EVERY, WindowCounts
 
 
 class Clock:

@@ -7,8 +7,8 @@ from httpx import Response
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.site import RateLimits
-from tests.api_builders import UNLIMITED, api, ask, internal, site_with
+from dhos_connector_api.site.model import RateLimits
+from tests.builders.api import UNLIMITED, api, ask, internal, site_with
 from tests.rules.test_responses_fit_specification import OPERATIONS, RESOLVED, fits
 
 TOKEN = internal("write:his", "read:his", "admin:his")

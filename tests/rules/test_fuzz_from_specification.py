@@ -17,12 +17,12 @@ from schemathesis import Case, GenerationMode
 from schemathesis.core.result import Ok
 from starlette.types import ASGIApp
 
-from dhos_connector_api.actions.his_payload import STAYS, VISITS
-from dhos_connector_api.api import specification
+from dhos_connector_api.actions.his.payload import STAYS, VISITS
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.site import RateLimits
-from tests.api_builders import READ, WRITE, a_key, api, ask, internal, site_with
-from tests.his_builders import HIS_SECRET, HIS_SECRET_BEFORE, MAIN, STANDARD_SECRET, signed_headers
+from dhos_connector_api.site.model import RateLimits
+from dhos_connector_api.spec import document as specification
+from tests.builders.api import READ, WRITE, a_key, api, ask, internal, site_with
+from tests.builders.his import HIS_SECRET, HIS_SECRET_BEFORE, MAIN, STANDARD_SECRET, signed_headers
 from tests.rules.test_responses_fit_specification import OPERATIONS, fits
 
 SCHEMA = schemathesis.openapi.from_dict(specification.load())

@@ -7,8 +7,8 @@ from httpx import Response
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
-from tests.api_builders import api, ask, internal
-from tests.his_builders import HIS_SECRET, INTAKE, WRITE_HIS, payload, raw_of, signed_headers, stay, webhook
+from tests.builders.api import api, ask, internal
+from tests.builders.his import HIS_SECRET, INTAKE, WRITE_HIS, payload, raw_of, signed_headers, stay, webhook
 from tests.rules.test_responses_fit_specification import OPERATIONS, fits
 
 CHANGES = {"intake": lambda: INTAKE}

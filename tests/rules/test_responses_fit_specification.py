@@ -13,15 +13,15 @@ from httpx import Response
 from openapi_spec_validator import validate
 from starlette.types import ASGIApp
 
-from dhos_connector_api.api import specification
-from dhos_connector_api.api.specification import Operation
 from dhos_connector_api.db.engine import Database
-from tests.api_builders import OUTBOUND, READ, WRITE, api, ask, internal, message_body
-from tests.hl7_builders import adt
+from dhos_connector_api.spec import document as specification
+from dhos_connector_api.spec.document import Operation
+from tests.builders.api import OUTBOUND, READ, WRITE, api, ask, internal, message_body
+from tests.builders.hl7 import adt
 
 #: References followed: plain enough for a validator that knows nothing of OpenAPI.
 RESOLVED = dict(Specification.load(specification.load()))
-OPERATIONS = {each.name: each for each in specification.operations(RESOLVED)}
+OPERATIONS = {each.id: each for each in specification.operations(RESOLVED)}
 UNKNOWN = "2c4f1d24-2952-4d4e-b1d1-3637e33cc161"
 
 
@@ -49,7 +49,7 @@ def contents() -> Iterator[tuple[str, dict[str, Any]]]:
         bodies = {"request": each.definition.get("requestBody", {}), **each.definition["responses"]}
         for status, body in bodies.items():
             for media_type, content in body.get("content", {}).items():
-                yield f"{each.name} {status} {media_type}", content
+                yield f"{each.id} {status} {media_type}", content
 
 
 @pytest.mark.parametrize(
@@ -155,13 +155,13 @@ def test_answers_of_an_installation_that_sends_nothing_fit(database: Database) -
 
 def test_answers_to_the_other_operations_fit(app: ASGIApp) -> None:
     for name, path in (
-        ("running", "/running"),
-        ("version", "/version"),
-        ("ready", "/ready"),
-        ("metrics", "/metrics"),
+        ("get_running", "/running"),
+        ("get_version", "/version"),
+        ("get_ready", "/ready"),
+        ("get_metrics", "/metrics"),
     ):
         assert ask_for(app, name, path).status_code == 200
-    assert ask_for(app, "page", "/docs").status_code == 200
+    assert ask_for(app, "get_docs", "/docs").status_code == 200
 
 
 def test_answers_without_a_database_fit() -> None:

@@ -1,0 +1,1 @@
+"""API keys at rest: who may send as which source."""

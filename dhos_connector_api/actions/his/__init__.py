@@ -1,0 +1,1 @@
+"""From a HIS's JSON and webhooks to events and actions (pure)."""

@@ -1,0 +1,80 @@
+"""What every event of a HIS patient comes with: the patient, the encounter, and details (pure).
+
+None of it goes to the legacy routing key: existing consumers would make an upsert of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+from typing import Any
+
+from dhos_connector_api.actions.envelope import Action
+from dhos_connector_api.actions.his.dates import in_zone
+from dhos_connector_api.actions.his.names import read_flag, read_gender, read_name
+from dhos_connector_api.actions.his.payload import Stay
+from dhos_connector_api.site.model import Hospital
+
+
+def companions(stay: Stay, hospital: Hospital, zone: tzinfo) -> list[Action]:
+    """The actions that stand before `process_event` in every envelope of the stay."""
+    return [process_patient(stay), process_encounter(stay, hospital, zone)]
+
+
+def process_patient(stay: Stay) -> Action:
+    """Who the patient is, as the HIS says now. What it does not say is left out, but for `sex_sct`."""
+    name = read_name(stay.name)
+    values = {
+        "mrn": stay.patient_id,
+        "first_name": name.first,
+        "last_name": name.last,
+        "full_name": name.full,
+        "sex_sct": read_gender(stay.gender),
+        "date_of_birth": stay.birth,
+        "national_id": stay.national_id,
+        "phone": stay.phone,
+        "nationality": stay.nationality,
+        "is_vip": read_flag(stay.vip),
+    }
+    return {"name": "process_patient", "data": _said(values)}
+
+
+def process_encounter(stay: Stay, hospital: Hospital, zone: tzinfo) -> Action:
+    """The stay, as the HIS says now; without `discharged_at` the patient is still in."""
+    values = {
+        "epr_encounter_id": stay.admission_id,
+        "hospital_id": stay.hospital_id,
+        "facility": hospital.code,
+        "encounter_type": stay.type,
+        "admitted_at": in_zone(stay.admitted, zone).iso(),
+        "discharged_at": _discharged_at(stay, zone),
+        "bill_type": stay.bill_type,
+        "insurance_company": stay.insurer,
+    }
+    return {"name": "process_encounter", "data": _said(values)}
+
+
+def event_fields(stay: Stay, hospital: Hospital, zone: tzinfo) -> dict[str, Any]:
+    """What `process_event` says beyond the event itself."""
+    doctor = read_name(stay.doctor)
+    return {
+        "facility": hospital.code,
+        "discharged_at": _discharged_at(stay, zone),
+        "physician": {"id": stay.consultant_id, "family_name": doctor.last, "given_name": doctor.first},
+        "contact": {"phone": stay.phone},
+    }
+
+
+def _discharged_at(stay: Stay, zone: tzinfo) -> str | None:
+    return None if stay.discharged is None else in_zone(stay.discharged, zone).iso()
+
+
+def with_discharge(
+    companions: Sequence[Action], fields: Mapping[str, Any], discharged_at: str
+) -> tuple[list[Action], dict[str, Any]]:
+    """Companions and event fields of a stay that is known to have ended, where its data do not say so."""
+    who, where = companions
+    ended = {**where, "data": {**where["data"], "discharged_at": discharged_at}}
+    return [who, ended], {**fields, "discharged_at": discharged_at}
+
+
+def _said(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,1 @@
+"""From an HL7 v2 message to facts and actions (pure)."""

@@ -1,0 +1,47 @@
+"""`process_encounter`: the patient's stay (PV1, and MRG in a merge; HL7 v2 chapter 3)."""
+
+from datetime import tzinfo
+
+from dhos_connector_api.actions.envelope import Action
+from dhos_connector_api.actions.hl7.patient import DATE_OF_DEATH
+from dhos_connector_api.actions.hl7.subject import Subject
+from dhos_connector_api.actions.hl7.values import moment, sent, timestamp
+
+ADMISSION_CANCELLED = frozenset({"A11", "A23", "A27", "A38"})
+TRANSFER_CANCELLED = "A12"
+DISCHARGE_CANCELLED = "A13"
+ENCOUNTER_MOVED = "A44"
+
+
+def process_encounter(subject: Subject, trigger: str, zone: tzinfo) -> Action | None:
+    """The action, or None where PV1-44, PV1-19.1, PV1-2.1 or PV1-3.1 is missing.
+
+    Existing consumers refuse an encounter without them, and the patient's data with it.
+    Decisions: a PV1-44 that is no date, or a month or year alone, counts as missing. The patient is
+    deceased when PID-29 holds a date of any precision; zeros and other fillers do not discharge
+    anybody. What MRG-5, MRG-6 or PV1-45 do not say is left out, not null.
+    """
+    pv1 = subject.pv1
+    admitted_at = moment(pv1, 44, zone)
+    encounter_type = sent(pv1, 2)
+    if not (admitted_at and encounter_type and subject.encounter_id and subject.known_location):
+        return None
+    data = {
+        "epr_encounter_id": subject.encounter_id,
+        "location": subject.known_location,
+        "encounter_type": encounter_type,
+        "admitted_at": admitted_at,
+        "admission_cancelled": trigger in ADMISSION_CANCELLED,
+        "transfer_cancelled": trigger == TRANSFER_CANCELLED,
+        "discharge_cancelled": trigger == DISCHARGE_CANCELLED,
+        "encounter_moved": trigger == ENCOUNTER_MOVED,
+        "patient_deceased": timestamp(subject.pid, DATE_OF_DEATH, zone) is not None,
+    }
+    optional = {
+        "discharged_at": subject.discharged_at,
+        "parent_encounter_id": sent(subject.mrg, 5),
+        "epr_previous_location_code": sent(subject.mrg, 6),
+        "previous_location": subject.known_previous,
+    }
+    data.update({key: value for key, value in optional.items() if value is not None})
+    return {"name": "process_encounter", "data": data}

@@ -1,0 +1,122 @@
+"""What is known about a message as a whole, and under which identifiers it is found."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import MAXYEAR, MINYEAR, date, datetime, tzinfo
+from itertools import islice
+
+from dhos_connector_api.actions.hl7.values import clean, sent, timestamp
+from dhos_connector_api.hl7v2.datetimes import Precision
+from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER, VISIT_ID, patient_identifiers
+from dhos_connector_api.hl7v2.read import Message
+from dhos_connector_api.hl7v2.rules import LONGEST_SEGMENT, MOST_REPETITIONS_IN_ALL, MOST_SEGMENTS
+from dhos_connector_api.hl7v2.segment import Segment
+from dhos_connector_api.site.model import IdentifierTable, Site
+
+#: Characters; a longer value does not fit the search index and is no identifier.
+LONGEST_IDENTIFIER = 255
+
+#: Of one message. No accepted message has more; of one that is refused for its size the rest is not read.
+MOST_IDENTIFIERS = MOST_REPETITIONS_IN_ALL + MOST_SEGMENTS
+
+PATIENT_TYPES = (MRN, NHS_NUMBER)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The facts of one message, fit to be stored: no NULs, no lone surrogates; '' where nothing was sent.
+
+    `message_type` is MSH-9 as sent, `event_code` as in ADT_A01; `sending_application` and
+    `sending_facility` are MSH-3 and MSH-4 whole, unescaped. `sent_at` is MSH-7, aware, or None when
+    it is missing, impossible or only a year or month. `identifiers` are (type, value), each once.
+    """
+
+    message_type: str = ""
+    event_code: str = ""
+    sending_application: str = ""
+    sending_facility: str = ""
+    control_id: str = ""
+    sent_at: datetime | None = None
+    version: str = ""
+    processing_id: str = ""
+    identifiers: tuple[tuple[str, str], ...] = ()
+
+
+def facts(message: Message, site: Site, zone: tzinfo, header: Facts | None = None) -> Facts:
+    """The facts of any readable message, accepted or not; an MSH-7 without offset is read in `zone`."""
+    return replace(
+        header or header_facts(message, zone), identifiers=_identifiers(message, site.inbound.identifiers)
+    )
+
+
+def header_facts(message: Message, zone: tzinfo) -> Facts:
+    """What MSH alone says: the facts without the identifiers."""
+    header = message.msh
+    return Facts(
+        message_type=storable(header.raw(9)),
+        event_code=storable(message.event_code),
+        sending_application=storable(header.text(3)),
+        sending_facility=storable(header.text(4)),
+        control_id=storable(message.control_id),
+        sent_at=_sent_at(message, zone),
+        version=storable(message.version),
+        processing_id=storable(header.value(11)),
+    )
+
+
+def storable(value: str) -> str:
+    """`value` trimmed, '' for `""`, without what PostgreSQL's text cannot hold.
+
+    NULs go, and lone surrogates become question marks.
+    """
+    if not value.isascii():
+        value = value.encode("utf-8", "replace").decode()
+    return clean(value) or ""
+
+
+def indexable(value: str) -> bool:
+    """Whether `value` can stand in the search index as it is."""
+    return 0 < len(value) <= LONGEST_IDENTIFIER and storable(value) == value
+
+
+def _sent_at(message: Message, zone: tzinfo) -> datetime | None:
+    """MSH-7; None too in the first and last year there is, which other zones do not reach."""
+    stamp = timestamp(message.msh, 7, zone)
+    if stamp is None or stamp.precision < Precision.DAY or not MINYEAR < stamp.value.year < MAXYEAR:
+        return None
+    return stamp.value
+
+
+def _identifiers(message: Message, table: IdentifierTable) -> tuple[tuple[str, str], ...]:
+    """MRNs, NHS and visit numbers of all patients: current ones, then old ones (MRG)."""
+    found = dict.fromkeys(islice(_found(message, table), MOST_IDENTIFIERS))
+    return tuple([pair for pair in found if indexable(pair[1])])
+
+
+def _found(message: Message, table: IdentifierTable) -> Iterator[tuple[str, str]]:
+    """As `_identifiers`, before anything is left out. Facts are read before the message is judged."""
+    pids, mrgs, visits = (_bounded(message.all(name)) for name in ("PID", "MRG", "PV1"))
+    yield from _of_patients(pids, table, message.sent_on)
+    yield from _of_visits(visits, 19)
+    yield from _of_patients(mrgs, table, message.sent_on)
+    yield from _of_visits(mrgs, 5)
+
+
+def _bounded(segments: tuple[Segment, ...]) -> list[Segment]:
+    return [segment for segment in segments[:MOST_SEGMENTS] if len(segment.line) <= LONGEST_SEGMENT]
+
+
+def _of_patients(
+    segments: list[Segment], table: IdentifierTable, on: date | None
+) -> Iterator[tuple[str, str]]:
+    """Every MRN and NHS number of PID or MRG segments, the best ones of each first."""
+    for segment in segments:
+        for each in patient_identifiers(segment, table, on).all:
+            if each.type in PATIENT_TYPES:
+                yield each.type, each.value
+
+
+def _of_visits(segments: list[Segment], field: int) -> Iterator[tuple[str, str]]:
+    for segment in segments:
+        if visit := sent(segment, field):
+            yield VISIT_ID, visit

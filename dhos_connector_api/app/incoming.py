@@ -1,0 +1,56 @@
+"""What messages are received with: the site as it is now, zone, duplicate policy, transformer."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from importlib import import_module
+from zoneinfo import ZoneInfo
+
+from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.errors import BadSetting, BadSite
+from dhos_connector_api.hl7v2.charsets import codec_named
+from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.site.model import Site
+
+
+class IntakeSource:
+    """Gives what messages are received with now; made anew only when the site has changed."""
+
+    def __init__(self, settings: Settings, site: Callable[[], Site]) -> None:
+        self._settings = settings
+        self._site = site
+        self._transform = transformer(settings.hl7_transformer_module, "transform_incoming")
+        self._made: tuple[Site, Intake] | None = None
+        if not settings.dhos_trustomer_api_host:
+            self()  # a file that cannot be used stops the start; the trustomer service may come later
+
+    def __call__(self) -> Intake:
+        """Return it. Raises BadSite, SiteUnavailable."""
+        site = self._site()
+        made = self._made
+        if made is None or made[0] is not site:
+            made = self._made = (site, _intake(self._settings, site, self._transform))
+        return made[1]
+
+
+def _intake(settings: Settings, site: Site, transform: Callable[[str], str] | None) -> Intake:
+    inbound = site.inbound
+    if codec_named(inbound.default_charset) is None:
+        raise BadSite("site configuration does not fit: inbound.default_charset")
+    return Intake(
+        site=site,
+        zone=ZoneInfo(inbound.time_zone) if inbound.time_zone else settings.server_timezone,
+        duplicate_policy=inbound.duplicate_policy or settings.hl7_duplicate_policy,
+        duplicate_window=timedelta(seconds=settings.hl7_duplicate_window),
+        transform=transform,
+    )
+
+
+def transformer(module_name: str | None, function_name: str) -> Callable[[str], str] | None:
+    """Return the site's function of that name, None without a module. Raises BadSetting when it has none."""
+    if module_name is None:
+        return None
+    try:
+        function: Callable[[str], str] = getattr(import_module(module_name), function_name)
+    except (ImportError, AttributeError):
+        raise BadSetting(f"HL7_TRANSFORMER_MODULE has no function {function_name}") from None
+    return function

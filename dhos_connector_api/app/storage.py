@@ -1,0 +1,59 @@
+"""Which database a process works on, and with how many connections."""
+
+import flask
+from flask_migrate import Migrate
+from sqlalchemy import create_engine
+
+from dhos_connector_api.app import rooms
+from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.db import embedded, migrate
+from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
+from dhos_connector_api.db.metadata import db
+from dhos_connector_api.errors import BadSetting, StorageUnavailable
+
+
+def database_address(settings: Settings) -> DatabaseAddress:
+    """Return where the database is: the server that is set, or the embedded one that runs.
+
+    Raises BadSetting when neither is there.
+    """
+    if settings.database_host is None:
+        address = embedded.running(settings.local_state)
+        if address is None:
+            raise BadSetting("DATABASE_HOST is missing, and no embedded database runs (see run_local.sh)")
+        return address
+    return DatabaseAddress(
+        settings.database_host,
+        settings.database_port,
+        settings.database_name,
+        settings.database_user,
+        settings.database_password,
+    )
+
+
+def open_database(
+    settings: Settings, *, pool_size: int = 1, statement_timeout: float = 60, lock_timeout: float = 0
+) -> Database:
+    """Return the database with a pool of that many connections. Timeouts are in seconds."""
+    options = engine_options(
+        pool_size=pool_size, statement_timeout=statement_timeout, lock_timeout=lock_timeout
+    )
+    return Database(create_engine(database_address(settings).url(), **options))
+
+
+def create_flask(settings: Settings) -> flask.Flask:
+    """Return a Flask application with the database and its migrations, for `flask db`."""
+    rooms.import_all("models")
+    application = flask.Flask("dhos_connector_api", static_folder=None)
+    application.config["SQLALCHEMY_DATABASE_URI"] = database_address(settings).url()
+    application.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(pool_size=1)
+    db.init_app(application)
+    Migrate(application, db, directory=str(migrate.FOLDER))
+    return application
+
+
+def check_ready(database: Database) -> None:
+    """Raise StorageUnavailable while the database is away, or not at the newest migration."""
+    with database.statements() as connection:
+        if not migrate.is_at_head(connection):
+            raise StorageUnavailable("the database is not at the newest migration")

@@ -1,0 +1,130 @@
+"""One web process: the specification served, with everything behind it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import flask
+from starlette.types import ASGIApp
+
+from dhos_connector_api.api import (
+    api_keys,
+    deliveries,
+    documents,
+    events,
+    his_patient_data,
+    mappings,
+    messages,
+    observations,
+    operations,
+    webhooks,
+)
+from dhos_connector_api.api.services import EXTENSION, Services
+from dhos_connector_api.app.incoming import IntakeSource
+from dhos_connector_api.app.outgoing import outbound
+from dhos_connector_api.app.storage import check_ready, open_database
+from dhos_connector_api.app.tokens import issuers_of
+from dhos_connector_api.auth.signatures import Secret
+from dhos_connector_api.config import settings as config
+from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.db.engine import STATEMENT_TIMEOUT, Database
+from dhos_connector_api.errors import BadSetting
+from dhos_connector_api.http import assembly, probes
+from dhos_connector_api.http.key_security import KeySecurity
+from dhos_connector_api.http.limits import RateLimiting
+from dhos_connector_api.http.routing import Handler
+from dhos_connector_api.http.security import TokenSecurity
+from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.site import source
+from dhos_connector_api.site.model import WEBHOOK_SOURCES
+from dhos_connector_api.spec import document as specification
+from dhos_connector_api.workers.exposition import Exposition
+
+#: Connections for looking API keys up, beside one for each thread of a web process.
+KEY_POOL = 2
+#: The edge of each tag of the specification: a module of the tag's name.
+EDGES = (
+    *(api_keys, deliveries, documents, events, his_patient_data),
+    *(mappings, messages, observations, operations, webhooks),
+)
+
+
+def create_app(settings: Settings, **overrides: Any) -> ASGIApp:
+    """Return one web process's application. `overrides` are parts of `Services` to use instead of ours.
+
+    Raises BadSetting, BadSite.
+    """
+    document = specification.load()
+    services = _services(settings, document, overrides)
+    application = flask.Flask("dhos_connector_api", static_folder=None)
+    application.extensions[EXTENSION] = services
+    services.limits.install(application)
+    allowed = {each.id: each.allowed_issuers for each in specification.operations(document)}
+    return assembly.build_asgi(
+        application,
+        document=document,
+        handlers=handlers(document),
+        tokens=TokenSecurity(services.issuers, settings.hs_issuer, allowed),
+        keys=KeySecurity(services.key_database),
+        probes={"/running": probes.running(), "/version": probes.version(settings)},
+        threads=settings.web_threads,
+        most_body_bytes=settings.max_body_bytes,
+        serves_docs=settings.serves_docs,
+    )
+
+
+def handlers(document: dict[str, Any]) -> dict[str, Handler]:
+    """Return the handler of every operation: the function of its id in the module of its tag."""
+    edges = {edge.__name__.rpartition(".")[2]: edge for edge in EDGES}
+    return {
+        operation.id: getattr(edges[operation.tag], operation.id)
+        for operation in specification.operations(document)
+        if not operation.is_answered_before_flask
+    }
+
+
+def _services(settings: Settings, document: dict[str, Any], overrides: dict[str, Any]) -> Services:
+    """Everything the handlers work with; what is overridden is not made."""
+    site = source.source(settings)
+
+    def part(name: str, make: Callable[[], Any]) -> Any:
+        return overrides[name] if name in overrides else make()
+
+    database: Database = part("database", lambda: _database(settings, settings.web_threads))
+    intake: Callable[[], Intake] = part("intake", lambda: IntakeSource(settings, site))
+    return Services(
+        settings=settings,
+        database=database,
+        key_database=part("key_database", lambda: _database(settings, KEY_POOL)),
+        issuers=part("issuers", lambda: issuers_of(settings)),
+        intake=intake,
+        outbound=part("outbound", lambda: outbound(settings, site)),
+        check_ready=part("check_ready", lambda: lambda: check_ready(database)),
+        metrics=part("metrics", lambda: _metrics(settings, database)),
+        limits=part("limits", lambda: _limits(settings, document, intake)),
+        webhook_secrets=part("webhook_secrets", lambda: webhook_secrets(settings)),
+    )
+
+
+def _database(settings: Settings, pool_size: int) -> Database:
+    return open_database(settings, pool_size=pool_size, statement_timeout=STATEMENT_TIMEOUT)
+
+
+def _metrics(settings: Settings, database: Database) -> Callable[[], bytes] | None:
+    """The metrics as text; None where they have a port of their own."""
+    if settings.metrics_port:
+        return None
+    return Exposition(settings, database, config.metrics_folder()).text
+
+
+def _limits(settings: Settings, document: dict[str, Any], intake: Callable[[], Intake]) -> RateLimiting:
+    counted = specification.counted_as_events(document)
+    return RateLimiting(lambda: intake().site, counted, settings.rate_limit_storage)
+
+
+def webhook_secrets(settings: Settings) -> dict[str, tuple[Secret, ...]]:
+    """Return the secrets of every source's webhooks. Raises BadSetting for one that cannot be used."""
+    secrets = {source: tuple(map(Secret, settings.webhook_secrets(source))) for source in WEBHOOK_SOURCES}
+    for name, known in secrets.items():
+        if not all(secret.is_usable for secret in known):
+            raise BadSetting(f"{name.upper()}_WEBHOOK_SECRET or its _PREVIOUS is no base64 after whsec_")
+    return secrets

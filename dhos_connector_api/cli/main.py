@@ -1,0 +1,150 @@
+"""The command line: how every process of the Connector starts.
+
+`serve`, `mllp`, `relay`, `deliver` and `all` run services; `web` is one process of `serve`. The commands
+that look at messages are in `cli_messages.py`, those for deliveries in `cli_deliveries.py`, those for API
+keys in `cli_keys.py`, those to try it with in `cli_send.py`, `cli_generate.py` and `cli_simulate.py`.
+"""
+
+import sys
+from typing import Any
+
+import click
+
+from dhos_connector_api import __version__
+from dhos_connector_api.app import tokens
+from dhos_connector_api.cli import deliveries as cli_deliveries
+from dhos_connector_api.cli import generate as cli_generate
+from dhos_connector_api.cli import keys as cli_keys
+from dhos_connector_api.cli import messages as cli_messages
+from dhos_connector_api.cli import send as cli_send
+from dhos_connector_api.cli import simulate as cli_simulate
+from dhos_connector_api.cli.options import with_settings
+from dhos_connector_api.config import settings as config
+from dhos_connector_api.errors import ConnectorError
+from dhos_connector_api.processes import run as processes
+
+
+class _Commands(click.Group):
+    """Commands in the order they were added, and our failures as one line without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConnectorError as error:
+            raise click.ClickException(error.text) from None
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="connector")
+def main() -> None:
+    """The Connector: takes a hospital's HL7, keeps it, acknowledges it, hands it to RabbitMQ.
+
+    \b
+    Start it:        all, or serve, mllp, relay and deliver one by one
+    Prepare it:      migrate, token
+    Try it:          send FILE, generate --patients 100, simulate his --hospital NAME
+    Ask it:          messages list, messages show UUID, outbox list, deliveries list
+    Put it right:    replay UUID, outbox retry ID, deliveries retry UUID
+    Let systems in:  keys create --source his, keys list, keys rotate ID, keys revoke ID
+
+    Settings come from the environment; the README lists them.
+    """
+
+
+@main.command("all")
+@with_settings
+def run_all(settings: config.Settings) -> None:
+    """Run everything here: database if none is set, migrations, web, MLLP if set, relay, deliveries."""
+    sys.exit(processes.run_all(settings))
+
+
+@main.command()
+@with_settings
+def serve(settings: config.Settings) -> None:
+    """Run the web processes."""
+    sys.exit(processes.run_service(settings))
+
+
+@main.command(hidden=True)
+@with_settings
+def web(settings: config.Settings) -> None:
+    """Run one web process; `serve` and `all` start several."""
+    processes.run_web(settings)
+
+
+@main.command()
+@with_settings
+def mllp(settings: config.Settings) -> None:
+    """Run the MLLP processes: listen for senders, as the file MLLP_LISTENERS says."""
+    sys.exit(processes.run_mllp(settings))
+
+
+@main.command("mllp-process", hidden=True)
+@with_settings
+def mllp_process(settings: config.Settings) -> None:
+    """Run one MLLP process; `mllp` and `all` start several."""
+    processes.run_mllp_process(settings)
+
+
+@main.command(hidden=True)
+@click.option("--port", type=click.IntRange(1, 65535), help="[default: METRICS_PORT]")
+@with_settings
+def metrics(settings: config.Settings, port: int | None) -> None:
+    """Serve /metrics; `serve`, `mllp` and `all` start it where a port is set for it."""
+    processes.run_metrics(settings, port)
+
+
+@main.command()
+@with_settings
+def relay(settings: config.Settings) -> None:
+    """Run the relay: publish what waits in the outbox. One is active, others stand by."""
+    processes.run_relay(settings)
+
+
+@main.command()
+@with_settings
+def deliver(settings: config.Settings) -> None:
+    """Run the deliveries: send what is queued for the hospital. Several may run."""
+    processes.run_deliver(settings)
+
+
+@main.command()
+@click.option("--revision", default="head", show_default=True, help="Up to this migration.")
+@with_settings
+def migrate(settings: config.Settings, revision: str) -> None:
+    """Bring the database to the newest migration."""
+    processes.run_migrations(settings, revision)
+    click.echo("the database is up to date")
+
+
+@main.command()
+@click.option(
+    "--issuer", type=click.Choice(["internal", "epr_adapter"]), default="internal", show_default=True
+)
+@click.option("--scope", default="write:hl7_message read:hl7_message", show_default=True)
+@click.option("--system-id", default="command-line", show_default=True, help="Who calls: becomes created_by.")
+@click.option(
+    "--seconds", type=click.IntRange(1, 86400), help="How long it is valid.  [default: JWT_EXPIRY_IN_SECONDS]"
+)
+@with_settings
+def token(settings: config.Settings, issuer: str, scope: str, system_id: str, seconds: int | None) -> None:
+    """Print a token, made with this environment's keys."""
+    click.echo(tokens.token(settings, issuer=issuer, scope=scope, system_id=system_id, seconds=seconds))
+
+
+for command in (
+    cli_send.send,
+    cli_generate.generate,
+    cli_messages.messages,
+    cli_messages.outbox,
+    cli_messages.replay,
+    cli_deliveries.deliveries,
+    cli_keys.keys,
+    cli_simulate.simulate,
+):
+    main.add_command(command)

@@ -1,0 +1,34 @@
+"""What the site says of messages, as far as reading and judging them needs it (`site.model` has it all)."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class IdentifierTable(Protocol):
+    """How PID-3 repetitions are told apart; all codes in upper case. Hashable."""
+
+    @property
+    def nhs_authorities(self) -> frozenset[str]: ...
+    @property
+    def nhs_types(self) -> frozenset[str]: ...
+    @property
+    def mrn_authorities(self) -> frozenset[str]: ...
+    @property
+    def mrn_types(self) -> frozenset[str]: ...
+    @property
+    def mrn_first_repetition(self) -> bool: ...
+
+
+class Terms(Protocol):
+    """What is accepted of a hospital; an empty set of processing ids or versions accepts all."""
+
+    @property
+    def accepted(self) -> Mapping[str, frozenset[str]]: ...
+    @property
+    def processing_ids(self) -> frozenset[str]: ...
+    @property
+    def versions(self) -> frozenset[str]: ...
+    @property
+    def ignored_encounter_classes(self) -> frozenset[str]: ...
+    @property
+    def identifiers(self) -> IdentifierTable: ...

@@ -1,0 +1,72 @@
+"""What the checks before Flask found out about a request, for the handlers to use.
+
+What was checked is what a handler gets: nothing is parsed a second time by another parser.
+"""
+
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import flask
+
+from dhos_connector_api.access.store import KnownKey
+from dhos_connector_api.auth.jwt import Claims
+from dhos_connector_api.spec.bodies import JsonBody
+
+_KEY = "connector"
+
+
+@dataclass(slots=True)
+class Call:
+    """One request. `claims` is None without a token, `key` without an API key, `body` unless it is JSON.
+
+    `webhook_source` is the source a webhook, which has no caller, counts against.
+
+    `check` is how the operation's JSON body is checked, where the specification leaves that to the
+    handler (`x-checked-by-handler`): `body` is None then.
+    `checked` is the operationId whose checks it has passed; None: it has passed none.
+    """
+
+    request_id: str
+    checked: str | None = None
+    claims: Claims | None = None
+    key: KnownKey | None = None
+    webhook_source: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    body: Any = None
+    check: JsonBody | None = None
+
+    @property
+    def caller(self) -> str | None:
+        """Who called, for `created_by` and `modified_by`."""
+        if self.key is not None:
+            return f"{self.key.source} (API key {self.key.id})"
+        return self.claims.caller if self.claims else None
+
+    @property
+    def source(self) -> str | None:
+        """The source whose API key was sent; None for a token."""
+        return self.key.source if self.key is not None else None
+
+
+def begin(scope: MutableMapping[str, Any], call: Call) -> None:
+    """Attach `call` to an ASGI scope; copies of the scope share it."""
+    scope["extensions"] = {**(scope.get("extensions") or {}), _KEY: call}
+
+
+def of_scope(scope: MutableMapping[str, Any]) -> Call:
+    """The call of an ASGI scope."""
+    call: Call = scope["extensions"][_KEY]
+    return call
+
+
+def operation_id(scope: MutableMapping[str, Any]) -> str | None:
+    """The operation the request was routed to; None outside the specification."""
+    found: str | None = scope["extensions"].get("connexion_routing", {}).get("operation_id")
+    return found
+
+
+def current() -> Call:
+    """The call at hand, inside a Flask view."""
+    call: Call = flask.request.environ["connector.call"]
+    return call

@@ -1,0 +1,116 @@
+"""How many requests of `/api/...` are taken (Flask-Limiter); elsewhere there is no limit.
+
+A source that calls with its API key has `events_per_hour` for operations marked `x-rate-limit: events`,
+however much one request holds, and as many again for its webhooks; everything else counts against its
+caller, `requests_per_minute`. The site says how many. In memory each web process counts its own; in
+Redis they count together. While Redis is away each counts its own as well, and looks for it again after
+1, 2, 4 ... 32 seconds.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import flask
+from flask_limiter import ApplicationLimit, Limiter, RequestLimit
+
+from dhos_connector_api import clock
+from dhos_connector_api.errors import SiteUnavailable
+from dhos_connector_api.http import call
+from dhos_connector_api.http.problems import flask_answer, too_many
+from dhos_connector_api.http.window_counts import WindowCounts
+from dhos_connector_api.metrics import RATE_LIMITED
+from dhos_connector_api.site.model import RateLimits, Site
+
+_log = logging.getLogger(__name__)
+
+_LIMITED = "/api/"
+_MEMORY = f"{WindowCounts.STORAGE_SCHEME[0]}://"
+#: Seconds a request may wait for Redis; without `retry` its client would try several times.
+_REDIS_TIMEOUT = 0.25
+_REDIS: dict[str, Any] = {
+    "socket_connect_timeout": _REDIS_TIMEOUT,
+    "socket_timeout": _REDIS_TIMEOUT,
+    "retry": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Allowance:
+    """Who a request counts against, and how many of its kind they have."""
+
+    who: str
+    limit: str
+
+
+class RateLimiting:
+    """The limits of one web process. `event_operations` are operationIds marked `x-rate-limit: events`."""
+
+    def __init__(
+        self, site: Callable[[], Site], event_operations: Iterable[str], storage: str | None = None
+    ) -> None:
+        self._site = site
+        self._event_operations = frozenset(event_operations)
+        self._limiter = Limiter(
+            lambda: self._allowance().who,
+            application_limits=[ApplicationLimit(lambda: self._allowance().limit, exempt_when=_free)],
+            storage_uri=storage or _MEMORY,
+            storage_options=dict(_REDIS) if storage else {},
+            in_memory_fallback_enabled=True,
+            on_breach=_too_many,
+        )
+        self._webhooks = self._limiter.shared_limit(
+            lambda: self._allowance().limit, scope="global", key_func=lambda: self._allowance().who
+        )
+
+    def install(self, application: flask.Flask) -> None:
+        """Count every request before its handler runs."""
+        self._limiter.init_app(application)
+
+    def count_webhook(self, source: str) -> None:
+        """Count a webhook, which has no caller, against its `source`, inside a Flask view.
+
+        Raises what Flask answers with 429. Call it once it is known that the request is that source's
+        and no repeat: whoever has seen a request could use up the limit with it.
+        """
+        call.current().webhook_source = source
+        with self._webhooks:
+            return
+
+    def _allowance(self) -> _Allowance:
+        here = call.current()
+        source = here.webhook_source or here.source
+        limits = self._limits_of(source or "*")
+        if here.webhook_source:
+            return _Allowance(f"source {source} by webhook", f"{limits.events_per_hour} per hour")
+        if source and here.checked in self._event_operations:
+            return _Allowance(f"source {source.lower()}", f"{limits.events_per_hour} per hour")
+        who = f"key of {source.lower()}" if source else f"{_issuer(here)} {here.caller}"
+        return _Allowance(who, f"{limits.requests_per_minute} per minute")
+
+    def _limits_of(self, source: str) -> RateLimits:
+        try:
+            return self._site().his.limits_of(source)
+        except SiteUnavailable:
+            return RateLimits()
+
+
+def _issuer(here: call.Call) -> str:
+    return here.claims.issuer if here.claims else "nobody"
+
+
+def _free() -> bool:
+    """Whether a request is not counted: outside `/api/`, or without a caller (yet)."""
+    here = call.current()
+    return not flask.request.path.startswith(_LIMITED) or (here.claims is None and here.key is None)
+
+
+def _too_many(breached: RequestLimit) -> flask.Response:
+    """The answer to one request too many."""
+    seconds = max(1, math.ceil(breached.reset_at - clock.now().timestamp()))
+    kind = "source" if breached.key.find("/source ") >= 0 else "user"
+    RATE_LIMITED.labels(kind).inc()
+    _log.warning("too many requests", extra={"counted_by": kind, "retry_after_seconds": seconds})
+    return flask_answer(too_many(seconds))

@@ -1,0 +1,1 @@
+"""What each process of the Connector does, and who watches over them."""

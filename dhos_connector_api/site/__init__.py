@@ -1,0 +1,1 @@
+"""One hospital's configuration: what it says, how it is read, where it comes from."""

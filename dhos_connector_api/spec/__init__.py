@@ -1,0 +1,1 @@
+"""The specification, compiled: operations, and the checks of their bodies and parameters."""

@@ -1,0 +1,141 @@
+"""An interface engine that keeps a ledger: sends over MLLP, again and again until it is acknowledged."""
+
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+
+from dhos_connector_api.db.embedded import free_port
+from dhos_connector_api.db.engine import DatabaseAddress
+from dhos_connector_api.hl7v2.read import read
+from tests.builders.hl7 import adt
+from tests.builders.mllp import Client, msa
+from tests.rigs.processes import Process
+from tests.rigs.waiting import eventually
+
+
+class Engine:
+    """One feed over one connection. Order is its own: the next message goes out after the ACK of the last."""
+
+    def __init__(self, facility: str, *, policy: str = "replay") -> None:
+        self.facility = facility
+        self.acknowledged: list[str] = []  # uuids, once `look_up` has found them
+        self.control_ids: list[str] = []
+        self.resent = 0
+        self._policy = policy
+        self._client: Client | None = None
+
+    def send(self, port: int, raw: bytes) -> None:
+        """Send until it is acknowledged. AR is one for what was sent before, where repeats are rejected."""
+        control_id = read(raw).control_id
+        attempts = 0
+
+        def offered() -> bool:
+            nonlocal attempts
+            attempts += 1
+            code, about = self._offer(port, raw)
+            assert about == control_id
+            assert code == "AA" or (code == "AR" and self._policy == "reject" and attempts > 1)
+            return True
+
+        eventually(offered, seconds=90)
+        self.resent += attempts - 1
+        self.control_ids.append(control_id)
+
+    def _offer(self, port: int, raw: bytes) -> tuple[str, str]:
+        if self._client is None:
+            self._client = Client(port)
+            self._client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            return msa(self._client.ask(raw))
+        except OSError:
+            self.close()
+            raise
+
+    def look_up(self, database: DatabaseAddress) -> None:
+        """Find the uuids of what was acknowledged. Each control id must be accepted once and only once."""
+        engine = create_engine(database.url())
+        with engine.connect() as connection:
+            query = "SELECT message_control_id, uuid FROM message WHERE sending_facility = :f AND state = :s"
+            rows = connection.execute(text(query), {"f": self.facility, "s": "accepted"}).all()
+        engine.dispose()
+        known = {control_id: str(uuid) for control_id, uuid in rows}
+        assert len(known) == len(rows), "a message was accepted twice"
+        assert set(known) >= set(self.control_ids), "an acknowledged message is not in the store"
+        self.acknowledged = [known[control_id] for control_id in self.control_ids]
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+class Load:
+    """Engines that each send so many messages, in threads of their own."""
+
+    def __init__(self, port: int, engines: Sequence[Engine], each: int) -> None:
+        self.failures: list[BaseException] = []
+        self.total = len(engines) * each
+        self._engines = engines
+        self._threads = [threading.Thread(target=self._run, args=(engine, port, each)) for engine in engines]
+
+    def _run(self, engine: Engine, port: int, number: int) -> None:
+        try:
+            for _ in range(number):
+                engine.send(port, adt("A08", MSH_4=engine.facility))
+        except BaseException as error:  # noqa: BLE001  a thread's failure is the test's
+            self.failures.append(error)
+        finally:
+            engine.close()
+
+    @property
+    def done(self) -> int:
+        """Messages acknowledged so far."""
+        return sum(len(engine.control_ids) for engine in self._engines)
+
+    def wait_for(self, number: int) -> None:
+        """Return once so many are acknowledged."""
+        eventually(lambda: self.failures or self.done >= number, seconds=180)
+        assert not self.failures
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for thread in self._threads:
+            thread.join(200)
+        assert not self.failures
+
+
+class Mllp:
+    """The MLLP processes on a port of their own; `terms` are further lines of their one listener."""
+
+    def __init__(
+        self,
+        environ: dict[str, str],
+        folder: Path,
+        module: tuple[str, ...] = ("dhos_connector_api", "mllp"),
+        *,
+        terms: str = "",
+    ) -> None:
+        self.port = free_port()
+        file = folder / f"listeners-{self.port}.toml"
+        file.write_text(f'[[listener]]\nname = "test"\nhost = "127.0.0.1"\nport = {self.port}\n{terms}')
+        self.process = Process(
+            list(module), environ | {"MLLP_LISTENERS": str(file)}, folder / f"mllp-{self.port}.log"
+        )
+        eventually(self.listens)
+
+    def listens(self) -> bool:
+        Client(self.port).close()
+        return True
+
+    def __enter__(self) -> "Mllp":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.__exit__(None, None, None)

@@ -1,0 +1,156 @@
+"""A RabbitMQ server in a temporary folder, to be stopped, killed and starved at will."""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from uuid import uuid4
+
+import pika
+from pika.exceptions import AMQPError
+
+from dhos_connector_api.broker.address import BrokerAddress
+from tests.rigs.waiting import eventually
+
+_DEBIAN = Path("/usr/lib/rabbitmq/bin")
+
+
+def answers(address: BrokerAddress) -> bool:
+    """Whether a RabbitMQ lets us in there."""
+    try:
+        pika.BlockingConnection(address.parameters("test")).close()
+    except (AMQPError, OSError):
+        return False
+    return True
+
+
+def programs() -> Path | None:
+    """The folder of RabbitMQ's own scripts: Debian's in PATH change the user and the folder."""
+    if (_DEBIAN / "rabbitmq-server").exists():
+        return _DEBIAN
+    found = shutil.which("rabbitmq-server")
+    return Path(found).resolve().parent if found else None
+
+
+def _lasting_port() -> int:
+    """A free TCP port below those the system lends out, so that it is still free after a restart."""
+    while True:
+        port = random.randrange(15000, 30000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+class OwnRabbitMQ:
+    """A RabbitMQ server in a temporary folder, to be stopped, killed and starved at will."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs = programs
+        self._folder = folder
+        self._port = _lasting_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._names: subprocess.Popen[bytes] | None = None
+        (folder / "plugins").write_text("[].")
+        (folder / "environment").touch()
+        # One message may have so many bytes, so that a test can send one that is too large.
+        (folder / "advanced.config").write_text("[{rabbit, [{max_message_size, 1000000}]}].")
+        self._environment = {
+            **os.environ,
+            "HOME": str(folder),
+            "ERL_EPMD_PORT": str(_lasting_port()),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"connector-{uuid4().hex[:8]}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self._port),
+            "RABBITMQ_DIST_PORT": str(_lasting_port()),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "environment"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "none"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(folder / "advanced.config"),
+        }
+
+    def address(self, vhost: str = "/") -> BrokerAddress:
+        return BrokerAddress("127.0.0.1", self._port, vhost)
+
+    def start(self) -> None:
+        """Start it unless it runs, and wait until it answers."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        epmd = shutil.which("epmd")
+        if epmd and self._names is None:
+            self._names = subprocess.Popen([epmd], env=self._environment, stderr=subprocess.DEVNULL)
+        eventually(self._answers, seconds=90)
+
+    def _answers(self) -> bool:
+        """Whether it answers by now; a server that gave up while starting is started again."""
+        if self._process is None or self._process.poll() is not None:
+            with (self._folder / "output").open("ab") as output:
+                self._process = subprocess.Popen(
+                    [self._programs / "rabbitmq-server"],
+                    env=self._environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
+                )
+        return answers(self.address())
+
+    def stop(self) -> None:
+        """Shut it down in good order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill -9."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int((self._folder / "pid").read_text()), how)
+            self._process.wait(60)
+            self._process = None
+
+    def control(self, *words: str) -> str:
+        """Run rabbitmqctl with these words; what it printed."""
+        done = subprocess.run(
+            [self._programs / "rabbitmqctl", *words], env=self._environment, check=True, capture_output=True
+        )
+        return done.stdout.decode()
+
+    def listed(self, things: str, *columns: str) -> str:
+        """What `rabbitmqctl list_...` prints, such as connections or queues."""
+        return self.control(f"list_{things}", *columns)
+
+    def new_vhost(self) -> BrokerAddress:
+        """An empty virtual host."""
+        name = f"test-{uuid4().hex[:12]}"
+        self.control("add_vhost", name)
+        self.control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
+        return self.address(name)
+
+    def close(self) -> None:
+        self.kill()
+        if self._names is not None:
+            self._names.kill()
+            self._names.wait(60)
+
+
+def amqp_headers(address: BrokerAddress, queue: str, *, at_least: int) -> str:
+    """Properties and routing keys of what waits in the queue; '' while there are fewer than that."""
+    found = []
+    connection = pika.BlockingConnection(address.parameters("test"))
+    channel = connection.channel()
+    while True:
+        method, properties, _body = channel.basic_get(queue)
+        if method is None:
+            break
+        found.append(f"{method.routing_key} {vars(properties)}")
+    connection.close()
+    return "\n".join(found) if len(found) >= at_least else ""

@@ -1,0 +1,53 @@
+"""A relay as a process of its own, for tests: `python -m tests.rigs.relay_process`, set up by environment.
+
+RELAY_DIES=after-confirm makes it end itself as kill -9 does, between the confirm and the settling.
+"""
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+
+from dhos_connector_api import log
+from dhos_connector_api.actions.envelope import Envelope, Outcome
+from dhos_connector_api.broker.address import BrokerAddress
+from dhos_connector_api.broker.publisher import Publisher
+from dhos_connector_api.db.engine import DatabaseAddress
+from dhos_connector_api.workers import lease, loop, relay
+
+
+class DyingPublisher(Publisher):
+    """Publishes one batch and is dead before anybody knows."""
+
+    def publish(self, batch: Sequence[Envelope]) -> list[Outcome]:
+        super().publish(batch)
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+
+def environment(database: DatabaseAddress, broker: BrokerAddress, name: str, **more: str) -> dict[str, str]:
+    """The environment of such a process; `name` shows in pg_stat_activity and in RabbitMQ's lists."""
+    return {
+        "PATH": os.environ["PATH"],
+        "DATABASE": database.url().render_as_string(hide_password=False),
+        "BROKER_PORT": str(broker.port),
+        "BROKER_VHOST": broker.vhost,
+        "NAME": name,
+        **more,
+    }
+
+
+def main() -> None:
+    environ = os.environ
+    log.set_up("INFO", "plain")
+    stop = loop.stop_on_signals()
+    address = BrokerAddress("127.0.0.1", int(environ["BROKER_PORT"]), environ["BROKER_VHOST"])
+    kind = DyingPublisher if environ.get("RELAY_DIES") == "after-confirm" else Publisher
+
+    def make_outlet(keep_waiting: Callable[[], bool]) -> Publisher:
+        return kind(address, name=environ["NAME"], keep_waiting=keep_waiting)
+
+    relay.run(lease.session_engine(environ["DATABASE"], name=environ["NAME"]), make_outlet, stop)
+
+
+if __name__ == "__main__":
+    main()
