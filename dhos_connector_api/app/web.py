@@ -57,12 +57,12 @@ def create_app(settings: Settings, **overrides: Any) -> ASGIApp:
     services = _services(settings, document, overrides)
     application = flask.Flask("dhos_connector_api", static_folder=None)
     application.extensions[EXTENSION] = services
-    services.limits.install(application)
     allowed = {each.id: each.allowed_issuers for each in specification.operations(document)}
     return assembly.build_asgi(
         application,
         document=document,
         handlers=handlers(document),
+        limits=services.limits,
         tokens=TokenSecurity(services.issuers, settings.hs_issuer, allowed),
         keys=KeySecurity(services.key_database),
         probes={"/running": probes.running(), "/version": probes.version(settings)},

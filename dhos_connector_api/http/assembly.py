@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from dhos_connector_api.http import docs, problems, routing
 from dhos_connector_api.http.body_limit import WholeBody
 from dhos_connector_api.http.key_security import KeySecurity
+from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.http.probes import Probes
 from dhos_connector_api.http.request_id import RequestId
 from dhos_connector_api.http.routing import Handler
@@ -60,6 +61,7 @@ def build_asgi(
     *,
     document: dict[str, Any],
     handlers: Mapping[str, Handler],
+    limits: RateLimiting,
     tokens: TokenSecurity,
     keys: KeySecurity,
     probes: Mapping[str, Mapping[str, Any]],
@@ -71,7 +73,8 @@ def build_asgi(
 
     `handlers` are by operationId; `probes` are answered before anything else, by path, as JSON.
     """
-    application.register_blueprint(routing.build(document, handlers))
+    limits.install(application)
+    application.register_blueprint(routing.build(document, handlers, limits.count_request))
     if serves_docs:
         application.register_blueprint(docs.assets(document))
     problems.register(application)

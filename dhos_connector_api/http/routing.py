@@ -8,6 +8,7 @@ from werkzeug.routing import BaseConverter
 
 from dhos_connector_api.errors import NotFound
 from dhos_connector_api.http import call
+from dhos_connector_api.http.limits import LIMITED
 from dhos_connector_api.spec.document import Operation, operations
 
 Handler = Callable[..., flask.Response]
@@ -20,10 +21,12 @@ class AnyText(BaseConverter):
     part_isolating = False
 
 
-def build(document: dict[str, Any], handlers: Mapping[str, Handler]) -> flask.Blueprint:
+def build(
+    document: dict[str, Any], handlers: Mapping[str, Handler], count_request: Callable[[], None]
+) -> flask.Blueprint:
     """Return the blueprint for every operation that is not answered before Flask.
 
-    `handlers` are by operationId.
+    `handlers` are by operationId. `count_request` is called before each of those that have a limit.
 
     A handler gets the checked path and query parameters by name, and nothing from the URL itself. It
     runs only when the checks before Flask were those of its own operation: two routers read every URL,
@@ -42,7 +45,7 @@ def build(document: dict[str, Any], handlers: Mapping[str, Handler]) -> flask.Bl
             blueprint.add_url_rule(
                 rule,
                 operation.id,
-                _view(operation, handlers[operation.id]),
+                _view(operation, _limited(operation, handlers[operation.id], count_request)),
                 methods=[operation.method.upper()],
                 strict_slashes=not rule.endswith("/"),  # else Flask would redirect to the slash
             )
@@ -56,6 +59,17 @@ def _rule(operation: Operation) -> str:
             converter = "any_text:" if parameter["schema"].get("format") == "path" else ""
             rule = rule.replace(f"{{{parameter['name']}}}", f"<{converter}{parameter['name']}>")
     return rule
+
+
+def _limited(operation: Operation, handler: Handler, count_request: Callable[[], None]) -> Handler:
+    if not operation.path.startswith(LIMITED):
+        return handler
+
+    def counted(**parameters: Any) -> flask.Response:
+        count_request()
+        return handler(**parameters)
+
+    return counted
 
 
 def _view(operation: Operation, handler: Handler) -> Handler:
