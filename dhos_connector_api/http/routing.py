@@ -11,6 +11,9 @@ from dhos_connector_api.http import call
 from dhos_connector_api.http.limits import LIMITED
 from dhos_connector_api.spec.document import Operation, operations
 
+#: The blueprint of the operations; their endpoints are its name, a dot and the operationId.
+BLUEPRINT = "api"
+
 Handler = Callable[..., flask.Response]
 
 
@@ -29,10 +32,10 @@ def build(
     `handlers` are by operationId. `count_request` is called before each of those that have a limit.
 
     A handler gets the checked path and query parameters by name, and nothing from the URL itself. It
-    runs only when the checks before Flask were those of its own operation: two routers read every URL,
-    and one that only Flask's understood would have passed no check at all.
+    runs only when the checks before Flask were those of its own operation: `Application` follows the
+    routing before it, and a URL that only Flask's own routing understood would have passed no check at all.
     """
-    blueprint = flask.Blueprint("api", __name__)
+    blueprint = flask.Blueprint(BLUEPRINT, __name__)
 
     @blueprint.record_once
     def _prepare(state: flask.blueprints.BlueprintSetupState) -> None:
