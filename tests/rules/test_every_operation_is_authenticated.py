@@ -126,7 +126,7 @@ def test_an_operation_whose_requests_are_signed_takes_nothing_else(operation: Op
 
 def test_flask_has_no_rule_that_the_specification_does_not_have() -> None:
     application = flask.Flask("connector", static_folder=None)
-    application.register_blueprint(build(DOCUMENT, handlers(DOCUMENT)))
+    application.register_blueprint(build(DOCUMENT, handlers(DOCUMENT), lambda: None))
     rules = {rule.endpoint.partition(".")[2] for rule in application.url_map.iter_rules()}
     assert rules == {each.id for each in OPERATIONS} - {"check_running", "get_version"}
 
