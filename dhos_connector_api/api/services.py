@@ -43,6 +43,6 @@ class Services:
 
 
 def services() -> Services:
-    """The parts, inside a Flask view."""
+    """Return the parts, inside a Flask view."""
     found: Services = flask.current_app.extensions[EXTENSION]
     return found

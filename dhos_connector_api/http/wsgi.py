@@ -73,7 +73,7 @@ class OneHop:
         return environ.get("CONTENT_TYPE", "").partition(";")[0] in media_types
 
     async def _live(self, receive: Receive, send: Send) -> None:
-        """The server's start and stop (ASGI lifespan)."""
+        """Answer the server's start and stop (ASGI lifespan)."""
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -108,7 +108,7 @@ class OneHop:
 
 
 def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
-    """The WSGI environment (PEP 3333) of an ASGI request whose body is `body`."""
+    """Return the WSGI environment (PEP 3333) of an ASGI request whose body is `body`."""
     server = scope.get("server") or ("localhost", 80)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],

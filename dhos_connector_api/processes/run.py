@@ -46,15 +46,17 @@ _ADMISSION = (
 _DELIVERY_CONNECTIONS = 8
 #: Seconds a web process has to answer what it is working on when it is told to stop.
 _GRACE = 20
-#: Objects an MLLP process makes before it looks for circles among them.
+#: Objects a web or MLLP process makes before it looks for circles among them.
 _GARBAGE = 50_000
 
 
 def run_web(settings: Settings) -> None:
     """One web process, on a socket of its own: the kernel spreads connections over them evenly."""
     listener = _listener(settings, shared=True)
+    application = create_app(settings)
+    _look_for_garbage_rarely()
     configuration = uvicorn.Config(
-        create_app(settings),
+        application,
         http="httptools",
         loop="uvloop",
         lifespan="on",
@@ -131,11 +133,18 @@ def run_mllp_process(settings: Settings) -> None:
     """One MLLP process, until SIGTERM or SIGINT; what is in hand then is still answered."""
     open_files.raise_limit()
     server = create_mllp(settings, shared=True)
-    # What was made until now stays, and what a message leaves behind is rarely a circle: to look for
-    # garbage as often as Python does costs a tenth of the messages.
+    _look_for_garbage_rarely()
+    uvloop.run(_serve_mllp(server))
+
+
+def _look_for_garbage_rarely() -> None:
+    """Keep what was made until now, and look for circles among what comes only now and then.
+
+    What a message leaves behind is rarely a circle: to look as often as Python does costs a tenth of the
+    messages, and now and then a pause.
+    """
     gc.freeze()
     gc.set_threshold(_GARBAGE)
-    uvloop.run(_serve_mllp(server))
 
 
 async def _serve_mllp(server: MllpServer) -> None:
