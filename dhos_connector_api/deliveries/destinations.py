@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from dhos_connector_api.deliveries.schedule import Health
+from dhos_connector_api.deliveries.rules.schedule import Health
 
 
 def locked_health(connection: Connection, destination: str) -> Health:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api import clock
-from dhos_connector_api.deliveries.schedule import FAILING_AFTER
+from dhos_connector_api.deliveries.rules.schedule import FAILING_AFTER
 
 STATES = ("waiting", "sending", "delivered", "dead", "superseded", "cancelled")
 

@@ -14,7 +14,9 @@ from sqlalchemy import Connection
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.hl7.facts import Facts, facts, header_facts
-from dhos_connector_api.deliveries import cda, oru, store
+from dhos_connector_api.deliveries import store
+from dhos_connector_api.deliveries.cda import document as cda
+from dhos_connector_api.deliveries.oru import message as oru
 from dhos_connector_api.deliveries.store import NewDelivery
 from dhos_connector_api.errors import BadSite, NotAvailableHere, UnreadableMessage
 from dhos_connector_api.hl7v2 import modes

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind
+from dhos_connector_api.deliveries.rules.outcome import Accepted, DeliveryFailed, Kind
 from dhos_connector_api.deliveries.store import Claim
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from dhos_connector_api.deliveries.outcome import Outgoing
-from dhos_connector_api.deliveries.schedule import Health
+from dhos_connector_api.deliveries.rules.outcome import Outgoing
+from dhos_connector_api.deliveries.rules.schedule import Health
 from dhos_connector_api.site.model import DeliveryPolicy
 
 #: What is said of an attempt whose process did not live to say how it ended.

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dhos_connector_api.deliveries.oru import ObservationMessage, build
+from dhos_connector_api.deliveries.oru.message import ObservationMessage, build
 from dhos_connector_api.hl7v2.read import read_text
 from dhos_connector_api.site.model import Site
 from dhos_connector_api.site.source import parse

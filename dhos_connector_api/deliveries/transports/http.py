@@ -19,7 +19,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection, Incomple
 from urllib.parse import SplitResult, urlsplit
 
 from dhos_connector_api import clock, tls
-from dhos_connector_api.deliveries.outcome import CONNECT_SECONDS, LARGEST_ANSWER, DeliveryFailed, Kind
+from dhos_connector_api.deliveries.rules.outcome import CONNECT_SECONDS, LARGEST_ANSWER, DeliveryFailed, Kind
 
 #: Seconds; who asks for a longer pause gets this one.
 LONGEST_RETRY_AFTER = 24 * 3600.0

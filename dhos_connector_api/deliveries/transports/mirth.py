@@ -15,7 +15,13 @@ from zeep.proxy import ServiceProxy
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.hl7.facts import storable
-from dhos_connector_api.deliveries.outcome import LONGEST_DETAIL, Accepted, DeliveryFailed, Kind, Outgoing
+from dhos_connector_api.deliveries.rules.outcome import (
+    LONGEST_DETAIL,
+    Accepted,
+    DeliveryFailed,
+    Kind,
+    Outgoing,
+)
 from dhos_connector_api.deliveries.transports import http
 from dhos_connector_api.deliveries.transports.soap import Fault, read_answer
 from dhos_connector_api.deliveries.transports.wsdl import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dhos_connector_api import clock, tls
-from dhos_connector_api.deliveries.outcome import CONNECT_SECONDS
+from dhos_connector_api.deliveries.rules.outcome import CONNECT_SECONDS
 from dhos_connector_api.errors import BadSetting
 
 _CHUNK = 65_536

@@ -7,8 +7,8 @@ reader, not with zeep's: an answer is a stranger's XML.
 from dataclasses import dataclass, field
 from email.message import Message
 
-from dhos_connector_api.deliveries.outcome import LARGEST_ANSWER
-from dhos_connector_api.deliveries.plain_xml import Path, read_plain
+from dhos_connector_api.deliveries.cda.plain_xml import Path, read_plain
+from dhos_connector_api.deliveries.rules.outcome import LARGEST_ANSWER
 from dhos_connector_api.deliveries.transports.http import Reply
 from dhos_connector_api.errors import BadInput
 

@@ -1,7 +1,7 @@
 """What an HL7 acknowledgement says of a message of ours, whatever transport brought it (pure)."""
 
 from dhos_connector_api.actions.hl7.facts import storable
-from dhos_connector_api.deliveries.outcome import LONGEST_DETAIL, Accepted, DeliveryFailed, Kind
+from dhos_connector_api.deliveries.rules.outcome import LONGEST_DETAIL, Accepted, DeliveryFailed, Kind
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.read import Message, read
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from dhos_connector_api.deliveries.oru_input import Part, as_is, rounded, whole
+from dhos_connector_api.deliveries.oru.input import Part, as_is, rounded, whole
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.build import formatted, numbered, utf8_component
 from dhos_connector_api.site.model import OxygenMask

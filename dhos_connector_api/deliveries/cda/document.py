@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, datetime, tzinfo
 
 from dhos_connector_api.actions.hl7.facts import indexable, storable
-from dhos_connector_api.deliveries.plain_xml import Path, read_plain
+from dhos_connector_api.deliveries.cda.plain_xml import Path, read_plain
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.datetimes import Precision, parse
 from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER, told_apart

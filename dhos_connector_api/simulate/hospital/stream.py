@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from dhos_connector_api.simulate import adt
-from dhos_connector_api.simulate.lives import Chart, Life, Occurrence
+from dhos_connector_api.simulate.hospital import adt
+from dhos_connector_api.simulate.hospital.lives import Chart, Life, Occurrence
 
 #: Minutes between two patients, on average.
 _BETWEEN_ARRIVALS = 20.0

@@ -13,7 +13,7 @@ from typing import Any
 
 from dhos_connector_api.actions.his.dates import written
 from dhos_connector_api.actions.his.payload import STAYS, VISITS
-from dhos_connector_api.simulate.his_people import Person, doctor, draw
+from dhos_connector_api.simulate.hospital.his_people import Person, doctor, draw
 
 #: The visits of a stay in the order they usually come; the last one nobody knows.
 _COURSE = (
