@@ -28,7 +28,7 @@ from dhos_connector_api.intake.keep_together import Patience
 from dhos_connector_api.intake.receive_batch import answer_batch, receive_batch, take_apart
 from dhos_connector_api.intake.receive_hl7 import Door, Intake, Receipt, Received, ack_control_id
 from dhos_connector_api.mllp.admission import TOO_LONG, TOO_MANY
-from dhos_connector_api.mllp.listeners import Listener
+from dhos_connector_api.mllp.terms import Listener
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from prometheus_client import Histogram
 from dhos_connector_api.metrics import MLLP_ACK_SECONDS, MLLP_ACKS, MLLP_CLOSED, MLLP_CONNECTIONS, MLLP_FRAMES
 from dhos_connector_api.mllp.answering import Taken
 from dhos_connector_api.mllp.committer import Done, Job
-from dhos_connector_api.mllp.listeners import Listener
+from dhos_connector_api.mllp.terms import Listener
 
 _log = logging.getLogger(__name__)
 

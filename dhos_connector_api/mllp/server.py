@@ -15,8 +15,8 @@ from dhos_connector_api.mllp import open_files, tls
 from dhos_connector_api.mllp.answering import Answer, Taken
 from dhos_connector_api.mllp.committer import Committer, Done, Job
 from dhos_connector_api.mllp.connection import Connection
-from dhos_connector_api.mllp.listeners import Listener
 from dhos_connector_api.mllp.port import Peer, Port, Room
+from dhos_connector_api.mllp.terms import Listener
 
 _log = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from dhos_connector_api.hl7v2.rules import ACCEPTED, Code
 from dhos_connector_api.mllp.answering import Answer, Taken
 from dhos_connector_api.mllp.committer import Done, Job
 from dhos_connector_api.mllp.connection import Connection
-from dhos_connector_api.mllp.listeners import Listener
 from dhos_connector_api.mllp.port import Port, Room
 from dhos_connector_api.mllp.server import Server
+from dhos_connector_api.mllp.terms import Listener
 from tests.builders.hl7 import NOW
 
 

@@ -17,7 +17,7 @@ from dhos_connector_api.hl7v2.modes import Mode
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.intake.receive_hl7 import Door, Receipt
 from dhos_connector_api.mllp.answering import Answer, Desk, Taken
-from dhos_connector_api.mllp.listeners import Sender
+from dhos_connector_api.mllp.terms import Sender
 from tests.builders.hl7 import adt, many_merges
 from tests.builders.mllp import Client, Memory, Running, listener, msa, serving
 from tests.db.test_receive_hl7 import INTAKE, REJECTING, count, published

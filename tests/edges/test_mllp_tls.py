@@ -13,9 +13,9 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.mllp.answering import Desk
-from dhos_connector_api.mllp.listeners import Sender, Tls
 from dhos_connector_api.mllp.port import TLS_BYTES
 from dhos_connector_api.mllp.server import Server
+from dhos_connector_api.mllp.terms import Sender, Tls
 from tests.builders.hl7 import adt
 from tests.builders.mllp import Client, Memory, Running, listener, msa, serving
 from tests.db.test_receive_hl7 import INTAKE
