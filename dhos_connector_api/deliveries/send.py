@@ -23,6 +23,7 @@ from dhos_connector_api.hl7v2 import modes
 from dhos_connector_api.hl7v2.build import with_header_fields
 from dhos_connector_api.hl7v2.read import Message, read, read_text
 from dhos_connector_api.messages import store as messages
+from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, NewMessage
 from dhos_connector_api.metrics import SENT
 from dhos_connector_api.site.model import IdentifierTable, Site
@@ -107,7 +108,7 @@ def document(content: str, outbound: Outbound, *, created_by: str | None, correl
         created_by=created_by,
         src_description="dhos",
         dst_description="mirth",
-        state="queued",
+        state=MessageState.QUEUED,
         correlation_id=correlation_id,
         received=content.encode(),
         content=content,
@@ -151,7 +152,7 @@ def _hl7_row(
         created_by=created_by,
         src_description="dhos",
         dst_description="tie",
-        state="queued",
+        state=MessageState.QUEUED,
         correlation_id=correlation_id,
         received=text.encode(charset, "replace"),
         content=text,

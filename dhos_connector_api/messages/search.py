@@ -12,10 +12,11 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api.messages.models import INDEXED_LENGTH
+from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.views import MESSAGE_COLUMNS, MESSAGE_JOINS
 
-#: What a message may be: the first three came in, the others go out (see `models`).
-STATES = ("accepted", "refused", "unparseable", "queued", "delivered", "dead", "superseded", "cancelled")
+#: The texts a search by state takes.
+STATES = tuple(each.value for each in MessageState)
 #: After the newest possible uuid: where the first page starts.
 NEWEST = UUID(int=(1 << 128) - 1)
 #: More aliases than this one patient does not have; it bounds what a hostile merge chain can cost.
