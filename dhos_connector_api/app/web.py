@@ -33,7 +33,7 @@ from dhos_connector_api.http.key_security import KeySecurity
 from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.http.routing import Handler
 from dhos_connector_api.http.security import TokenSecurity
-from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.intake.arrival import Intake
 from dhos_connector_api.site import source
 from dhos_connector_api.site.model import WEBHOOK_SOURCES
 from dhos_connector_api.spec import document as specification
