@@ -1,4 +1,4 @@
-"""Where test messages go, as options of commands: an MLLP receiver with TLS, or a Connector's HTTP door."""
+"""What commands that send messages share: where they go (MLLP, or HTTP), how they are sent and summed up."""
 
 import asyncio
 import threading
