@@ -15,7 +15,7 @@ from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import StorageUnavailable
 from dhos_connector_api.events import idempotency
-from dhos_connector_api.messages.partitions import create_partition, months, partition_name
+from dhos_connector_api.messages.periodic import create_partition, months, partition_name
 from dhos_connector_api.outbox import store
 from dhos_connector_api.workers import loop
 

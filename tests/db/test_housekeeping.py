@@ -11,7 +11,7 @@ from dhos_connector_api.clock import now
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
 from dhos_connector_api.events import idempotency
-from dhos_connector_api.messages.partitions import months
+from dhos_connector_api.messages.periodic import months
 from dhos_connector_api.outbox import store
 from dhos_connector_api.workers import housekeeping
 from dhos_connector_api.workers.housekeeping import Housekeeping
