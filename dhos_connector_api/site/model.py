@@ -1,6 +1,6 @@
 """One hospital's configuration (what Polaris calls the trustomer config): dataclasses only.
 
-`site_source.py` fills them from a TOML or JSON file, or from the trustomer service. Every default
+`source` fills them from a TOML or JSON file, or from the trustomer service. Every default
 here is what a hospital gets that configures nothing.
 """
 
