@@ -36,7 +36,7 @@ SELECT message_uuid FROM retried
 
 
 def retry(connection: Connection, uuid: UUID, *, by: str | None, now: datetime) -> None:
-    """Have one delivery attempted next, its schedule begun anew.
+    """Make one delivery due now, its schedule begun anew.
 
     Raises NotFound; Conflict for one that is delivered, under way, or overtaken by a newer one.
     """
@@ -62,7 +62,7 @@ def retry_dead(
     by: str | None,
     now: datetime,
 ) -> int:
-    """Have dead deliveries attempted again, so many seconds apart, and return their number.
+    """Make dead deliveries due again, so many seconds apart, and return their number.
 
     Those to one destination (None: to all) that died at or after `since` (None: ever), oldest first.
     """

@@ -38,7 +38,7 @@ _NAMES = {EPR: "EPR service adapter", MLLP: "MLLP receiver"}
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """What every message is sent with. `destinations` are those that are set up here."""
+    """The configuration that every message is sent with. `destinations` are those that are set up here."""
 
     site: Site
     zone: tzinfo
@@ -58,7 +58,7 @@ class Sending:
 def observation_set(
     data: Mapping[str, Any], outbound: Outbound, *, created_by: str | None, correlation_id: str
 ) -> Sending | None:
-    """The ORU message of an observation set, to be delivered to the EPR; None: this site sends none.
+    """Return the ORU message of an observation set, to be delivered to the EPR; None: this site sends none.
 
     Raises BadInput for data that make no message, NotAvailableHere without the destination that the
     site wants them to go to, BadSite when its transformer makes a message of it that is none.
@@ -103,7 +103,7 @@ def _read_back(text: str, outbound: Outbound) -> Message:
 
 
 def document(content: str, outbound: Outbound, *, created_by: str | None, correlation_id: str) -> Sending:
-    """A CDA document, to be delivered to Mirth as it is.
+    """Return a CDA document, to be delivered to Mirth as it is.
 
     Raises NotAvailableHere without a Mirth, BadInput for what is no harmless XML.
     """
@@ -136,7 +136,7 @@ def document(content: str, outbound: Outbound, *, created_by: str | None, correl
 def acknowledgement(
     ack: bytes, *, charset: str | None, created_by: str | None, correlation_id: str
 ) -> Sending:
-    """An application acknowledgement, to be delivered as a message of its own (enhanced mode).
+    """Return an application acknowledgement, to be delivered as a message of its own (enhanced mode).
 
     In: the acknowledgement as it was made, in `charset`. What is sent says in MSH-15 and MSH-16 that it
     wants none in return (NE): it is delivered when it has been written, and a sender that misses it
@@ -209,7 +209,7 @@ def _sending(
 
 
 def keep(connection: Connection, sending: Sending) -> UUID:
-    """Store the message and queue its delivery, in the caller's transaction; the message's uuid."""
+    """Store the message, queue its delivery, and return the message's uuid."""
     messages.insert(connection, sending.row, sending.effects, window=timedelta())
     store.add(connection, sending.delivery)
     return sending.row.uuid

@@ -68,7 +68,7 @@ def _delivered(connection: Connection, claimed: Claim, now: datetime) -> bool:
 def _not_delivered(
     connection: Connection, claimed: Claim, failed: DeliveryFailed, *, again: datetime | None, now: datetime
 ) -> bool:
-    """Have the delivery wait until `again`, or be dead; return whether it was still this process's."""
+    """Put the delivery back until `again`, or mark it dead; return whether it was still this process's."""
     settled = connection.execute(
         text(
             "UPDATE delivery SET state = :state, due_at = coalesce(:again, due_at), settled_at = :settled_at,"

@@ -80,7 +80,7 @@ class MessageBodyRow(db.Model):  # type: ignore[name-defined,misc]
 
 
 class MessageKeyRow(db.Model):  # type: ignore[name-defined,misc]
-    """Who holds a control id: the duplicate key of every message answered AA."""
+    """A duplicate key, and the message that holds it: one for every message answered AA."""
 
     __tablename__ = "message_key"
 

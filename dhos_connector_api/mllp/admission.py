@@ -18,7 +18,7 @@ Objects = Callable[[Message], Verdict | None]
 
 
 def objections(listener: Listener, names: frozenset[str]) -> Objects:
-    """What the listener has against a message; `names` are the client certificate's, in lower case."""
+    """Return the listener's check of a message; `names` are the client certificate's, in lower case."""
 
     def objects(message: Message) -> Verdict | None:
         if message.charset == "utf-16":

@@ -25,7 +25,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who may send: MSH-3.1 and MSH-4.1 (None: any), what, and with which certificate.
+    """A sender that may send: MSH-3.1 and MSH-4.1 (None: any), what, and with which certificate.
 
     `accepted` is as in the site file, and narrows it; `certificate` is a name in the client's
     certificate: its common name, or one of its alternative names (DNS, URI, e-mail).

@@ -48,7 +48,7 @@ def understood(ack: bytes, seconds: float | None = None) -> Answer:
 
 @dataclass(slots=True)
 class Summary:
-    """What came of many messages."""
+    """The counts of how many messages were answered."""
 
     codes: Counter[str] = field(default_factory=Counter)
     late: Counter[str] = field(default_factory=Counter)

@@ -24,7 +24,7 @@ _ATTEMPTS = 5
 
 @dataclass(slots=True)
 class Summary:
-    """What became of everything sent. `surprises` are in our words and name no patient."""
+    """The counts of what was sent and answered. `surprises` are in our words and name no patient."""
 
     answers: Counter[str] = field(default_factory=Counter)
     new_stages: int = 0

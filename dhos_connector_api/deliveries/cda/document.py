@@ -31,7 +31,7 @@ _ROOT = "ClinicalDocument"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a header says, fit to be stored and searched; '' where it says nothing.
+    """The facts of a header, fit to be stored and searched; '' where it says nothing.
 
     `identifiers` are (type, value), each once. `document_id` is `root^extension` of the id, or the
     one of them that is there; `code` is the document type's. `time` is

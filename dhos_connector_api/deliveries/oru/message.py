@@ -103,7 +103,7 @@ def _components(*texts: str) -> str:
 
 
 def _collector(clinician: Part) -> str:
-    """Who took the observations, for OBR-10 and OBX-16; empty when that is not known."""
+    """Return the one who took the observations, for OBR-10 and OBX-16; empty when that is not known."""
     return _components(*[clinician.text(n) for n in ("send_entry_identifier", "last_name", "first_name")])
 
 

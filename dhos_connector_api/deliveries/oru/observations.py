@@ -143,7 +143,7 @@ def _refused(observation: Part) -> bool:
 
 
 def _says_something(observation: Part) -> bool:
-    """Whether there is a value, a text, or a patient who refused."""
+    """Return whether there is a value, a text, or a patient who refused."""
     given = observation.given("observation_value") or observation.given("observation_string")
     return given or _refused(observation)
 

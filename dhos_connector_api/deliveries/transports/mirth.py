@@ -93,7 +93,7 @@ class MirthTransport:
 
 
 def judge(reply: http.Reply, now: datetime) -> Accepted:
-    """What Mirth's answer means. Raises DeliveryFailed unless acceptMessage returned.
+    """Return what Mirth's answer means. Raises DeliveryFailed unless acceptMessage returned.
 
     A fault is read whatever the status; its code decides where SOAP sends faults with that status,
     else the status does.

@@ -179,7 +179,7 @@ class MllpTransport:
 
 
 def _asked(body: bytes) -> Wanted:
-    """What MSH-15 and MSH-16 ask for; the header alone is read."""
+    """Return what MSH-15 and MSH-16 ask for; the header alone is read."""
     try:
         return modes.wanted(read(body.partition(b"\r")[0]))
     except UnreadableMessage:

@@ -94,7 +94,7 @@ class _Stay:
         }
 
     def webhook(self, event: str, at: datetime) -> Transmission:
-        """What the HIS's webhooks tell of that moment."""
+        """Return the HIS's webhook for that event of the admission."""
         body = {
             "event_id": f"his-{self.admission_id}-{event.lower()}",
             "event": event,

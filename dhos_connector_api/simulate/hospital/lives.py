@@ -62,7 +62,7 @@ class Chart:
         self._nhs_numbers = people.nhs_numbers(first_nhs_number)
 
     def life(self) -> Life:
-        """What becomes of one patient."""
+        """Yield what happens to one patient."""
         person = self._new_person()
         if self._happens(_OUTPATIENT):
             return (yield from self._clinic(person))
