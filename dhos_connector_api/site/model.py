@@ -29,7 +29,7 @@ class IdentifierTable:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """The messages that are accepted from the hospital. An empty set of processing ids or versions accepts all."""
+    """The messages accepted from the hospital. An empty set of processing ids or versions accepts all."""
 
     accepted: dict[str, frozenset[str]] = field(default_factory=lambda: {"ADT": ALL_ADT_TRIGGERS})
     processing_ids: frozenset[str] = frozenset()

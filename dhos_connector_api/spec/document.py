@@ -51,6 +51,12 @@ def counted_as_events(document: dict[str, Any]) -> frozenset[str]:
     )
 
 
+def kept_together(document: dict[str, Any]) -> dict[str, frozenset[str]]:
+    """Return the media types of requests that are kept together, by operationId (`x-kept-together`)."""
+    found = ((each.id, each.definition.get("x-kept-together")) for each in operations(document))
+    return {id_: frozenset(media_types) for id_, media_types in found if media_types}
+
+
 @cache
 def load(folder: Path = FOLDER) -> dict[str, Any]:
     """The whole specification as one document, without references to other files."""
