@@ -11,9 +11,10 @@ from dhos_connector_api.clock import now
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
 from dhos_connector_api.events import idempotency
+from dhos_connector_api.messages.periodic import months
 from dhos_connector_api.outbox import store
 from dhos_connector_api.workers import housekeeping
-from dhos_connector_api.workers.housekeeping import Housekeeping, months
+from dhos_connector_api.workers.housekeeping import Housekeeping
 from tests.builders.outbox import put
 from tests.conftest import temporary_database
 
