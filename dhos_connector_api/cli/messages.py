@@ -20,6 +20,7 @@ from dhos_connector_api.intake import replay as replaying
 from dhos_connector_api.intake.receive_hl7 import Intake
 from dhos_connector_api.intake.replay_json import replay_json
 from dhos_connector_api.messages import search, store
+from dhos_connector_api.outbox import search as outbox_search
 from dhos_connector_api.outbox import store as outbox_store
 from dhos_connector_api.site import source as site_source
 
@@ -64,7 +65,7 @@ def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
     """Show what is known of one message, and what became of its envelopes."""
     with open_database(settings).statements() as connection:
         row = store.get(connection, uuid)
-        envelopes = outbox_store.of_message(connection, uuid)
+        envelopes = outbox_search.of_message(connection, uuid)
         sent = deliveries.of_message(connection, uuid)
     if row is None:
         raise click.ClickException("there is no message with that uuid")
@@ -92,8 +93,8 @@ def outbox() -> None:
 def list_outbox(settings: Settings, dead: bool, limit: int) -> None:
     """List envelopes that are not published, oldest first, and how many there are."""
     with open_database(settings).statements() as connection:
-        depth = outbox_store.depth_and_age(connection)
-        rows = outbox_store.unpublished(connection, dead=dead, limit=limit)
+        depth = outbox_search.depth_and_age(connection)
+        rows = outbox_search.unpublished(connection, dead=dead, limit=limit)
     for each in depth:
         since = f", the oldest since {instant(each.oldest)}" if each.oldest else ""
         click.echo(f"{each.routing_key}: {each.waiting} waiting{since}, {each.dead} dead")

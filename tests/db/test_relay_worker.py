@@ -10,7 +10,7 @@ from sqlalchemy import text
 from dhos_connector_api.actions.envelope import LEGACY_ROUTING_KEY, Envelope, Outcome
 from dhos_connector_api.broker.in_process import InProcessBus
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from dhos_connector_api.outbox import store
+from dhos_connector_api.outbox import search
 from dhos_connector_api.workers.lease import session_engine
 from dhos_connector_api.workers.loop import guarded
 from dhos_connector_api.workers.relay import POLL, STANDBY_POLL, RelayWorker
@@ -179,7 +179,7 @@ def test_without_rabbitmq_rows_wait_for_a_consumer_in_this_process(
     first.step()
     first.close()
     with database.statements() as connection:
-        assert [depth.waiting for depth in store.depth_and_age(connection)] == [3]
+        assert [depth.waiting for depth in search.depth_and_age(connection)] == [3]
     bus = InProcessBus()
     bus.register(LEGACY_ROUTING_KEY, guarded(lambda envelope: seen.append(envelope.id)))
     second = relay()
@@ -187,4 +187,4 @@ def test_without_rabbitmq_rows_wait_for_a_consumer_in_this_process(
     second.close()
     assert seen == ids
     with database.statements() as connection:
-        assert store.depth_and_age(connection) == []
+        assert search.depth_and_age(connection) == []
