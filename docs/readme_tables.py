@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
+from dhos_connector_api.app import rooms
 from dhos_connector_api.config import settings as config
 from dhos_connector_api.db.metadata import db
 from dhos_connector_api.spec import document as specification
@@ -29,7 +30,7 @@ def endpoints() -> Iterator[str]:
 
 
 def settings() -> Iterator[str]:
-    """One line a setting, in the order of `config.Settings`."""
+    """One line a setting, in the order of `config/settings.py`."""
     yield "| variable | default | what it is for |"
     yield "|---|---|---|"
     for each in config.describe():
@@ -39,6 +40,7 @@ def settings() -> Iterator[str]:
 
 def database() -> Iterator[str]:
     """The tables as a mermaid diagram; a line joins a column `table_key` to that table's key."""
+    rooms.import_all("models")
     tables = {name: db.metadata.tables[name] for name in sorted(db.metadata.tables)}
     yield "```mermaid"
     yield "erDiagram"

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import flask
 from starlette.types import ASGIApp
 
 from dhos_connector_api.api import (
@@ -29,11 +28,12 @@ from dhos_connector_api.config.settings import Settings
 from dhos_connector_api.db.engine import STATEMENT_TIMEOUT, Database
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.http import assembly, probes
+from dhos_connector_api.http.application import Application
 from dhos_connector_api.http.key_security import KeySecurity
 from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.http.routing import Handler
 from dhos_connector_api.http.security import TokenSecurity
-from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.intake.arrival import Intake
 from dhos_connector_api.site import source
 from dhos_connector_api.site.model import WEBHOOK_SOURCES
 from dhos_connector_api.spec import document as specification
@@ -55,14 +55,14 @@ def create_app(settings: Settings, **overrides: Any) -> ASGIApp:
     """
     document = specification.load()
     services = _services(settings, document, overrides)
-    application = flask.Flask("dhos_connector_api", static_folder=None)
+    application = Application("dhos_connector_api", static_folder=None)
     application.extensions[EXTENSION] = services
-    services.limits.install(application)
     allowed = {each.id: each.allowed_issuers for each in specification.operations(document)}
     return assembly.build_asgi(
         application,
         document=document,
         handlers=handlers(document),
+        limits=services.limits,
         tokens=TokenSecurity(services.issuers, settings.hs_issuer, allowed),
         keys=KeySecurity(services.key_database),
         probes={"/running": probes.running(), "/version": probes.version(settings)},

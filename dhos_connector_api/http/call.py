@@ -3,7 +3,7 @@
 What was checked is what a handler gets: nothing is parsed a second time by another parser.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,13 @@ import flask
 
 from dhos_connector_api.access.store import KnownKey
 from dhos_connector_api.auth.jwt import Claims
+from dhos_connector_api.intake.arrival import OPEN, Arrival, Door, arrived
+from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.spec.bodies import JsonBody
 
 _KEY = "connector"
+#: Where a WSGI environment has it.
+ENVIRON_KEY = "connector.call"
 
 
 @dataclass(slots=True)
@@ -66,7 +70,19 @@ def operation_id(scope: MutableMapping[str, Any]) -> str | None:
     return found
 
 
+def arrival(kind: Kind, raw: bytes | None = None, *, door: Door = OPEN) -> Arrival:
+    """Return what the request at hand brings, of that kind; `raw` where that is not the body itself."""
+    here = current()
+    content = flask.request.get_data() if raw is None else raw
+    return arrived(content, kind, caller=here.caller, correlation_id=here.request_id, door=door)
+
+
+def of_environ(environ: Mapping[str, Any]) -> Call | None:
+    """The call of a WSGI environment; None where nothing came before Flask."""
+    return environ.get(ENVIRON_KEY)
+
+
 def current() -> Call:
     """The call at hand, inside a Flask view."""
-    call: Call = flask.request.environ["connector.call"]
+    call: Call = flask.request.environ[ENVIRON_KEY]
     return call
