@@ -5,6 +5,7 @@ calls decides what to publish again, under the same message_id.
 """
 
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -86,10 +87,24 @@ class Publisher:
         too_large = len(batch) == 1 and link.closing_code == _PRECONDITION_FAILED
         return confirms.outcomes(Outcome.IMPOSSIBLE if too_large else Outcome.UNKNOWN)
 
-    def idle(self, seconds: float) -> None:
-        """Wait that long, serving heartbeats and whatever RabbitMQ has to say."""
-        until = clock.monotonic() + seconds
-        while (left := until - clock.monotonic()) > 0:
+    def idle(self, seconds: float, bell: socket.socket | None = None) -> None:
+        """Wait that long, or until `bell` is readable; serve heartbeats and RabbitMQ meanwhile."""
+        rung: list[int] = []
+
+        def on_bell(descriptor: int, _events: int) -> None:
+            rung.append(descriptor)
+            self._loop.stop()
+
+        if bell is not None:
+            self._loop.add_handler(bell.fileno(), on_bell, self._loop.READ)
+        try:
+            self._idle(clock.monotonic() + seconds, rung)
+        finally:
+            if bell is not None:
+                self._loop.remove_handler(bell.fileno())
+
+    def _idle(self, until: float, rung: Sequence[int]) -> None:
+        while not rung and (left := until - clock.monotonic()) > 0:
             if self._link is not None and not self._link.lost:
                 self._link.run(left)
             else:
