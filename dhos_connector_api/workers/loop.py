@@ -20,7 +20,7 @@ _SLICE = 0.1
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set. Call it in the main thread."""
+    """Return an event that SIGTERM and SIGINT set. Call it in the main thread."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

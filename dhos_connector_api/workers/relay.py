@@ -70,7 +70,7 @@ class RelayWorker:
         return self._relay is not None
 
     def step(self) -> bool:
-        """Publish one batch if the lease is ours and the broker ready; False: nothing to do now."""
+        """Publish one batch if the lease is ours and the broker ready; return False: nothing to do now."""
         self._listens = False
         try:
             return self._step()
@@ -91,7 +91,7 @@ class RelayWorker:
         self._bell.drain()
 
     def rest(self, worked: bool) -> float:
-        """Seconds to wait after a step, which published something or did not."""
+        """Return the seconds to wait after a step, which published something or did not."""
         if self._relay is None:
             return STANDBY_POLL
         if worked and self._relay.behind:
@@ -147,7 +147,7 @@ class RelayWorker:
 
 
 def run(engine: Engine, make_outlet: MakeOutlet, stop: threading.Event, bell: Bell | None = None) -> None:
-    """Be a relay until `stop` is set. `engine` is one of `lease.session_engine`; `bell` wakes it."""
+    """Run a relay until `stop` is set. `engine` is one of `lease.session_engine`; `bell` wakes it."""
     worker = RelayWorker(engine, make_outlet, stop, bell)
     try:
         loop.run(worker.step, idle=worker.idle, rest=worker.rest, stop=stop)
