@@ -120,7 +120,7 @@ class Relay:
         return rows
 
     def _next_of(self, due: Stream) -> WaitingRow | None:
-        """Return the next row of a stream, or of a whole sender but for its unroutable streams; None: none."""
+        """Return the next row of a stream, or of a whole sender but for its unroutable streams, or None."""
         sender, routing_key = due
         if routing_key:
             return store.first_waiting(self._connection, due)
