@@ -70,12 +70,17 @@ class Bell:
                 self._socket = opened
         return self._socket
 
-    def drain(self) -> None:
-        """Forget that it was rung. What is committed before this must be looked for after it."""
+    def drain(self) -> bool:
+        """Forget that it was rung; return whether it was.
+
+        What is committed before this must be looked for after it.
+        """
+        rung = False
         if self._socket is not None:
             with suppress(OSError):
                 for _ in range(_DRAINED):
-                    self._socket.recv(1)
+                    rung = bool(self._socket.recv(1)) or rung
+        return rung
 
     def close(self) -> None:
         """Give the name up to the next relay."""

@@ -56,7 +56,7 @@ class RelayWorker:
         self, engine: Engine, make_outlet: MakeOutlet, stop: threading.Event, bell: Bell | None = None
     ) -> None:
         self._bell = bell
-        self._listens = False
+        self._listens = self._woken = False
         self._took = 0.0
         self._lease = Lease(engine)
         self._outlet = make_outlet(self._keep_waiting)
@@ -82,13 +82,14 @@ class RelayWorker:
     def idle(self, seconds: float) -> None:
         """Wait, while RabbitMQ's heartbeats are served; not longer than until a commit wakes us.
 
-        A commit is listened for after a step that found nothing, and not after one that failed.
+        A commit is listened for after a step that found nothing, but not after one that failed, nor
+        where it had been woken for nothing: what waits then is held back, and each new row would wake us.
         """
         if self._bell is None or not self._listens:
             self._outlet.idle(seconds)
             return
         self._outlet.idle(seconds, self._bell.bind())
-        self._bell.drain()
+        self._woken = self._bell.drain()
 
     def rest(self, worked: bool) -> float:
         """Return the seconds to wait after a step, which published something or did not."""
@@ -116,7 +117,8 @@ class RelayWorker:
         began = clock.monotonic()
         worked = self._relay.step()
         self._took = clock.monotonic() - began
-        self._listens = not worked
+        self._listens = not worked and not self._woken
+        self._woken = False
         return worked
 
     def _take_over(self) -> Relay | None:

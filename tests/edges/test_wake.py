@@ -122,6 +122,9 @@ def test_the_relay_that_holds_the_lease_wakes_early_and_a_standby_binds_nothing(
         active.idle(0)
         waker.wake()
         assert _seconds(lambda: active.idle(30)) < 15
+        active.step()
+        waker.wake()
+        assert _seconds(lambda: active.idle(0.2)) >= 0.2, "woken for nothing: not again before the next poll"
         active.close()
         standby.step()
         standby.idle(0)
