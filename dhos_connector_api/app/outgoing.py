@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from dhos_connector_api.app.incoming import transformer
 from dhos_connector_api.app.tokens import issuers_of
 from dhos_connector_api.broker.address import BrokerAddress
-from dhos_connector_api.broker.in_process import InProcessBus
+from dhos_connector_api.broker.no_broker import NoBroker
 from dhos_connector_api.broker.publisher import Publisher
 from dhos_connector_api.config.settings import Settings
 from dhos_connector_api.deliveries.deliver import Destination
@@ -22,9 +22,9 @@ from dhos_connector_api.workers.relay import MakeOutlet
 
 
 def outlet(settings: Settings) -> MakeOutlet:
-    """Return what makes the relay's outlet: RabbitMQ, or without one the consumers of this process."""
+    """Return what makes the relay's outlet: RabbitMQ, or where none is set what takes nothing."""
     if not settings.uses_rabbitmq:
-        return lambda _keep_waiting: InProcessBus()
+        return lambda _keep_waiting: NoBroker()
     address = BrokerAddress(
         host=str(settings.rabbitmq_host),
         port=settings.rabbitmq_port,

@@ -14,7 +14,7 @@ from dhos_connector_api.cli.outbox import envelope_line
 from dhos_connector_api.config.settings import Settings
 from dhos_connector_api.deliveries import search as deliveries
 from dhos_connector_api.messages import search, store
-from dhos_connector_api.outbox import store as outbox_store
+from dhos_connector_api.outbox import search as outbox_search
 
 
 @click.group()
@@ -57,7 +57,7 @@ def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
     """Show what is known of one message, and what became of its envelopes."""
     with open_database(settings).statements() as connection:
         row = store.get(connection, uuid)
-        envelopes = outbox_store.of_message(connection, uuid)
+        envelopes = outbox_search.of_message(connection, uuid)
         sent = deliveries.of_message(connection, uuid)
     if row is None:
         raise click.ClickException("there is no message with that uuid")

@@ -10,6 +10,7 @@ from dhos_connector_api.actions.process_event import instant
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli.options import with_settings
 from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.outbox import search as outbox_search
 from dhos_connector_api.outbox import store as outbox_store
 
 
@@ -25,8 +26,8 @@ def outbox() -> None:
 def list_outbox(settings: Settings, dead: bool, limit: int) -> None:
     """List envelopes that are not published, oldest first, and how many there are."""
     with open_database(settings).statements() as connection:
-        depth = outbox_store.depth_and_age(connection)
-        rows = outbox_store.unpublished(connection, dead=dead, limit=limit)
+        depth = outbox_search.depth_and_age(connection)
+        rows = outbox_search.unpublished(connection, dead=dead, limit=limit)
     for each in depth:
         since = f", the oldest since {instant(each.oldest)}" if each.oldest else ""
         click.echo(f"{each.routing_key}: {each.waiting} waiting{since}, {each.dead} dead")

@@ -147,7 +147,7 @@ class Settings:
     rabbitmq_host: str | None = _setting(
         "RABBITMQ_HOST",
         str,
-        "RabbitMQ server; unset: envelopes wait for in-process consumers",
+        "RabbitMQ server; unset: envelopes wait in the outbox",
         default=None,
     )
     rabbitmq_port: int = _setting("RABBITMQ_PORT", integer(1, 65535), "Its port", default=5672)

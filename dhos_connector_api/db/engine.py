@@ -63,6 +63,11 @@ class DatabaseAddress:
             "DATABASE_PASSWORD": self.password or "",
         }
 
+    @property
+    def label(self) -> str:
+        """`host:port/name`: which database this is, without who we are there."""
+        return f"{self.host}:{self.port}/{self.name}"
+
     def url(self) -> URL:
         """The SQLAlchemy URL, for psycopg 3."""
         return make_url("postgresql+psycopg://").set(

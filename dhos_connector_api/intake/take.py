@@ -16,6 +16,7 @@ from dhos_connector_api.errors import ConnectorError, StorageBusy
 from dhos_connector_api.intake import counting, event, his, hl7, webhook
 from dhos_connector_api.intake.arrival import Arrival, Intake, Outcome, Read, Receipt
 from dhos_connector_api.messages.kinds import Kind
+from dhos_connector_api.outbox import wake
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ def take(arrival: Arrival, intake: Intake, database: Database, *, also: Also | N
     """
     read = read_one(arrival, intake)
     receipt = keep_alone(database, read, also(read) if also else None)
+    wake.wake()
     counting.count(read, receipt)
     return receipt
 

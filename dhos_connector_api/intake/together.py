@@ -12,6 +12,7 @@ from dhos_connector_api.intake import counting
 from dhos_connector_api.intake.arrival import Arrival, Intake, Read, Receipt
 from dhos_connector_api.intake.take import TOGETHER, Also, Effect, keep_alone, read_one, refused
 from dhos_connector_api.log import correlation_id, where
+from dhos_connector_api.outbox import wake
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ def keep_together(
     """Keep what has been read, and yield each group when it is committed; as `take_together` does."""
     for group in groups(reads):
         taken = _take_group(database, group, patience, also, in_order=in_order)
+        wake.wake()
         del group  # nor what was read of it
         yield taken
         del taken

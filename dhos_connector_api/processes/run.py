@@ -27,6 +27,7 @@ from dhos_connector_api.deliveries.deliver import Deliverer
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.mllp import open_files
 from dhos_connector_api.mllp.server import Server as MllpServer
+from dhos_connector_api.outbox import wake
 from dhos_connector_api.processes.supervisor import Child, Supervisor
 from dhos_connector_api.site import source as site_source
 from dhos_connector_api.workers import deliver, housekeeping, lease, loop, relay
@@ -52,6 +53,7 @@ _GARBAGE = 50_000
 
 def run_web(settings: Settings) -> None:
     """One web process, on a socket of its own: the kernel spreads connections over them evenly."""
+    wake.use(database_address(settings).label)
     listener = _listener(settings, shared=True)
     application = create_app(settings)
     _look_for_garbage_rarely()
@@ -103,7 +105,7 @@ def run_relay(settings: Settings) -> None:
     keeper.start()
     try:
         engine = lease.session_engine(database_address(settings).url())
-        relay.run(engine, outlet(settings), stop)
+        relay.run(engine, outlet(settings), stop, wake.Bell(database_address(settings).label))
     finally:
         stop.set()
         keeper.join()
@@ -132,6 +134,7 @@ def run_mllp(settings: Settings) -> int:
 def run_mllp_process(settings: Settings) -> None:
     """One MLLP process, until SIGTERM or SIGINT; what is in hand then is still answered."""
     open_files.raise_limit()
+    wake.use(database_address(settings).label)
     server = create_mllp(settings, shared=True)
     _look_for_garbage_rarely()
     uvloop.run(_serve_mllp(server))

@@ -1,4 +1,4 @@
-"""The delivery process: for each destination one who claims, and as many threads as it may have at once.
+"""The delivery process: for each destination a thread that claims, and as many that attempt as it may have.
 
 Any number of these processes may run; they share each destination's room through its row.
 """
@@ -28,7 +28,7 @@ class DeliveryWorker:
         self._pool = ThreadPoolExecutor(MOST_THREADS, f"deliver-{deliverer.destination.name}")
 
     def step(self) -> bool:
-        """Begin what is due, as far as there is room; False: nothing was. Raises StorageUnavailable."""
+        """Begin what is due, as far as there is room; return whether any was. Raises StorageUnavailable."""
         self._ended.clear()
         with self._lock:
             free = self._free
@@ -44,7 +44,7 @@ class DeliveryWorker:
         self._ended.wait(seconds)
 
     def close(self) -> None:
-        """Let what is under way end."""
+        """Wait until what is under way has ended."""
         self._pool.shutdown()
 
     def _attempt(self, claimed: Claim) -> None:

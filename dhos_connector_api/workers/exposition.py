@@ -15,7 +15,7 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import search
 from dhos_connector_api.errors import StorageUnavailable
 from dhos_connector_api.messages import store as messages
-from dhos_connector_api.outbox import store as outbox
+from dhos_connector_api.outbox import search as outbox
 
 
 class Exposition:
