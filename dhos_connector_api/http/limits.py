@@ -47,7 +47,7 @@ class _Allowance:
 
 
 class RateLimiting:
-    """Counts the requests of one web process. `event_operations`: operationIds with `x-rate-limit: events`."""
+    """Counts requests of one web process. `event_operations`: ids of those with `x-rate-limit: events`."""
 
     def __init__(
         self, site: Callable[[], Site], event_operations: Iterable[str], storage: str | None = None

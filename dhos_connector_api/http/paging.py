@@ -28,7 +28,8 @@ def uuid_of(text: str, unknown: str) -> UUID:
 def json_page(rows: Sequence[Any], next_before: UUID | None, query: dict[str, Any]) -> flask.Response:
     """Return the answer that holds a page, with the address of the next page.
 
-    That is relative to this one, so that it holds behind any proxy. `query` is what was asked for; entries that are None were not.
+    That is relative to this one, so that it holds behind any proxy. `query` is what was asked for; entries
+    that are None were not.
     """
     response = json_answer(rows)
     if next_before is not None:

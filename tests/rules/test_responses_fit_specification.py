@@ -13,6 +13,7 @@ from httpx import Response
 from openapi_spec_validator import validate
 from starlette.types import ASGIApp
 
+from dhos_connector_api.app.web import handlers
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.spec import document as specification
 from dhos_connector_api.spec.document import Operation
@@ -22,6 +23,7 @@ from tests.builders.hl7 import adt
 #: References followed: plain enough for a validator that knows nothing of OpenAPI.
 RESOLVED = dict(Specification.load(specification.load()))
 OPERATIONS = {each.id: each for each in specification.operations(RESOLVED)}
+HANDLERS = handlers(RESOLVED)
 UNKNOWN = "2c4f1d24-2952-4d4e-b1d1-3637e33cc161"
 
 
