@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from dhos_connector_api import clock
 from dhos_connector_api.actions.hl7.facts import Facts, facts, header_facts
 from dhos_connector_api.deliveries import cda, oru, store
+from dhos_connector_api.deliveries.metrics import SENT
 from dhos_connector_api.deliveries.store import NewDelivery
 from dhos_connector_api.errors import BadSite, NotAvailableHere, UnreadableMessage
 from dhos_connector_api.hl7v2 import modes
@@ -22,7 +23,6 @@ from dhos_connector_api.hl7v2.build import with_header_fields
 from dhos_connector_api.hl7v2.read import Message, read, read_text
 from dhos_connector_api.messages import store as messages
 from dhos_connector_api.messages.store import Effects, NewMessage
-from dhos_connector_api.metrics import SENT
 from dhos_connector_api.site.model import IdentifierTable, Site
 
 _log = logging.getLogger(__name__)

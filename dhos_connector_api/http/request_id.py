@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dhos_connector_api import clock
 from dhos_connector_api.http import call
+from dhos_connector_api.http.metrics import REQUEST_SECONDS
 from dhos_connector_api.log import correlation_id
-from dhos_connector_api.metrics import REQUEST_SECONDS
 
 _log = logging.getLogger(__name__)
 

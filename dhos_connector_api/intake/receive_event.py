@@ -18,7 +18,7 @@ from dhos_connector_api.errors import BadInput, Conflict, SourceNotAllowed, Stor
 from dhos_connector_api.events import store
 from dhos_connector_api.events.mappings import Mappings
 from dhos_connector_api.events.store import Kept, NewEvent
-from dhos_connector_api.metrics import EVENTS
+from dhos_connector_api.intake.metrics import EVENTS
 
 INVALID = "Invalid event data"
 CONTRADICTS = "another event of this source has the same event_id"

@@ -22,8 +22,8 @@ from dhos_connector_api.events import store as events
 from dhos_connector_api.events.mappings import Mappings
 from dhos_connector_api.events.store import NewEvent
 from dhos_connector_api.intake.judge_his import Admission, ReceivedPayload, Refusal
+from dhos_connector_api.intake.metrics import HIS_PAYLOADS, REPEATED
 from dhos_connector_api.messages import store
-from dhos_connector_api.metrics import HIS_PAYLOADS, REPEATED
 from dhos_connector_api.outbox.models import SENDER_LENGTH
 
 _log = logging.getLogger(__name__)

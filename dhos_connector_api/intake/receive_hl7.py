@@ -24,10 +24,10 @@ from dhos_connector_api.hl7v2 import rules
 from dhos_connector_api.hl7v2.acknowledge import acknowledge, refuse_unreadable
 from dhos_connector_api.hl7v2.read import Defect, Message, read, read_text
 from dhos_connector_api.hl7v2.rules import Code, Verdict
+from dhos_connector_api.intake.metrics import RECEIVED, REPEATED
 from dhos_connector_api.log import where
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.store import Effects, KeyHolder, NewMessage
-from dhos_connector_api.metrics import RECEIVED, REPEATED
 from dhos_connector_api.outbox.models import SENDER_LENGTH
 from dhos_connector_api.site.model import Site
 

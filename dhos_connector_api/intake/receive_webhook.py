@@ -22,9 +22,9 @@ from dhos_connector_api.events import mappings
 from dhos_connector_api.events import store as events
 from dhos_connector_api.events.store import Kept, NewEvent
 from dhos_connector_api.intake.judge_his import failed, reason
+from dhos_connector_api.intake.metrics import WEBHOOKS
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.store import Effects, NewMessage
-from dhos_connector_api.metrics import WEBHOOKS
 from dhos_connector_api.spec.kept_body import Shape
 
 _log = logging.getLogger(__name__)

@@ -9,10 +9,16 @@ from typing import Protocol
 
 from prometheus_client import Histogram
 
-from dhos_connector_api.metrics import MLLP_ACK_SECONDS, MLLP_ACKS, MLLP_CLOSED, MLLP_CONNECTIONS, MLLP_FRAMES
 from dhos_connector_api.mllp.answering import Taken
 from dhos_connector_api.mllp.committer import Done, Job
 from dhos_connector_api.mllp.listeners import Listener
+from dhos_connector_api.mllp.metrics import (
+    MLLP_ACK_SECONDS,
+    MLLP_ACKS,
+    MLLP_CLOSED,
+    MLLP_CONNECTIONS,
+    MLLP_FRAMES,
+)
 
 _log = logging.getLogger(__name__)
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from dhos_connector_api import clock
 from dhos_connector_api.deliveries.acknowledged import control_id_of, judge
+from dhos_connector_api.deliveries.metrics import DELIVERY_ANSWERS_DISCARDED, DELIVERY_CONNECTIONS
 from dhos_connector_api.deliveries.outcome import LARGEST_ANSWER, Accepted, DeliveryFailed, Kind, Outgoing
 from dhos_connector_api.deliveries.transports.mllp_line import Line, Receiver
 from dhos_connector_api.errors import UnreadableMessage
@@ -18,7 +19,6 @@ from dhos_connector_api.hl7v2 import modes
 from dhos_connector_api.hl7v2.framing import END, START, Deframer, Dropped, Frame, framed
 from dhos_connector_api.hl7v2.modes import Wanted
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.metrics import DELIVERY_ANSWERS_DISCARDED, DELIVERY_CONNECTIONS
 
 _log = logging.getLogger(__name__)
 
