@@ -12,7 +12,7 @@ from dhos_connector_api.app.incoming import IntakeSource
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli.deliveries import delivery_line
 from dhos_connector_api.cli.options import BY, with_settings
-from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.config.load import Settings
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import search as deliveries
 from dhos_connector_api.errors import ConnectorError
@@ -22,6 +22,7 @@ from dhos_connector_api.intake.replay_json import replay_json
 from dhos_connector_api.messages import search, store
 from dhos_connector_api.outbox import store as outbox_store
 from dhos_connector_api.site import source as site_source
+from dhos_connector_api.site.settings import SiteSettings
 
 
 @click.group()
@@ -127,7 +128,7 @@ def replay(settings: Settings, uuids: Sequence[UUID], state: str | None, since: 
     if bool(uuids) == bool(state):
         raise click.UsageError("name messages by their uuid, or give --state")
     database = open_database(settings)
-    intake = IntakeSource(settings, site_source.source(settings))()
+    intake = IntakeSource(settings, site_source.source(settings.of(SiteSettings)))()
     chosen: Iterator[UUID] | Sequence[UUID] = uuids
     if state:
         chosen = list(_in_state(database, state, since.replace(tzinfo=UTC) if since else None))

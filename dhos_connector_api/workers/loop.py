@@ -74,9 +74,11 @@ def guarded(consume: Callable[[Envelope], None]) -> Callable[[Envelope], bool]:
     return attempt
 
 
-def logged(action: Callable[[], None], text: str) -> None:
-    """Call `action`, which nobody waits for; when it raises, log `text` and go on."""
+def logged(action: Callable[[], None], text: str) -> bool:
+    """Call `action`, which nobody waits for; when it raises, log `text` and return False."""
     try:
         action()
     except Exception as error:  # noqa: BLE001  the last resort of a thread
         log.error(text, extra={"error": where(error)})
+        return False
+    return True
