@@ -10,7 +10,7 @@ from dhos_connector_api.auth.signatures import Secret
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.send import Outbound
 from dhos_connector_api.http.limits import RateLimiting
-from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.intake.arrival import Intake
 
 EXTENSION = "connector"
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.errors import BadSetting, BadSite
 from dhos_connector_api.hl7v2.charsets import codec_named
-from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.intake.arrival import Intake
 from dhos_connector_api.intake.settings import IntakeSettings
 from dhos_connector_api.site.model import Site
 from dhos_connector_api.site.settings import SiteSettings

@@ -35,7 +35,7 @@ from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.http.routing import Handler
 from dhos_connector_api.http.security import TokenSecurity
 from dhos_connector_api.http.settings import HttpSettings, TokenSettings, WebhookSettings
-from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.intake.arrival import Intake
 from dhos_connector_api.site import source
 from dhos_connector_api.site.settings import SiteSettings
 from dhos_connector_api.spec import document as specification

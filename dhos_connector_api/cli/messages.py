@@ -17,8 +17,6 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import search as deliveries
 from dhos_connector_api.errors import ConnectorError
 from dhos_connector_api.intake import replay as replaying
-from dhos_connector_api.intake.receive_hl7 import Intake
-from dhos_connector_api.intake.replay_json import replay_json
 from dhos_connector_api.messages import search, store
 from dhos_connector_api.outbox import store as outbox_store
 from dhos_connector_api.site import source as site_source
@@ -135,21 +133,11 @@ def replay(settings: Settings, uuids: Sequence[UUID], state: str | None, since: 
     with click.progressbar(chosen, label="replaying", hidden=bool(uuids)) as progress:
         for uuid in progress:
             try:
-                with database.statements() as connection:
-                    stored = replaying.load(connection, uuid)
-                done = _replay(database, stored, intake)
+                done = replaying.replay(database, uuid, intake, by=BY)
             except ConnectorError as error:
                 click.echo(f"{uuid}  {error.text}")
                 continue
             click.echo(f"{uuid}  {_replayed(done)}")
-
-
-def _replay(database: Database, stored: replaying.Stored, intake: Intake) -> replaying.Replayed:
-    if not stored.is_hl7:
-        return replay_json(database, stored, intake, by=BY)
-    judged = replaying.judge_again(stored, intake)
-    with database.transaction() as connection:
-        return replaying.replay(connection, stored, judged, by=BY)
 
 
 def _in_state(database: Database, state: str, since: datetime | None) -> Iterator[UUID]:

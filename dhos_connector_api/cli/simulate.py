@@ -17,7 +17,7 @@ from dhos_connector_api.auth.signatures import Secret
 from dhos_connector_api.cli.options import with_settings
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.http.settings import HttpSettings, WebhookSettings
-from dhos_connector_api.intake.judge_his import hospital_named
+from dhos_connector_api.intake.his_patients import hospital_named
 from dhos_connector_api.simulate.his import HospitalOfHis, Transmission
 from dhos_connector_api.simulate.his import simulate as simulate_his
 from dhos_connector_api.simulate.send import SimulatedHis

@@ -22,6 +22,7 @@ from dhos_connector_api.hl7v2 import modes
 from dhos_connector_api.hl7v2.build import with_header_fields
 from dhos_connector_api.hl7v2.read import Message, read, read_text
 from dhos_connector_api.messages import store as messages
+from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.messages.store import Effects, NewMessage
 from dhos_connector_api.site.model import IdentifierTable, Site
 
@@ -71,7 +72,15 @@ def observation_set(
     # What we name MRN and NHS is that, whatever the hospital calls them in what it sends.
     ours = replace(outbound.site, inbound=replace(outbound.site.inbound, identifiers=IdentifierTable()))
     known = facts(message, ours, outbound.zone)
-    row = _hl7_row(message.text, "utf-8", known, at=now, created_by=created_by, correlation_id=correlation_id)
+    row = _hl7_row(
+        message.text,
+        "utf-8",
+        known,
+        kind=Kind.ORU,
+        at=now,
+        created_by=created_by,
+        correlation_id=correlation_id,
+    )
     return _sending(row, known.identifiers, destination, built.set_uuid)
 
 
@@ -101,6 +110,7 @@ def document(content: str, outbound: Outbound, *, created_by: str | None, correl
     read = cda.read(content, table=outbound.site.inbound.identifiers, zone=outbound.zone)
     row = NewMessage(
         uuid=clock.new_uuid(now),
+        kind=Kind.CDA,
         at=now,
         created_by=created_by,
         src_description="dhos",
@@ -136,15 +146,31 @@ def acknowledgement(
     text = with_header_fields(message.text, {15: never, 16: never}) + "\r"
     charset = "utf-8" if message.charset == "utf-16" else message.charset
     known = header_facts(message, UTC)
-    row = _hl7_row(text, charset, known, at=now, created_by=created_by, correlation_id=correlation_id)
+    row = _hl7_row(
+        text,
+        charset,
+        known,
+        kind=Kind.ACKNOWLEDGEMENT,
+        at=now,
+        created_by=created_by,
+        correlation_id=correlation_id,
+    )
     return _sending(row, (), MLLP, f"acknowledgement {known.control_id}")
 
 
 def _hl7_row(
-    text: str, charset: str, known: Facts, *, at: datetime, created_by: str | None, correlation_id: str
+    text: str,
+    charset: str,
+    known: Facts,
+    *,
+    kind: Kind,
+    at: datetime,
+    created_by: str | None,
+    correlation_id: str,
 ) -> NewMessage:
     return NewMessage(
         uuid=clock.new_uuid(at),
+        kind=kind,
         at=at,
         created_by=created_by,
         src_description="dhos",

@@ -32,6 +32,7 @@ class Kept:
     """The bytes (UTF-8) by which an event is kept as a message of its own."""
 
     received: bytes
+    kind: str
     message_type: str
     created_by: str | None
 
@@ -145,6 +146,7 @@ def _columns(event: NewEvent) -> dict[str, Any]:
         "correlation_id": event.correlation_id,
         "body": event.body,
         "received": kept.received if kept else None,
+        "kind": kept.kind if kept else None,
         "message_type": kept.message_type if kept else None,
         "created_by": kept.created_by if kept else None,
     }

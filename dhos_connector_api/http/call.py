@@ -11,6 +11,8 @@ import flask
 
 from dhos_connector_api.access.store import KnownKey
 from dhos_connector_api.auth.jwt import Claims
+from dhos_connector_api.intake.arrival import OPEN, Arrival, Door, arrived
+from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.spec.bodies import JsonBody
 
 _KEY = "connector"
@@ -64,6 +66,13 @@ def operation_id(scope: MutableMapping[str, Any]) -> str | None:
     """The operation the request was routed to; None outside the specification."""
     found: str | None = scope["extensions"].get("connexion_routing", {}).get("operation_id")
     return found
+
+
+def arrival(kind: Kind, raw: bytes | None = None, *, door: Door = OPEN) -> Arrival:
+    """Return what the request at hand brings, of that kind; `raw` where that is not the body itself."""
+    here = current()
+    content = flask.request.get_data() if raw is None else raw
+    return arrived(content, kind, caller=here.caller, correlation_id=here.request_id, door=door)
 
 
 def current() -> Call:

@@ -27,6 +27,8 @@ class MessageRow(db.Model):  # type: ignore[name-defined,misc]
     __tablename__ = "message"
 
     uuid: Mapped[UUID] = mapped_column(primary_key=True)
+    # See `kinds`; None: kept by a build that knew of none, see `views`.
+    kind: Mapped[str | None] = mapped_column(Text)
     created: Mapped[datetime] = mapped_column(_TIME)
     created_by: Mapped[str | None] = mapped_column(Text)
     modified: Mapped[datetime] = mapped_column(_TIME)

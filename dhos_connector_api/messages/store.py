@@ -18,6 +18,7 @@ from dhos_connector_api.actions.envelope import Envelope
 from dhos_connector_api.actions.hl7.merges import Merge
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import statements
+from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.messages.views import MESSAGE_COLUMNS, MESSAGE_JOINS
 
 
@@ -60,6 +61,7 @@ class NewMessage:
     """One message to keep. Texts hold neither NUL nor lone surrogates; times are aware."""
 
     uuid: UUID
+    kind: Kind
     at: datetime
     created_by: str | None
     src_description: str

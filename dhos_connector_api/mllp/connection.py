@@ -8,10 +8,10 @@ from secrets import token_hex
 from typing import cast
 
 from dhos_connector_api.hl7v2.framing import LINE_ENDS, Deframer, Dropped, Frame, Oddity
-from dhos_connector_api.intake.receive_hl7 import Door
+from dhos_connector_api.intake.arrival import Door
 from dhos_connector_api.mllp import tls
 from dhos_connector_api.mllp.admission import objections
-from dhos_connector_api.mllp.answering import Answer, Taken
+from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
 from dhos_connector_api.mllp.committer import Job
 from dhos_connector_api.mllp.port import TLS_FACTOR, Port
 
@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=1, low=0)  # every answer not taken is known of
         names = tls.names(transport.get_extra_info("peercert"))
-        self._door = Door(objections(self._port.listener, names), answers_unreadable=True)
+        self._door = Door(objects=objections(self._port.listener, names), answers_unreadable=True)
         self._port.open.add(self)
         self._wait_for_peer()
 
@@ -158,7 +158,7 @@ class Connection(asyncio.Protocol):
         self._oddities = 0
         self._in_hand, self._since = frame, self._port.now()
         self._wait(LONGEST_IN_HAND + frame.size / SLOWEST, "not stored in time")
-        taken = Taken(frame, self._port.listener, self._door, f"{self._name}-{self._frames}")
+        taken = ReceivedFrame(frame, self._port.listener, self._door, f"{self._name}-{self._frames}")
         self._job = self._port.submit(taken, self._answered)
 
     def _drop(self, dropped: Dropped) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from prometheus_client import Histogram
 
-from dhos_connector_api.mllp.answering import Taken
+from dhos_connector_api.mllp.answering import ReceivedFrame
 from dhos_connector_api.mllp.committer import Done, Job
 from dhos_connector_api.mllp.listeners import Listener
 from dhos_connector_api.mllp.metrics import (
@@ -63,7 +63,7 @@ class Port:
     """One listener at work. It belongs to the event loop's thread."""
 
     listener: Listener
-    submit: Callable[[Taken, Done], Job]
+    submit: Callable[[ReceivedFrame, Done], Job]
     now: Callable[[], float]  # the event loop's clock, in seconds
     room: Room
     open: set[Peer] = field(default_factory=set)

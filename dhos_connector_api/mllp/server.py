@@ -12,7 +12,7 @@ from dhos_connector_api.hl7v2.batch import is_batch
 from dhos_connector_api.hl7v2.framing import Frame
 from dhos_connector_api.log import where
 from dhos_connector_api.mllp import open_files, tls
-from dhos_connector_api.mllp.answering import Answer, Taken
+from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
 from dhos_connector_api.mllp.committer import Committer, Done, Job
 from dhos_connector_api.mllp.connection import Connection
 from dhos_connector_api.mllp.listeners import Listener
@@ -38,7 +38,7 @@ _BACKLOG = 2048
 _EXHAUSTED = 0.5
 _SLOWEST_SWEEP = 1.0
 
-AnswerGroup = Callable[[Sequence[Taken]], Sequence[Answer | None]]
+AnswerGroup = Callable[[Sequence[ReceivedFrame]], Sequence[Answer | None]]
 
 
 class Server:
@@ -79,7 +79,7 @@ class Server:
         large = Committer(self._answer, loop, name="mllp-large", threads=LARGE_THREADS, most=1)
         self._committers = [usual, large]
 
-        def submit(taken: Taken, done: Done) -> Job:
+        def submit(taken: ReceivedFrame, done: Done) -> Job:
             return (large if _is_large(taken.frame) else usual).submit(taken, done)
 
         for listener, bound, context in zip(self._listeners, self._sockets, self._contexts, strict=True):

@@ -40,7 +40,7 @@ def shape_of(raw: bytes, check: JsonBody | None) -> Shape:
     return Shape(value, check.faults(value) if check else {})
 
 
-def judged(raw: bytes, check: JsonBody | None, judge: Callable[[Shape], _Judged]) -> _Judged:
+def body_of(raw: bytes, check: JsonBody | None, judge: Callable[[Shape], _Judged]) -> _Judged:
     """What `judge` makes of the body; where we fail at finding out, what it makes of a `failed` one.
 
     So a fault of ours loses nobody's body: it is kept, and taken by a replay once we are mended.

@@ -15,10 +15,10 @@ from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.hl7v2.read import read
 from tests.builders.hl7 import adt
 from tests.builders.mllp import Client, msa
-from tests.db.test_receive_hl7 import count
 from tests.edges.test_canaries import _CANARY, _MESSAGES
 from tests.rigs.mllp_ledger import Mllp
 from tests.rigs.processes import ROOT, environment
+from tests.rigs.stored import count
 from tests.rigs.waiting import eventually
 
 _DELIVERY = 'application_ack = "delivery"'

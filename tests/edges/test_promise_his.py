@@ -39,12 +39,12 @@ def _migrated(database: DatabaseAddress, broker: BrokerAddress, folder: Path) ->
 @pytest.mark.parametrize(
     ("point", "new"),
     [
-        ("HIS payload judged, not stored", new_patient),
+        ("HIS payload read, not stored", new_patient),
         ("HIS payload stored, not committed", new_patient),
-        ("HIS payload committed, not answered", new_patient),
+        ("committed, not answered", new_patient),
         ("webhook verified, not stored", new_webhook),
-        ("webhook stored, not committed", new_webhook),
-        ("webhook committed, not answered", new_webhook),
+        ("webhook committed, not counted", new_webhook),
+        ("committed, not answered", new_webhook),
     ],
 )
 def test_a_web_process_killed_at_its_worst_moment(

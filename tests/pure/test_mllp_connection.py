@@ -11,7 +11,7 @@ import pytest
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.mllp.answering import Answer, Taken
+from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
 from dhos_connector_api.mllp.connection import LONGEST_IN_HAND, MOST_ODDITIES, MOST_STRAY
 from tests.builders.hl7 import adt
 from tests.builders.mllp import Line, Memory, listener, msa
@@ -315,7 +315,7 @@ def _stream(random: Random) -> tuple[bytes, list[str], set[str]]:
 class _Measuring(Memory):
     """One that is handed no frame cut short, but where it is too long."""
 
-    def answer(self, group: Sequence[Taken]) -> list[Answer | None]:
+    def answer(self, group: Sequence[ReceivedFrame]) -> list[Answer | None]:
         assert all(taken.frame.whole is (taken.frame.size <= _LARGEST) for taken in group)
         return super().answer(group)
 

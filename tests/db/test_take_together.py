@@ -1,44 +1,59 @@
 """Keeping several messages in one transaction: what each gets, and that none takes the others with it."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from dhos_connector_api.db.engine import Database, engine_options
 from dhos_connector_api.hl7v2 import rules
 from dhos_connector_api.hl7v2.read import Message, read
 from dhos_connector_api.hl7v2.rules import Code, Verdict
-from dhos_connector_api.intake.keep_together import Patience, keep_together, order
-from dhos_connector_api.intake.receive_batch import answer_batch, receive_batch, take_apart
-from dhos_connector_api.intake.receive_hl7 import Door, Intake, Receipt, Received, receive
+from dhos_connector_api.intake import together
+from dhos_connector_api.intake.arrival import Door, Intake, Outcome, Receipt
+from dhos_connector_api.intake.batch import answer_batch, take_apart, take_batch
+from dhos_connector_api.intake.hl7 import Hl7Read
+from dhos_connector_api.intake.hl7 import read as read_hl7
+from dhos_connector_api.intake.take import AfterCommit, Effect
+from dhos_connector_api.intake.together import Patience, take_together
 from dhos_connector_api.messages import store
 from tests.builders.hl7 import adt, many_merges
-from tests.db.test_receive_hl7 import INTAKE, NARROW, REJECTING, count, published, stored
+from tests.builders.intake import INTAKE, NARROW, REJECTING, an_arrival
 from tests.rigs.outages import Away
+from tests.rigs.stored import count, published, stored
 
 DOOR = Door(answers_unreadable=True)
 
 
-def _received(raw: bytes, intake: Intake = INTAKE, door: Door = DOOR) -> Received:
-    return receive(raw, intake, created_by="listener", correlation_id="request-1", door=door)
+def _received(raw: bytes, intake: Intake = INTAKE, door: Door = DOOR) -> Hl7Read:
+    return read_hl7(an_arrival(raw, door=door), intake)
+
+
+def keep_together(
+    database: Database, reads: Sequence[Hl7Read], patience: Patience | None = None
+) -> list[Receipt | None]:
+    groups = together.keep_together(reads, database, patience or Patience())
+    return [taken.receipt for group in groups for taken in group]
 
 
 def _keep(database: Database, *raws: bytes, intake: Intake = INTAKE) -> list[Receipt]:
-    receipts = keep_together(database, [_received(raw, intake) for raw in raws])
-    assert all(receipts)
-    return [receipt for receipt in receipts if receipt]
+    arrivals = [an_arrival(raw, door=DOOR) for raw in raws]
+    found = list(take_together(arrivals, intake, database, in_order=True))
+    assert [taken.read.arrival.raw for taken in found] == list(raws)
+    assert all(taken.receipt for taken in found)
+    return [taken.receipt for taken in found if taken.receipt]
 
 
 def test_each_message_is_kept_with_everything_and_published_in_order(database: Database) -> None:
     raws = [adt("A08") for _ in range(150)]
     receipts = _keep(database, *raws)
-    assert [receipt.code for receipt in receipts] == [Code.AA] * 150
-    assert [bytes(stored(database, each.message_uuid)["received"]) for each in receipts] == raws
-    expected = [str(each.message_uuid) for each in receipts]
+    assert [receipt.answer.code for receipt in receipts] == [Code.AA] * 150
+    assert [bytes(stored(database, each.uuid)["received"]) for each in receipts] == raws
+    expected = [str(each.uuid) for each in receipts]
     assert [each["dhos_connector_message_uuid"] for each in published(database)] == expected
 
 
@@ -48,14 +63,14 @@ def test_a_group_of_everything_that_may_come(database: Database) -> None:
     changed = adt(control_id="KNOWN", family="OTHER")
     refused = adt("A20")
     found = _keep(database, good, good, known, changed, refused, refused, b"no message", adt(MSH_10=""))
-    assert [receipt.code for receipt in found] == ["AA", "AA", "AA", "AR", "AR", "AR", None, "AE"]
-    assert [receipt.repeat for receipt in found] == [
-        *(None, "replay", "replay", "conflict"),
-        *(None, None, None, None),
+    assert [receipt.answer.code for receipt in found] == ["AA", "AA", "AA", "AR", "AR", "AR", None, "AE"]
+    assert [receipt.outcome for receipt in found] == [
+        *("accepted", "repeated", "repeated", "conflict"),
+        *("refused", "refused", "unparseable", "refused"),
     ]
-    assert found[1].message_uuid == found[0].message_uuid
-    assert found[2].message_uuid == first.message_uuid
-    assert all(receipt.ack for receipt in found)
+    assert found[1].uuid == found[0].uuid
+    assert found[2].uuid == first.uuid
+    assert all(receipt.answer.content for receipt in found)
     assert len(published(database)) == 2
     assert count(database) == 7
 
@@ -63,7 +78,8 @@ def test_a_group_of_everything_that_may_come(database: Database) -> None:
 def test_under_reject_a_repeat_in_the_same_group_is_a_row_of_its_own(database: Database) -> None:
     raw = adt()
     first, second = _keep(database, raw, raw, intake=REJECTING)
-    assert (first.code, second.code, second.repeat) == (Code.AA, Code.AR, "reject")
+    assert (first.answer.code, second.answer.code) == (Code.AA, Code.AR)
+    assert second.outcome is Outcome.REPEAT_REFUSED
     assert count(database) == 2
 
 
@@ -71,8 +87,8 @@ def test_what_was_accepted_stays_acknowledged_in_a_group_too(database: Database)
     raw = adt()
     (first,) = _keep(database, raw)
     repeated, other = _keep(database, raw, adt(), intake=NARROW)
-    assert (repeated.code, repeated.ack) == (Code.AA, first.ack)
-    assert other.code is Code.AR
+    assert (repeated.answer.code, repeated.answer.content) == (Code.AA, first.answer.content)
+    assert other.answer.code is Code.AR
 
 
 @pytest.mark.parametrize("change", [{"state": None}, {"content": "\x00"}])
@@ -83,7 +99,7 @@ def test_a_message_the_database_refuses_does_not_take_the_others_with_it(
     bad = replace(bad, row=replace(bad.row, **change))
     group = [_received(adt()), bad, _received(adt()), _received(adt())]
     receipts = keep_together(database, group)
-    assert [receipt.code if receipt else None for receipt in receipts] == ["AA", None, "AA", "AA"]
+    assert [receipt.answer.code if receipt else None for receipt in receipts] == ["AA", None, "AA", "AA"]
     assert count(database) == 3
     assert len(published(database)) == 3
 
@@ -172,14 +188,14 @@ def test_groups_with_the_same_keys_in_any_order_never_wait_in_a_circle(database:
     results: list[list[Receipt | None]] = []
 
     def run(messages: list[bytes]) -> None:
-        results.append(keep_together(database, sorted((_received(raw) for raw in messages), key=order)))
+        results.append(keep_together(database, [_received(raw) for raw in messages]))
 
     threads = [threading.Thread(target=run, args=(raws[start:] + raws[:start],)) for start in range(0, 40, 5)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(receipt is not None and receipt.code is Code.AA for each in results for receipt in each)
+    assert all(receipt is not None and receipt.answer.code is Code.AA for each in results for receipt in each)
     assert count(database) == 40
 
 
@@ -191,7 +207,7 @@ def test_a_door_may_object_before_the_rules(database: Database) -> None:
     receipts = keep_together(
         database, [_received(adt(control_id="NOT-HERE"), door=door), _received(adt(), door=door)]
     )
-    assert [receipt.code if receipt else None for receipt in receipts] == ["AR", "AA"]
+    assert [receipt.answer.code if receipt else None for receipt in receipts] == ["AR", "AA"]
 
 
 def _batch(*messages: bytes, count_of: int | None = None) -> bytes:
@@ -199,12 +215,10 @@ def _batch(*messages: bytes, count_of: int | None = None) -> bytes:
     return b"FHS|^~\\&|EPR\rBHS|^~\\&|EPR|RBH|||||||B1\r" + b"".join(messages) + trailer + b"FTS|1\r"
 
 
-def _receive_batch(database: Database, raw: bytes) -> list[Any]:
+def _receive_batch(database: Database, raw: bytes) -> list[bytes]:
     file = take_apart(raw)
     assert file is not None
-    receipts = receive_batch(
-        file, database, INTAKE, created_by="listener", correlation_id="request-1", door=DOOR
-    )
+    receipts = take_batch(file, INTAKE, database, caller="listener", correlation_id="request-1", door=DOOR)
     assert receipts is not None
     return answer_batch(file, receipts).split(b"\r")
 
@@ -248,7 +262,7 @@ def _read_and_kept(database: Database, raw: bytes) -> list[int]:
     file = take_apart(raw)
     assert file is not None
     watched = replace(INTAKE, transform=transform)
-    assert receive_batch(file, database, watched, created_by=None, correlation_id="request-1", door=DOOR)
+    assert take_batch(file, watched, database, caller=None, correlation_id="request-1", door=DOOR)
     return seen
 
 
@@ -266,3 +280,45 @@ def test_the_answer_names_the_batch(database: Database) -> None:
     lines = _receive_batch(database, _batch(adt()))
     assert lines[1].split(b"|")[11] == b"B1"
     assert read(b"\r".join(lines[2:4])).first("MSA") is not None
+
+
+def _also(database: Database, failing: str = "") -> tuple[list[str], Any]:
+    """Effects for every message with MSH-16; what each has done, in order."""
+    done: list[str] = []
+
+    def also(read: Hl7Read) -> Effect | None:
+        assert read.message is not None
+        control_id = read.message.control_id
+        if not read.message.msh.value(16):
+            return None
+
+        def effect(connection: Connection, receipt: Receipt) -> AfterCommit:
+            here = connection.execute(
+                text("SELECT count(*) FROM message WHERE uuid = :u"), {"u": receipt.uuid}
+            )
+            assert here.scalar_one() == 1, "in the transaction that keeps it"
+            done.append(f"{control_id} kept by {count(database)} others")
+            if control_id == failing:
+                raise RuntimeError
+            return lambda: done.append(f"{control_id} committed")
+
+        return effect
+
+    return done, also
+
+
+def test_an_effect_stands_in_the_transaction_of_its_message(database: Database) -> None:
+    done, also = _also(database)
+    raws = [adt(control_id="C1"), adt(control_id="C2", MSH_16="AL"), adt(control_id="C3")]
+    found = list(take_together(map(an_arrival, raws), INTAKE, database, also=also))
+    assert [taken.receipt is not None for taken in found] == [True] * 3
+    assert done == ["C2 kept by 2 others", "C2 committed"]
+
+
+def test_an_effect_that_fails_costs_its_own_message_and_no_other(database: Database) -> None:
+    done, also = _also(database, failing="C2")
+    raws = [adt(control_id="C1"), adt(control_id="C2", MSH_16="AL"), adt(control_id="C3", MSH_16="AL")]
+    found = list(take_together(map(an_arrival, raws), INTAKE, database, also=also))
+    assert [taken.receipt is not None for taken in found] == [True, False, True]
+    assert done[-1] == "C3 committed"
+    assert count(database) == 2

@@ -1,28 +1,20 @@
 """Many events of one request without HTTP: one that PostgreSQL will not have takes no other with it."""
 
 import json
-from collections.abc import Callable
-from datetime import UTC
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import StorageUnavailable
-from dhos_connector_api.events.mappings import Mappings
-from dhos_connector_api.intake.receive_event import Circumstances
-from dhos_connector_api.intake.receive_events import (
-    GROUP,
-    MOST_GROUP_BYTES,
-    Request,
-    Tally,
-    groups,
-    keep_group,
-)
-
-HERE = Circumstances("his", "his", "request-1", UTC, Mappings({}))
+from dhos_connector_api.intake.arrival import Door, Read
+from dhos_connector_api.intake.bulk import Tally, take_events
+from dhos_connector_api.intake.event import MOST as GROUP
+from dhos_connector_api.intake.event import MOST_BYTES as MOST_GROUP_BYTES
+from dhos_connector_api.intake.together import groups
+from dhos_connector_api.messages.kinds import Kind
+from tests.builders.intake import INTAKE, an_arrival
 
 
 def an_event(number: int, **changes: Any) -> dict[str, Any]:
@@ -30,18 +22,11 @@ def an_event(number: int, **changes: Any) -> dict[str, Any]:
     return event | {"event_id": f"N{number}"} | changes
 
 
-def request_of(events: list[dict[str, Any]]) -> Request:
-    """A request whose door lets everything through, as if the specification had a hole."""
-    return Request([json.dumps(each).encode() for each in events], json.loads, HERE, None)
-
-
 def keep(database: Database, events: list[dict[str, Any]]) -> Tally:
-    tally = Tally()
-    request = request_of(events)
-    for group in groups(request):
-        with database.statements() as connection:
-            keep_group(connection, request, group, tally)
-    return tally
+    """What becomes of a request whose door lets everything through, as if the specification had a hole."""
+    texts = [json.dumps(each).encode() for each in events]
+    door = Door(source="his")
+    return take_events(texts, INTAKE, database, caller="his", correlation_id="request-1", door=door)
 
 
 def codes(database: Database) -> list[str]:
@@ -73,7 +58,6 @@ def test_a_database_that_is_away_is_no_fault_of_an_event() -> None:
     [(10, [GROUP, 100]), (MOST_GROUP_BYTES // 100, [100] * 6), (MOST_GROUP_BYTES + 1, [1] * (GROUP + 100))],
 )
 def test_a_group_is_so_many_events_or_so_many_bytes(size: int, sizes: list[int]) -> None:
-    texts: Callable[[], Any] = lambda: (bytes(size) for _ in range(GROUP + 100))  # noqa: E731
-    found = list(groups(Request(texts(), json.loads, HERE, uuid4())))
+    one = an_arrival(bytes(size), Kind.EVENT)
+    found = groups(Read(arrival=one, intake=INTAKE) for _ in range(GROUP + 100))
     assert [len(each) for each in found] == sizes
-    assert [index for each in found for index, _ in each] == list(range(GROUP + 100))

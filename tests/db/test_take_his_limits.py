@@ -7,13 +7,10 @@ import pytest
 from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.intake.judge_his import judge
-from dhos_connector_api.intake.receive_his import Receipt, keep
 from dhos_connector_api.messages import store
-from dhos_connector_api.spec.kept_body import check_of, shape_of
-from tests.builders.his import INTAKE, payload, raw_of, stay, visit
+from tests.builders.his import payload, raw_of, stay, visit
 from tests.builders.rows import later
-from tests.rigs.his_doors import codes, published, result, rows, send
+from tests.rigs.his_doors import codes, is_refused, published, result, rows, send
 
 #: What a field may hold at most, and the character that takes most room as JSON.
 _LONGEST = {
@@ -39,18 +36,9 @@ def largest(visits: int = VISITS, **changes: Any) -> dict[str, Any]:
     return payload(stay(**long, DischargeDate="30-Dec-2025 10:00") | changes, visits=visits_)
 
 
-def from_door(database: Database, value: dict[str, Any]) -> Receipt | None:
-    """What the door does with a payload, the specification included."""
-    raw = raw_of(value)
-    shape = shape_of(raw, check_of("post_his_patient_data"))
-    with database.transaction() as connection:
-        return keep(connection, judge(raw, shape, INTAKE, created_by="his", correlation_id="request-1"))
-
-
 def test_the_largest_payload_is_kept_and_what_it_queues_is_bounded(database: Database) -> None:
-    receipt = from_door(database, largest())
-    assert receipt is not None
-    assert not receipt.is_refused
+    receipt = send(database, largest())
+    assert not is_refused(receipt)
     ((count, longest),) = rows(database, "SELECT count(*), max(octet_length(body)) FROM outbox")
     assert count == VISITS + 2
     assert longest < 16_384
@@ -58,11 +46,8 @@ def test_the_largest_payload_is_kept_and_what_it_queues_is_bounded(database: Dat
 
 def test_many_patients_with_many_visits_are_kept(database: Database) -> None:
     stays = [stay(DischargeDate="30-Dec-2025 10:00") for _ in range(VISITS)]
-    receipt = from_door(
-        database, payload(*stays, visits=[visit(PatientID=each["PatientID"]) for each in stays])
-    )
-    assert receipt is not None
-    assert len(receipt.results) == VISITS
+    receipt = send(database, payload(*stays, visits=[visit(PatientID=each["PatientID"]) for each in stays]))
+    assert len(receipt.answer) == VISITS
     assert rows(database, "SELECT count(*) FROM outbox") == [(3 * VISITS,)]
 
 
@@ -74,15 +59,14 @@ def test_many_patients_with_many_visits_are_kept(database: Database) -> None:
     ],
 )
 def test_what_exceeds_it_is_refused_and_kept(database: Database, value: dict[str, Any]) -> None:
-    receipt = from_door(database, value)
-    assert receipt is not None
-    assert receipt.is_refused
+    receipt = send(database, value)
+    assert is_refused(receipt)
     assert rows(database, "SELECT state FROM message") == [("refused",)]
     assert rows(database, "SELECT received FROM message_body") == [(raw_of(value),)]
 
 
 def test_events_of_several_groups_wait_in_the_order_they_were_sent(database: Database) -> None:
-    from_door(database, largest(600))
+    send(database, largest(600))
     times = [each["actions"][-1]["data"]["occurred_at"] for each in published(database)]
     assert times[1:-1] == sorted(times[1:-1])
     assert (codes(database)[0], codes(database)[-1]) == ("HIS_ADMITTED", "HIS_DISCHARGED")
@@ -96,7 +80,7 @@ def test_the_same_events_in_other_groups_do_not_stand_in_each_others_way(databas
         for place in range(0, 600, 100)
     ]
     with ThreadPoolExecutor(6) as pool:
-        assert None not in list(pool.map(lambda value: from_door(database, value), values))
+        assert None not in list(pool.map(lambda value: send(database, value), values))
     assert rows(database, "SELECT count(*) FROM outbox") == [(602,)]
 
 

@@ -8,13 +8,15 @@ from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.events import visits
-from dhos_connector_api.intake.judge_his import Refusal, judge
-from dhos_connector_api.intake.receive_his import keep
+from dhos_connector_api.intake.his_patients import Refusal, outcomes_of
+from dhos_connector_api.intake.take import take
 from dhos_connector_api.messages import search, store
+from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.site.model import Site
-from dhos_connector_api.spec.kept_body import Shape
 from tests.builders.his import INTAKE, payload, raw_of, stay, visit
-from tests.rigs.his_doors import codes, published, result, rows, send
+from tests.builders.intake import an_arrival
+from tests.rigs.his_doors import codes, is_refused, published, result, rows, send
+from tests.rigs.stored import uuid_of
 
 
 def test_a_payload_is_kept_and_its_events_wait_in_order(database: Database) -> None:
@@ -24,11 +26,11 @@ def test_a_payload_is_kept_and_its_events_wait_in_order(database: Database) -> N
     assert codes(database) == ["HIS_ADMITTED", "CONSULTATION", "CLINICAL_CONDITION", "HIS_DISCHARGED"]
     assert result(receipt).new == result(receipt).completed == ["Consultation", "Clinical Condtion"]
     with database.statements() as connection:
-        row = store.get(connection, receipt.message_uuid)
+        row = store.get(connection, uuid_of(receipt))
         assert row is not None
         for kind, value_ in (("MRN", "P1"), ("Visit ID", "A1")):
             page = search.by_identifier(connection, kind, value_, limit=10, before=None)
-            assert [each["uuid"] for each in page.rows] == [receipt.message_uuid]
+            assert [each["uuid"] for each in page.rows] == [receipt.uuid]
     assert (bytes(row["received"]), row["state"]) == (raw_of(value), "accepted")
     assert (row["src_description"], row["dst_description"]) == ("his", "dhos")
     assert row["message_type"] == "HIS patient data"
@@ -38,7 +40,7 @@ def test_an_envelope_holds_the_event_last_and_the_patient_and_encounter_as_data(
     entry = stay(AdmitDate="05-Jun-2025 11:06")
     receipt = send(database, payload(entry, visits=[visit("Consultation", BillDate="05-Jun-2025 11:10")]))
     admitted, consulted = published(database)
-    assert consulted["dhos_connector_message_uuid"] == str(receipt.message_uuid)
+    assert consulted["dhos_connector_message_uuid"] == str(receipt.uuid)
     assert [each["name"] for each in consulted["actions"]] == [
         "process_patient",
         "process_encounter",
@@ -57,8 +59,8 @@ def test_an_envelope_holds_the_event_last_and_the_patient_and_encounter_as_data(
 def test_known_bytes_publish_nothing_and_are_answered_with_all_that_is_known(database: Database) -> None:
     value = payload()
     first, again = send(database, value), send(database, value)
-    assert again.repeated
-    assert again.message_uuid == first.message_uuid
+    assert again.outcome == "repeated"
+    assert again.uuid == first.uuid
     assert (result(again).completed, result(again).new) == (["Consultation"], [])
     assert len(published(database)) == 2
     assert rows(database, "SELECT count(*) FROM message") == [(1,)]
@@ -135,54 +137,62 @@ def test_a_hospital_is_known_by_its_id_its_code_or_its_name(
 
 
 def test_an_unknown_hospital_is_refused_and_the_body_is_kept(database: Database) -> None:
-    value = payload(stay(PatientID="P1", HospitalID="9'\n\u200b" + "9" * 90, HospitalName="Elsewhere"))
+    value = payload(stay(PatientID="P1", HospitalID="9'\n\u200b" + "9" * 40, HospitalName="Elsewhere"))
     receipt = send(database, value)
-    (refusal,) = receipt.results
+    (refusal,) = receipt.answer
     assert isinstance(refusal, Refusal)
-    assert refusal.error == f"Hospital with code '9'{'9' * 62}' not found"
+    assert refusal.error == f"Hospital with code '9'{'9' * 40}' not found"
     assert published(database) == []
     with database.statements() as connection:
-        row = store.get(connection, receipt.message_uuid)
+        row = store.get(connection, uuid_of(receipt))
         assert search.by_identifier(connection, "MRN", "P1", limit=1, before=None).rows
     assert row is not None
     assert (row["state"], bytes(row["received"])) == ("refused", raw_of(value))
     assert "9" not in str(row["error_text"])
 
 
+def test_of_a_hospitals_code_only_so_much_is_quoted() -> None:
+    value = payload(stay(HospitalID="9'\n\u200b" + "9" * 90, HospitalName="Elsewhere"))
+    (refusal,) = outcomes_of(value, INTAKE)
+    assert isinstance(refusal, Refusal)
+    assert refusal.error == f"Hospital with code '9'{'9' * 62}' not found"
+
+
 def test_the_same_bytes_are_judged_anew_once_the_site_is_mended(database: Database) -> None:
     value = payload()
-    assert send(database, value, replace(INTAKE, site=Site())).is_refused
+    assert is_refused(send(database, value, replace(INTAKE, site=Site())))
     assert result(send(database, value)).new == ["Consultation"]
 
 
 @pytest.mark.parametrize(
-    ("shape", "state"),
+    ("raw", "state", "reason"),
     [
-        (Shape(details={"body": ["is not JSON"]}, is_json=False), "unparseable"),
-        (Shape({}, {"Code": ["is missing"]}), "refused"),
+        (b"\xff\x00", "unparseable", "body: is not UTF-8"),
+        (b"{", "unparseable", "body: is not JSON"),
+        (b"{}", "refused", "FetchPatientDataTimeStampList: is missing"),
     ],
 )
-def test_what_does_not_fit_is_kept_with_the_reason(database: Database, shape: Shape, state: str) -> None:
-    raw = b"{}" if shape.is_json else b"\xff\x00"
-    received = judge(raw, shape, INTAKE, created_by=None, correlation_id="request-1")
-    with database.transaction() as connection:
-        receipt = keep(connection, received)
-        row = store.get(connection, received.row.uuid)
-    assert receipt is not None
-    assert receipt.is_refused
+def test_what_does_not_fit_is_kept_with_the_reason(
+    database: Database, raw: bytes, state: str, reason: str
+) -> None:
+    receipt = take(an_arrival(raw, Kind.HIS), INTAKE, database)
+    assert receipt.uuid is not None
+    with database.statements() as connection:
+        row = store.get(connection, uuid_of(receipt))
+    assert (receipt.outcome, is_refused(receipt)) == (state, True)
     assert row is not None
     assert (row["state"], bytes(row["received"])) == (state, raw)
-    assert row["error_text"] in ("body: is not JSON", "Code: is missing")
+    assert reason in str(row["error_text"])
 
 
 def test_of_several_patients_each_is_taken_or_refused_as_a_whole(database: Database) -> None:
     good, bad, lost = stay(), stay(DOB="x"), stay(HospitalID="9", HospitalName="Elsewhere")
     visits = [visit(PatientID=each["PatientID"]) for each in (good, bad, lost)]
     receipt = send(database, payload(good, bad, lost, visits=visits))
-    assert [type(each).__name__ for each in receipt.results] == ["Result", "Refusal", "Refusal"]
+    assert [type(each).__name__ for each in receipt.answer] == ["Result", "Refusal", "Refusal"]
     assert codes(database) == ["HIS_ADMITTED", "CONSULTATION"]
     mended = [good, bad | {"DOB": ""}, lost | {"HospitalID": "2"}]
-    assert len(send(database, payload(*mended, visits=visits)).results) == 3
+    assert len(send(database, payload(*mended, visits=visits)).answer) == 3
     assert len(published(database)) == 6
 
 
