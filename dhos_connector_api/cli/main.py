@@ -1,8 +1,8 @@
 """The command line: how every process of the Connector starts.
 
 `serve`, `mllp`, `relay`, `deliver` and `all` run services; `web` is one process of `serve`. The commands
-that look at messages are in `cli_messages.py`, those for deliveries in `cli_deliveries.py`, those for API
-keys in `cli_keys.py`, those to try it with in `cli_send.py`, `cli_generate.py` and `cli_simulate.py`.
+that look at messages are in `messages.py`, those for deliveries in `deliveries.py`, those for API keys in
+`keys.py`, those to try it with in `send.py`, `generate.py` and `simulate.py`.
 """
 
 import sys

@@ -1,5 +1,6 @@
 """Settings: typed, complete, and one line that names what is wrong."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,8 +9,11 @@ import pytest
 from dhos_connector_api.app.configuration import describe, groups
 from dhos_connector_api.app.configuration import read as load
 from dhos_connector_api.broker.settings import BrokerSettings
-from dhos_connector_api.config.setting import Group
+from dhos_connector_api.config.load import describe as describe_groups
+from dhos_connector_api.config.load import load as load_groups
+from dhos_connector_api.config.setting import Given, Group, Setting, newest_first, setting, together
 from dhos_connector_api.config.settings import ServiceSettings
+from dhos_connector_api.config.values import integer
 from dhos_connector_api.db.settings import RetentionSettings
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.http.settings import HttpSettings, TokenSettings
@@ -119,6 +123,31 @@ def test_every_setting_is_described() -> None:
     assert all(each.text for each in described)
     assert [each.name for each in described if each.required] == ["HS_KEY"]
     assert not [each.name for each in described if each.secret and each.default not in (None, "guest")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Own(Group):
+    """Settings of this test."""
+
+    most: int = setting("OWN_MOST", integer(1, 9), "How many", default=5)
+    both: tuple[str, ...] = together(
+        Setting("OWN_A", str, "One"), Setting("OWN_B", str, "The other"), combine=newest_first
+    )
+
+    def check(self, given: Given) -> None:
+        given.need(("OWN_B", "OWN_A"))
+
+
+def test_a_group_is_read_checked_and_described_as_it_is_declared() -> None:
+    own = load_groups({"OWN_MOST": "7", "OWN_A": "a"}, [_Own]).of(_Own)
+    assert (own.most, own.both) == (7, ("a",))
+    with pytest.raises(BadSetting, match=r"^OWN_A is missing, and OWN_B needs it$"):
+        load_groups({"OWN_B": "b"}, [_Own])
+    with pytest.raises(BadSetting, match=r"^OWN_MOST must be a whole number from 1 to 9$"):
+        load_groups({"OWN_MOST": "10"}, [_Own])
+    told = [(each.group, each.name, each.default) for each in describe_groups([_Own])]
+    name = "Settings of this test"
+    assert told == [(name, "OWN_MOST", "5"), (name, "OWN_A", None), (name, "OWN_B", None)]
 
 
 def test_groups_are_found_in_every_room_that_declares_some() -> None:
