@@ -24,7 +24,7 @@ def list_mappings(source_system: str | None) -> flask.Response:
     return json_answer([event_schemas.mapping(row) for row in rows])
 
 
-def put_mapping() -> flask.Response:
+def set_mapping() -> flask.Response:
     """Make a mapping, or change it."""
     here, now = call.current(), clock.now()
     with services().database.statements() as connection:

@@ -95,7 +95,7 @@ def mark_message_processed(message_uuid: str) -> flask.Response:
     return flask.Response(status=204)
 
 
-def search_by_control_id(message_control_id: str, limit: int, before: str | None) -> flask.Response:
+def search_messages_by_control_id(message_control_id: str, limit: int, before: str | None) -> flask.Response:
     """Messages with that MSH-10, newest first."""
     after = cursor(before)
     with services().database.statements() as connection:
@@ -103,7 +103,7 @@ def search_by_control_id(message_control_id: str, limit: int, before: str | None
     return json_page([schemas.message(row) for row in page.rows], page.next_before, {"limit": limit})
 
 
-def search_by_identifier(
+def search_messages_by_identifier(
     identifier_type: str, identifier: str, limit: int, before: str | None
 ) -> flask.Response:
     """Messages of that patient or visit, newest first."""

@@ -9,7 +9,7 @@ from dhos_connector_api.http import docs
 from dhos_connector_api.http.answers import JSON
 
 
-def get_ready() -> flask.Response:
+def check_ready() -> flask.Response:
     """Whether the database answers and has every migration. Raises StorageUnavailable."""
     services().check_ready()
     return flask.Response('{"ready": true}', content_type=JSON)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import flask
 from starlette.types import ASGIApp
 
 from dhos_connector_api.api import (
@@ -30,6 +29,7 @@ from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.db.engine import STATEMENT_TIMEOUT, Database
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.http import assembly, key_security, probes
+from dhos_connector_api.http.application import Application
 from dhos_connector_api.http.key_security import KeySecurity
 from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.http.routing import Handler
@@ -55,14 +55,14 @@ def create_app(settings: Settings, **overrides: Any) -> ASGIApp:
     http = settings.of(HttpSettings)
     document = specification.load()
     services = _services(settings, document, overrides)
-    application = flask.Flask("dhos_connector_api", static_folder=None)
+    application = Application("dhos_connector_api", static_folder=None)
     application.extensions[EXTENSION] = services
-    services.limits.install(application)
     allowed = {each.id: each.allowed_issuers for each in specification.operations(document)}
     return assembly.build_asgi(
         application,
         document=document,
         handlers=handlers(document),
+        limits=services.limits,
         tokens=TokenSecurity(services.issuers, settings.of(TokenSettings).issuer, allowed),
         keys=KeySecurity(services.key_database),
         probes={"/running": probes.running(), "/version": _version(settings.of(ServiceSettings))},

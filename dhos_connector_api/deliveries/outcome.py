@@ -1,4 +1,4 @@
-"""What an attempt to deliver can come to: accepted, or one typed failure. Nothing is decided by a text."""
+"""What an attempt to deliver can come to: accepted, or one typed failure, never decided by a text (pure)."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -3,7 +3,7 @@
 What was checked is what a handler gets: nothing is parsed a second time by another parser.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,8 @@ from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.spec.bodies import JsonBody
 
 _KEY = "connector"
+#: Where a WSGI environment has it.
+ENVIRON_KEY = "connector.call"
 
 
 @dataclass(slots=True)
@@ -75,7 +77,12 @@ def arrival(kind: Kind, raw: bytes | None = None, *, door: Door = OPEN) -> Arriv
     return arrived(content, kind, caller=here.caller, correlation_id=here.request_id, door=door)
 
 
+def of_environ(environ: Mapping[str, Any]) -> Call | None:
+    """The call of a WSGI environment; None where nothing came before Flask."""
+    return environ.get(ENVIRON_KEY)
+
+
 def current() -> Call:
     """The call at hand, inside a Flask view."""
-    call: Call = flask.request.environ["connector.call"]
+    call: Call = flask.request.environ[ENVIRON_KEY]
     return call

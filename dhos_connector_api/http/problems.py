@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 import flask
 from starlette.exceptions import HTTPException as AsgiHttpException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Send
 from werkzeug.exceptions import HTTPException as FlaskHttpException
 
 from dhos_connector_api import errors
@@ -125,22 +125,10 @@ def _logged(error: Exception) -> Problem:
     return problem
 
 
-class ProblemBoundary:
-    """ASGI: answers whatever is raised within; nothing gets past it to the server's own log."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        try:
-            await self._app(scope, receive, send)
-        except Exception as error:  # noqa: BLE001 - the last resort
-            problem = _logged(error)
-            body = problem.body(scope["path"])
-            await send_answer(send, problem.status, body, JSON, problem.headers)
+async def send(send_: Send, error: Exception, path: str) -> None:
+    """Send the answer to `error` that rose outside of Flask, at a request of that path."""
+    problem = _logged(error)
+    await send_answer(send_, problem.status, problem.body(path), JSON, problem.headers)
 
 
 def flask_answer(problem: Problem) -> flask.Response:

@@ -15,6 +15,12 @@ from starlette.types import Receive, Scope, Send
 
 from dhos_connector_api.http import call
 
+#: Headers that nearly every request has; the WSGI names of others are made anew each time.
+_USUAL = (
+    *("host", "authorization", "user-agent", "accept", "accept-encoding", "accept-language", "connection"),
+    *("x-request-id", "x-api-key", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "via"),
+)
+
 
 class _Answer(NamedTuple):
     status: int
@@ -120,7 +126,7 @@ def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
-        "connector.call": call.of_scope(scope),
+        call.ENVIRON_KEY: call.of_scope(scope),
     }
     if scope.get("client"):
         environ["REMOTE_ADDR"] = scope["client"][0]
@@ -130,9 +136,16 @@ def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
 
 def _add_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]) -> None:
     for name, value in headers:
+        text = value.decode("latin-1")
         if name == b"content-type":
-            environ["CONTENT_TYPE"] = value.decode("latin-1")
+            environ["CONTENT_TYPE"] = text
         elif b"_" not in name and name != b"content-length":  # a_b would pass for a-b
-            key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
-            text = value.decode("latin-1")
+            key = _NAMES.get(name) or _environ_name(name)
             environ[key] = f"{environ[key]},{text}" if key in environ else text
+
+
+def _environ_name(header: bytes) -> str:
+    return "HTTP_" + header.decode("latin-1").upper().replace("-", "_")
+
+
+_NAMES = {name.encode(): _environ_name(name.encode()) for name in _USUAL}

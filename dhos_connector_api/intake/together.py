@@ -83,6 +83,7 @@ def take_together(
     for group in keep_together(reads, database, patience or Patience(), also=also, in_order=in_order):
         counting.count_all((each.read, each.receipt) for each in group if each.receipt is not None)
         yield from group
+        del group  # it is not held while the next one is read
 
 
 def _read_all(arrivals: Iterable[Arrival], intake: Intake) -> Iterator[Read]:
@@ -101,7 +102,10 @@ def keep_together(
 ) -> Iterator[list[Taken]]:
     """Keep what has been read, and yield each group when it is committed; as `take_together` does."""
     for group in groups(reads):
-        yield _take_group(database, group, patience, also, in_order=in_order)
+        taken = _take_group(database, group, patience, also, in_order=in_order)
+        del group  # nor what was read of it
+        yield taken
+        del taken
 
 
 def groups(reads: Iterable[Read]) -> Iterator[list[Read]]:

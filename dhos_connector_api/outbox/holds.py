@@ -1,4 +1,4 @@
-"""What is held back after a failure, and until when (pure; the clock is an argument).
+"""What is held back after a failure, and until when; the clock is an argument.
 
 A stream, or a whole sender, whose row could not be published waits 1, 2, 4 ... 30 seconds. Then it is
 tried with a single row, and goes on one by one until it is past the rows that were in doubt: what

@@ -1,14 +1,15 @@
-"""Parameters and bodies checked against the specification, with everything compiled at start.
+"""Who may call, and what: each operation's security, parameters and body, compiled at start.
 
-Takes the place of connexion's own request validation, through the base classes it offers for that:
-its validators are built anew for every request, take what PostgreSQL refuses, skip bodies whose
-media type is spelt in capitals, and quote what was sent.
+Security is connexion's own, with our handlers (`security_map`). Parameters and bodies are checked in place
+of connexion's validation, through the base classes it offers for that: its validators are built anew for
+every request, take what PostgreSQL refuses, skip bodies whose media type is spelt in capitals, and quote
+what was sent.
 """
 
 import asyncio
 from typing import Any
 
-from connexion.middleware.abstract import RoutedAPI, RoutedMiddleware
+from connexion.middleware.security import SecurityAPI, SecurityMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dhos_connector_api.errors import WrongMediaType
@@ -21,16 +22,27 @@ from dhos_connector_api.spec.parameters import ParameterCheck
 LARGE_BODY = 100_000
 
 
+class _Request:
+    """What security handlers get of a request: connexion's own class costs more than the checks do."""
+
+    __slots__ = ("context", "scope")
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.context: dict[str, Any] = {}
+
+
 class _Operation:
     """ASGI: one operation. Bodies other than JSON are for the handler to judge.
 
     So are those of operations whose `requestBody` says `x-checked-by-handler`: what has to be verified
-    or kept before anybody knows whether it fits.
+    or kept before anybody knows whether it fits. `security` is connexion's check of the operation.
     """
 
-    def __init__(self, next_app: ASGIApp, operation: Any) -> None:
+    def __init__(self, next_app: ASGIApp, operation: Any, security: Any) -> None:
         self._next = next_app
         self._id: str = operation.operation_id
+        self._allow = security.verification_fn if security.security else None
         self._parameters = ParameterCheck(operation.parameters)
         content: dict[str, Any] = operation.request_body.get("content", {})
         self._bodies = {
@@ -40,6 +52,8 @@ class _Operation:
         self._in_handler = bool(operation.request_body.get("x-checked-by-handler"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._allow is not None:
+            await self._allow(_Request(scope))
         here = call.of_scope(scope)
         here.parameters = self._parameters.values(scope["path_params"], scope["query_string"])
         if self._bodies:
@@ -58,26 +72,22 @@ class _Operation:
         await self._next(scope, receive, send)
 
 
-class _Operations(RoutedAPI[_Operation]):  # type: ignore[misc]
+class _Operations(SecurityAPI):  # type: ignore[misc]
     """The operations of the specification, by operationId."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.add_paths()
-
     def make_operation(self, operation: Any) -> _Operation:
-        return _Operation(self.next_app, operation)
+        return _Operation(self.next_app, operation, super().make_operation(operation))
 
 
-class ValidationMiddleware(RoutedMiddleware[_Operations]):  # type: ignore[misc]
-    """ASGI: stands after connexion's routing and security."""
+class Checks(SecurityMiddleware):  # type: ignore[misc]
+    """ASGI: stands after connexion's routing, and before Flask."""
 
     api_cls = _Operations
 
 
 def _media_type(scope: Scope) -> str:
-    """The media type in lower case, as `WholeBody` has normalised it; empty without a body."""
-    for name, value in scope["headers"]:
+    """The media type in lower case, as `front` has normalised it; empty without a body."""
+    for name, value in reversed(scope["headers"]):  # it is the last but one
         if name == b"content-type":
             found: str = value.partition(b";")[0].decode("latin-1")
             return found
