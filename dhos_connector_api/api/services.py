@@ -23,12 +23,14 @@ class Services:
     changed; they raise SiteUnavailable). `check_ready`
     raises StorageUnavailable while the process cannot do its work. `metrics` gives the Prometheus
     text; None: it is served on a port of its own. `limits` counts requests.
-    `key_database` has connections of its own, so that a key is known while every thread waits.
+    `key_database` has connections of its own, so that a key is known while every thread waits, and
+    `together_database` one for what is kept together.
     `webhook_secrets` are those of each source, the newest first; none: its webhooks are refused.
     """
 
     database: Database
     key_database: Database
+    together_database: Database
     issuers: tuple[Issuer, ...]
     intake: Callable[[], Intake]
     outbound: Callable[[], Outbound]
@@ -40,6 +42,6 @@ class Services:
 
 
 def services() -> Services:
-    """The parts, inside a Flask view."""
+    """Return the parts, inside a Flask view."""
     found: Services = flask.current_app.extensions[EXTENSION]
     return found

@@ -1,6 +1,6 @@
 """One web process: the specification served, with everything behind it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -27,15 +27,17 @@ from dhos_connector_api.auth.signatures import Secret
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.db.engine import STATEMENT_TIMEOUT, Database
-from dhos_connector_api.errors import BadSetting
-from dhos_connector_api.http import assembly, key_security, probes
+from dhos_connector_api.errors import BadSetting, StorageUnavailable
+from dhos_connector_api.http import assembly, key_security, probes, waiting
 from dhos_connector_api.http.application import Application
 from dhos_connector_api.http.key_security import KeySecurity
 from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.http.routing import Handler
 from dhos_connector_api.http.security import TokenSecurity
 from dhos_connector_api.http.settings import HttpSettings, TokenSettings, WebhookSettings
-from dhos_connector_api.intake.arrival import Intake
+from dhos_connector_api.http.waiting import KeepTogether
+from dhos_connector_api.intake.arrival import Arrival, Intake, Receipt
+from dhos_connector_api.intake.together import Patience, take_together
 from dhos_connector_api.site import source
 from dhos_connector_api.site.settings import SiteSettings
 from dhos_connector_api.spec import document as specification
@@ -69,6 +71,7 @@ def create_app(settings: Settings, **overrides: Any) -> ASGIApp:
         threads=http.threads,
         most_body_bytes=http.max_body_bytes,
         serves_docs=services.serves_docs,
+        keep_together=_keep_together(services.intake, services.together_database),
     )
 
 
@@ -95,6 +98,7 @@ def _services(settings: Settings, document: dict[str, Any], overrides: dict[str,
     return Services(
         database=database,
         key_database=part("key_database", lambda: _database(settings, key_security.CONNECTIONS)),
+        together_database=part("together_database", lambda: _together_database(settings, overrides)),
         issuers=part("issuers", lambda: issuers_of(settings)),
         intake=intake,
         outbound=part("outbound", lambda: outbound(settings, site)),
@@ -116,6 +120,30 @@ def _version(service: ServiceSettings) -> dict[str, Any]:
 
 def _database(settings: Settings, pool_size: int) -> Database:
     return open_database(settings, pool_size=pool_size, statement_timeout=STATEMENT_TIMEOUT)
+
+
+def _together_database(settings: Settings, overrides: dict[str, Any]) -> Database:
+    """One connection, for the one thread; it waits for nobody's key for long, as others wait behind it."""
+    if "database" in overrides:
+        given: Database = overrides["database"]
+        return given
+    return open_database(
+        settings, pool_size=1, statement_timeout=STATEMENT_TIMEOUT, lock_timeout=waiting.LOCK_TIMEOUT
+    )
+
+
+def _keep_together(intake: Callable[[], Intake], database: Database) -> KeepTogether:
+    def keep(arrivals: Sequence[Arrival]) -> list[Receipt | Exception]:
+        patience = Patience(waiting.MOST_LOST)
+        taken = take_together(arrivals, intake(), database, patience=patience)
+        return [each.receipt or each.error or _not_tried() for each in taken]
+
+    return keep
+
+
+def _not_tried() -> StorageUnavailable:
+    """Why an arrival was not stored that was not even tried, for want of patience."""
+    return StorageUnavailable("the database did not answer")
 
 
 def _metrics(settings: Settings, database: Database) -> Callable[[], bytes] | None:

@@ -18,7 +18,7 @@ class Application(flask.Flask):
 
     @cached_property
     def _operations(self) -> dict[str, Rule]:
-        """The rules of the operations, by operationId; they are all there before the first request."""
+        """Return the rules of the operations, by operationId; they are all there before the first request."""
         rules = (rule for rule in self.url_map.iter_rules() if rule.endpoint.startswith(f"{BLUEPRINT}."))
         return {rule.endpoint.partition(".")[2]: rule for rule in rules}
 
@@ -32,7 +32,7 @@ class Application(flask.Flask):
 
 
 class _Found(MapAdapter):
-    """What Flask asks about a request whose rule is known."""
+    """The answers to what Flask asks of a request whose rule is known."""
 
     def __init__(self, rule: Rule, rules: Any, request: flask.Request) -> None:
         environ = request.environ

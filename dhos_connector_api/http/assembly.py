@@ -20,7 +20,9 @@ from dhos_connector_api.http.key_security import KeySecurity
 from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.http.routing import Handler
 from dhos_connector_api.http.security import TokenSecurity
+from dhos_connector_api.http.waiting import KeepTogether
 from dhos_connector_api.http.wsgi import OneHop
+from dhos_connector_api.spec.document import kept_together
 
 
 def _answered_before_flask() -> None:
@@ -39,17 +41,24 @@ def build_asgi(
     threads: int,
     most_body_bytes: int,
     serves_docs: bool,
+    keep_together: KeepTogether,
 ) -> ASGIApp:
     """Return the ASGI application around `application`, which gets the operations and error answers.
 
     `handlers` are by operationId; `probes` are answered before anything else, by path, as JSON.
+    `keep_together` keeps what requests of operations bring that are marked `x-kept-together`.
     """
     limits.install(application)
     application.register_blueprint(routing.build(document, handlers, limits.count_request))
     if serves_docs:
         application.register_blueprint(docs.assets(document))
     problems.register(application)
-    hop = OneHop(application.wsgi_app, threads)
+    hop = OneHop(
+        application.wsgi_app,
+        threads,
+        together=kept_together(document),
+        keep_together=keep_together,
+    )
     # Connexion wants a function for every operationId, although only Flask calls one.
     resolver = Resolver(lambda operation_id: handlers.get(operation_id, _answered_before_flask))
     checked = ConnexionMiddleware(

@@ -42,14 +42,14 @@ class Call:
 
     @property
     def caller(self) -> str | None:
-        """Who called, for `created_by` and `modified_by`."""
+        """Return the caller, for `created_by` and `modified_by`."""
         if self.key is not None:
             return f"{self.key.source} (API key {self.key.id})"
         return self.claims.caller if self.claims else None
 
     @property
     def source(self) -> str | None:
-        """The source whose API key was sent; None for a token."""
+        """Return the source whose API key was sent; None for a token."""
         return self.key.source if self.key is not None else None
 
 
@@ -59,13 +59,13 @@ def begin(scope: MutableMapping[str, Any], call: Call) -> None:
 
 
 def of_scope(scope: MutableMapping[str, Any]) -> Call:
-    """The call of an ASGI scope."""
+    """Return the call of an ASGI scope."""
     call: Call = scope["extensions"][_KEY]
     return call
 
 
 def operation_id(scope: MutableMapping[str, Any]) -> str | None:
-    """The operation the request was routed to; None outside the specification."""
+    """Return the operation the request was routed to; None outside the specification."""
     found: str | None = scope["extensions"].get("connexion_routing", {}).get("operation_id")
     return found
 
@@ -78,11 +78,11 @@ def arrival(kind: Kind, raw: bytes | None = None, *, door: Door = OPEN) -> Arriv
 
 
 def of_environ(environ: Mapping[str, Any]) -> Call | None:
-    """The call of a WSGI environment; None where nothing came before Flask."""
+    """Return the call of a WSGI environment; None where nothing came before Flask."""
     return environ.get(ENVIRON_KEY)
 
 
 def current() -> Call:
-    """The call at hand, inside a Flask view."""
+    """Return the call at hand, inside a Flask view."""
     call: Call = flask.request.environ[ENVIRON_KEY]
     return call

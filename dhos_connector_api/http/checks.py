@@ -23,7 +23,7 @@ LARGE_BODY = 100_000
 
 
 class _Request:
-    """What security handlers get of a request: connexion's own class costs more than the checks do."""
+    """A request as security handlers get it: connexion's own class costs more than the checks do."""
 
     __slots__ = ("context", "scope")
 
@@ -86,7 +86,7 @@ class Checks(SecurityMiddleware):  # type: ignore[misc]
 
 
 def _media_type(scope: Scope) -> str:
-    """The media type in lower case, as `front` has normalised it; empty without a body."""
+    """Return the media type in lower case, as `front` has normalised it; empty without a body."""
     for name, value in reversed(scope["headers"]):  # it is the last but one
         if name == b"content-type":
             found: str = value.partition(b";")[0].decode("latin-1")

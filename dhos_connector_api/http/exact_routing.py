@@ -49,7 +49,7 @@ class ExactRouting(RoutingMiddleware):  # type: ignore[misc]
         await self.app(scope, receive, send)
 
     def _find(self, scope: Scope) -> tuple[str, dict[str, Any]] | None:
-        """The operationId and the parameters of the path; None where connexion has to look."""
+        """Return the operationId and the parameters of the path; None where connexion has to look."""
         method, path = scope["method"], scope["path"]
         operation_id = self._fixed.get((method, path))
         if operation_id is not None:

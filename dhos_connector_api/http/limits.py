@@ -47,7 +47,7 @@ class _Allowance:
 
 
 class RateLimiting:
-    """The limits of one web process. `event_operations` are operationIds marked `x-rate-limit: events`."""
+    """Counts the requests of one web process. `event_operations`: operationIds with `x-rate-limit: events`."""
 
     def __init__(
         self, site: Callable[[], Site], event_operations: Iterable[str], storage: str | None = None
@@ -117,7 +117,7 @@ def _issuer(here: call.Call) -> str:
 
 
 def _too_many(breached: RequestLimit) -> flask.Response:
-    """The answer to one request too many."""
+    """Return the answer to one request too many."""
     seconds = max(1, math.ceil(breached.reset_at - clock.now().timestamp()))
     kind = "source" if breached.key.find("/source ") >= 0 else "user"
     RATE_LIMITED.labels(kind).inc()

@@ -70,14 +70,14 @@ class Problem:
     details: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def body(self, path: str = "") -> bytes:
-        """The JSON body for a request of that path."""
+        """Return the JSON body for a request of that path."""
         if path.startswith(_PREDECESSOR):
             return json.dumps({"error": self.message, "details": dict(self.details)}).encode()
         return json.dumps({"code": self.status, "message": self.message}).encode()
 
 
 def problem_of(error: Exception) -> Problem:
-    """How `error` is answered. What is in no table is a failure of ours: 500, and nothing said of it."""
+    """Return how `error` is answered. What is in no table is a failure of ours: 500, without a word of it."""
     headers = {}
     if isinstance(error, errors.ConnectorError):
         known = (_STATUS[each] for each in type(error).__mro__ if each in _STATUS)
@@ -95,7 +95,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def too_many(seconds: int) -> Problem:
-    """How one request too many is answered: there is room again in so many seconds."""
+    """Return how one request too many is answered: there is room again in so many seconds."""
     text = "too many requests; Retry-After says when to go on"
     return Problem(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": str(seconds)})
 
@@ -132,7 +132,7 @@ async def send(send_: Send, error: Exception, path: str) -> None:
 
 
 def flask_answer(problem: Problem) -> flask.Response:
-    """The answer to the request at hand, inside a Flask view."""
+    """Return the answer to the request at hand, inside a Flask view."""
     body = problem.body(flask.request.path)
     return flask.Response(body, problem.status, problem.headers, content_type=JSON)
 

@@ -1,5 +1,6 @@
 """What each single process of the Connector does, from its start to its end."""
 
+import gc
 import threading
 
 from prometheus_client import start_http_server
@@ -23,16 +24,33 @@ from dhos_connector_api.workers import deliver, housekeeping, lease, loop, relay
 from dhos_connector_api.workers.housekeeping import Housekeeping
 from dhos_connector_api.workers.settings import WorkerSettings
 
+#: Objects a web or MLLP process makes before it looks for circles among them.
+_GARBAGE = 50_000
+
 
 def run_web(settings: Settings) -> None:
     """Run one web process, until SIGTERM or SIGINT."""
-    http_serving.serve(create_app(settings), settings.of(HttpSettings))
+    application = create_app(settings)
+    _look_for_garbage_rarely()
+    http_serving.serve(application, settings.of(HttpSettings))
 
 
 def run_mllp_process(settings: Settings) -> None:
     """Run one MLLP process, until SIGTERM or SIGINT."""
     open_files.raise_limit()
-    mllp_serving.serve(create_mllp(settings, shared=True))
+    server = create_mllp(settings, shared=True)
+    _look_for_garbage_rarely()
+    mllp_serving.serve(server)
+
+
+def _look_for_garbage_rarely() -> None:
+    """Keep what was made until now, and look for circles among what comes only now and then.
+
+    What a message leaves behind is rarely a circle: to look as often as Python does costs a tenth of the
+    messages, and now and then a pause.
+    """
+    gc.freeze()
+    gc.set_threshold(_GARBAGE)
 
 
 def run_relay(settings: Settings) -> None:

@@ -22,7 +22,7 @@ from dhos_connector_api.spec.compiled import compiled
 MOST_LEVELS = 64
 #: Lists and objects in one body; reading millions of them would take seconds.
 MOST_COLLECTIONS = 10_000
-#: Faults told of one body.
+#: Faults in one answer.
 MOST_FAULTS = 100
 #: Digits of an integer; PostgreSQL's bigint has 19.
 MOST_DIGITS = 18
@@ -36,7 +36,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def parse(raw: bytes) -> Any:
-    """The value of a JSON text. Raises BadInput for everything that is not one, in linear time."""
+    """Return the value of a JSON text. Raises BadInput for everything that is not one, in linear time."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -53,7 +53,7 @@ def parse(raw: bytes) -> Any:
 
 
 def end_of(text: str, begin: int = 0) -> int | None:
-    """Where the list or object that begins there ends; None where it does not.
+    """Return where the list or object that begins there ends; None where it does not.
 
     Raises BadInput where it holds more lists and objects, or deeper ones, than a body may.
     """
@@ -132,14 +132,14 @@ class JsonBody:
         self._validator = Draft4RequestValidator(schema, format_checker=Draft4Validator.FORMAT_CHECKER)
 
     def inside(self, *path: str) -> "JsonBody":
-        """The check of a part, by its place in the schema."""
+        """Return the check of a part, by its place in the schema."""
         schema: Any = self._validator.schema
         for step in path:
             schema = schema[step]
         return JsonBody(schema)
 
     def value(self, raw: bytes) -> Any:
-        """The parsed body. Raises BadInput when there is none, or when it does not fit the schema."""
+        """Return the parsed body. Raises BadInput when there is none, or when it does not fit the schema."""
         if not raw:
             raise BadInput("the request needs a body")
         value = parse(raw)
@@ -150,9 +150,9 @@ class JsonBody:
         return value
 
     def faults(self, value: Any) -> dict[str, list[str]]:
-        """What of a parsed body does not fit, by field (`actions[0].name`); empty where all does.
+        """Return what of a parsed body does not fit, by field (`actions[0].name`); empty where all does.
 
-        At most MOST_FAULTS are told.
+        At most MOST_FAULTS of them.
         """
         found: dict[str, list[str]] = {}
         if self._fits(value):
@@ -174,7 +174,7 @@ def _field(path: Iterable[Any]) -> str:
 
 
 def explain(error: ValidationError) -> str:
-    """What does not fit, in words of the schema only."""
+    """Return what does not fit, in words of the schema only."""
     if error.validator == "anyOf" and error.context:
         return _explain_branch(error.context)
     place = _place_of(error)
@@ -201,7 +201,7 @@ def _expectation(error: ValidationError) -> str:
 
 
 def _explain_branch(errors: Sequence[ValidationError]) -> str:
-    """What does not fit where one of several schemas had to (anyOf).
+    """Return what does not fit where one of several schemas had to (anyOf).
 
     A schema that says with `not` which values are none of its own is passed over for these. Of the
     others the last one counts; what it misses is named all at once.

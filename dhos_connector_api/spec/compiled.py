@@ -45,7 +45,7 @@ def _format(name: str) -> Callable[[str], bool]:
 
 
 def _plain(schema: Any, formats: dict[str, Any]) -> Any:
-    """The same schema in plain draft 4: null is a type and a value; formats nobody checks are left out."""
+    """Return the schema in plain draft 4: null is a type and a value; formats nobody checks are left out."""
     if not isinstance(schema, dict):
         return schema
     plain: dict[str, Any] = {}

@@ -25,7 +25,7 @@ class ParameterCheck:
         self._rules = {name: _fits(each) for name, each in self._query.items()}
 
     def values(self, path_parameters: Mapping[str, Any], query_string: bytes) -> dict[str, Any]:
-        """The parameters by name, typed, with their defaults. Raises NotFound and BadInput."""
+        """Return the parameters by name, typed, with their defaults. Raises NotFound and BadInput."""
         values: dict[str, Any] = {}
         for name, fits in self._path.items():
             value = path_parameters[name]
@@ -73,7 +73,7 @@ def _fits(parameter: dict[str, Any]) -> Callable[[Any], bool]:
 
 
 def _is_text(value: str) -> bool:
-    """Whether PostgreSQL could hold it, and HL7 could have held it."""
+    """Return whether PostgreSQL could hold it, and HL7 could have held it."""
     return not _NO_TEXT.search(value)
 
 
