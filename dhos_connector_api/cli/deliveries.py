@@ -140,7 +140,7 @@ def cancel_deliveries(settings: Settings, uuids: Sequence[UUID]) -> None:
 
 @contextmanager
 def _named(uuid: UUID) -> Iterator[None]:
-    """Let an error say which delivery it is about."""
+    """Name the delivery in an error about it."""
     try:
         yield
     except ConnectorError as error:

@@ -1,8 +1,7 @@
 """The command line: how every process of the Connector starts.
 
-`serve`, `mllp`, `relay`, `deliver` and `all` run services; `web` is one process of `serve`. The commands
-that look at messages are in `messages.py`, those for deliveries in `deliveries.py`, those for API keys in
-`keys.py`, those to try it with in `send.py`, `generate.py` and `simulate.py`.
+`serve`, `mllp`, `relay`, `deliver` and `all` run services; `web` is one process of `serve`. Every other
+group of commands is a module of its name in this room.
 """
 
 import sys
@@ -16,6 +15,8 @@ from dhos_connector_api.cli import deliveries as cli_deliveries
 from dhos_connector_api.cli import generate as cli_generate
 from dhos_connector_api.cli import keys as cli_keys
 from dhos_connector_api.cli import messages as cli_messages
+from dhos_connector_api.cli import outbox as cli_outbox
+from dhos_connector_api.cli import replay as cli_replay
 from dhos_connector_api.cli import send as cli_send
 from dhos_connector_api.cli import simulate as cli_simulate
 from dhos_connector_api.cli.options import with_settings
@@ -142,8 +143,8 @@ for command in (
     cli_send.send,
     cli_generate.generate,
     cli_messages.messages,
-    cli_messages.outbox,
-    cli_messages.replay,
+    cli_outbox.outbox,
+    cli_replay.replay,
     cli_deliveries.deliveries,
     cli_keys.keys,
     cli_simulate.simulate,

@@ -18,8 +18,8 @@ from dhos_connector_api.cli.options import with_settings
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.http.settings import HttpSettings, WebhookSettings
 from dhos_connector_api.intake.his_patients import hospital_named
-from dhos_connector_api.simulate.his import HospitalOfHis, Transmission
-from dhos_connector_api.simulate.his import simulate as simulate_his
+from dhos_connector_api.simulate.hospital.his import HospitalOfHis, Transmission
+from dhos_connector_api.simulate.hospital.his import simulate as simulate_his
 from dhos_connector_api.simulate.send import SimulatedHis
 from dhos_connector_api.site import source as site_source
 from dhos_connector_api.site.settings import SiteSettings

@@ -2,6 +2,7 @@
 
 Arrays become rows by `unnest`: the text never changes, and PostgreSQL plans it once. Everything
 follows from the rows that ON CONFLICT let through, so an event is kept and queued once or not at all.
+So it also writes `message`, `message_body`, `message_identifier` and `outbox`, in one trip to the server.
 What may be long is sent in binary (`%(name)b`): writing it as text would quote every quote of it.
 """
 

@@ -11,6 +11,8 @@ given. Its message_id is a function of identity and generation (`actions.integra
 kept by `messages.store.insert` (give its uuid as `message_uuid`), in the same transaction; or give
 `kept`, and the event's own JSON is kept by this statement as a message of its own, under the event's id.
 Texts hold neither NUL nor lone surrogates; the codes and identifiers at most 255 characters.
+
+What is read of an event joins its `message` and its envelope in the `outbox`: its status follows from them.
 """
 
 import json

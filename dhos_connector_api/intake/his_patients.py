@@ -1,4 +1,4 @@
-"""Of whom a HIS payload can be taken, and why of others it cannot (pure)."""
+"""Of whom a HIS payload can be taken, and why of others it cannot."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

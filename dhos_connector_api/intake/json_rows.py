@@ -1,4 +1,4 @@
-"""The message by which a JSON body is kept, whatever it is (pure)."""
+"""The message by which a JSON body is kept, whatever it is."""
 
 from dhos_connector_api.errors import Details
 from dhos_connector_api.hl7v2.rules import OWN_FAILURE

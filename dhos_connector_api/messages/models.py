@@ -35,8 +35,7 @@ class MessageRow(db.Model):  # type: ignore[name-defined,misc]
     modified_by: Mapped[str | None] = mapped_column(Text)
     src_description: Mapped[str] = mapped_column(Text)
     dst_description: Mapped[str] = mapped_column(Text)
-    # In: accepted | refused | unparseable. Out: queued | delivered | dead | superseded | cancelled.
-    state: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)  # one of `states.MessageState`
     message_type: Mapped[str | None] = mapped_column(Text)  # MSH-9 as sent
     event_code: Mapped[str | None] = mapped_column(Text)  # ADT_A01
     sending_application: Mapped[str | None] = mapped_column(Text)
@@ -81,7 +80,7 @@ class MessageBodyRow(db.Model):  # type: ignore[name-defined,misc]
 
 
 class MessageKeyRow(db.Model):  # type: ignore[name-defined,misc]
-    """Who holds a control id: the duplicate key of every message answered AA."""
+    """A duplicate key, and the message that holds it: one for every message answered AA."""
 
     __tablename__ = "message_key"
 

@@ -2,7 +2,9 @@
 
 Both claim the duplicate key first; every other part follows only where the claim went through, so
 one statement either keeps everything or nothing, and says which. `unnest` turns arrays into rows:
-the text of a statement never changes, and PostgreSQL plans it once.
+the text of a statement never changes, and PostgreSQL plans it once. The envelopes go into the `outbox`
+in the same statement, though that is another room's table: what was acknowledged is published, and
+there is one trip to the server for each message.
 """
 
 #: Claims `key` for `uuid`; an older claim is taken over once its window has run out.

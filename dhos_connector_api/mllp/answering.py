@@ -29,7 +29,7 @@ from dhos_connector_api.intake.take import AfterCommit, Effect
 from dhos_connector_api.intake.together import take_together
 from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.mllp.admission import TOO_LONG, TOO_MANY
-from dhos_connector_api.mllp.listeners import Listener
+from dhos_connector_api.mllp.terms import Listener
 
 _log = logging.getLogger(__name__)
 

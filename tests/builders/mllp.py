@@ -15,12 +15,12 @@ from dhos_connector_api.hl7v2.acknowledge import acknowledge, refuse_unreadable
 from dhos_connector_api.hl7v2.framing import END, START, framed
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, Code
+from dhos_connector_api.mllp.active_listener import ActiveListener, Capacity
 from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
 from dhos_connector_api.mllp.committer import Done, Job
 from dhos_connector_api.mllp.connection import Connection
-from dhos_connector_api.mllp.listeners import Listener
-from dhos_connector_api.mllp.port import Port, Room
 from dhos_connector_api.mllp.server import Server
+from dhos_connector_api.mllp.terms import Listener
 from tests.builders.hl7 import NOW
 
 
@@ -103,11 +103,11 @@ class Line:
         self.now = 0.0
         self.wire = MemoryTransport()
         self.waiting: list[Job] = []
-        self.room = Room(most_held, most_connections=1000)
-        port = Port(terms or listener(), self._submit, self._time, self.room)
-        port.enter("127.0.0.1")
-        self.port = port
-        self.connection = Connection(port, "127.0.0.1")
+        self.capacity = Capacity(most_held, most_connections=1000)
+        active = ActiveListener(terms or listener(), self._submit, self._time, self.capacity)
+        active.enter("127.0.0.1")
+        self.active = active
+        self.connection = Connection(active, "127.0.0.1")
         self.connection.connection_made(self.wire)
 
     def _time(self) -> float:

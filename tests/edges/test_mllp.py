@@ -18,7 +18,7 @@ from dhos_connector_api.hl7v2.modes import Mode
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.intake.arrival import Door
 from dhos_connector_api.mllp.answering import Answer, FrameAnswerer, ReceivedFrame
-from dhos_connector_api.mllp.listeners import Sender
+from dhos_connector_api.mllp.terms import Sender
 from tests.builders.hl7 import adt, many_merges
 from tests.builders.intake import INTAKE, REJECTING
 from tests.builders.mllp import Client, Memory, Running, listener, msa, serving

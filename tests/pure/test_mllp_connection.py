@@ -73,18 +73,18 @@ def test_a_peer_that_has_gone_is_not_answered() -> None:
     in_hand = job.take()
     assert in_hand is not None
     line.gone()
-    assert line.room.held == len(in_hand.taken.frame.content), "a thread holds it still"
+    assert line.capacity.held == len(in_hand.taken.frame.content), "a thread holds it still"
     line.wire.abort()
     in_hand.done(line.memory.answer([in_hand.taken])[0])
     assert line.acks == []
-    assert line.room.held == 0
+    assert line.capacity.held == 0
 
 
 def test_a_frame_nobody_has_begun_with_goes_with_a_connection_that_breaks() -> None:
     line = Line()
     line.send(framed(adt()))
     line.gone(ConnectionResetError())
-    assert line.room.held == 0
+    assert line.capacity.held == 0
     line.answer()
     assert line.memory.stored == []
 
@@ -96,7 +96,7 @@ def test_a_frame_of_a_peer_that_ends_in_good_order_is_stored_for_it_may_want_no_
     line.wire.abort()
     line.answer()
     assert line.memory.stored == [raw]
-    assert line.room.held == 0
+    assert line.capacity.held == 0
 
 
 def test_nothing_of_a_peer_that_has_gone_stays_in_the_queue() -> None:
@@ -257,7 +257,7 @@ def test_where_there_is_no_room_whoever_holds_much_has_to_go() -> None:
     line.send(b"x" * 60_000)
     assert line.wire.aborted
     line.gone()
-    assert line.room.held == 0
+    assert line.capacity.held == 0
 
 
 def test_a_message_that_is_too_long_is_answered_and_only_its_head_is_kept() -> None:

@@ -8,7 +8,8 @@ import pytest
 from dhos_connector_api.errors import BadSetting, BadSite
 from dhos_connector_api.http.settings import WebhookSettings
 from dhos_connector_api.site.model import His, Hospital, RateLimits, WebhookOptions
-from dhos_connector_api.site.source import parse, read_file
+from dhos_connector_api.site.schema import parse
+from dhos_connector_api.site.source import read_file
 from tests.builders.rows import settings
 
 TOML = """

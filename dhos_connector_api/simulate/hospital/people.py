@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
 
-from dhos_connector_api.simulate.names import NAMES, STREETS, TITLES, TOWNS, Names
+from dhos_connector_api.simulate.hospital.names import NAMES, STREETS, TITLES, TOWNS, Names
 
 #: As many numbers as begin with 999, of which some have no check digit.
 _NUMBERS = 1_000_000

@@ -1,7 +1,7 @@
 """What an HL7 acknowledgement says of a message of ours, whatever transport brought it (pure)."""
 
 from dhos_connector_api.actions.hl7.facts import storable
-from dhos_connector_api.deliveries.outcome import LONGEST_DETAIL, Accepted, DeliveryFailed, Kind
+from dhos_connector_api.deliveries.rules.outcome import LONGEST_DETAIL, Accepted, DeliveryFailed, Kind
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.read import Message, read
 
@@ -11,7 +11,7 @@ _REFUSED = frozenset({"AE", "AR", "CE", "CR"})
 
 
 def control_id_of(ack: bytes) -> str:
-    """The control id that an acknowledgement names (MSA-2); '' where it names none, or is none."""
+    """Return the control id that an acknowledgement names (MSA-2); '' where it names none, or is none."""
     try:
         msa = read(ack).first("MSA")
     except UnreadableMessage:
@@ -20,7 +20,7 @@ def control_id_of(ack: bytes) -> str:
 
 
 def judge(ack: bytes, control_id: str | None, http_status: int | None = None) -> Accepted:
-    """What an acknowledgement says of our message with that control id.
+    """Return the acceptance that an acknowledgement states for our message with that control id.
 
     AE, AR, CE and CR refuse it; one that cannot be read, or is of another message, leaves it open.
     Raises DeliveryFailed unless MSA-1 is AA or CA.
@@ -51,12 +51,12 @@ def judge(ack: bytes, control_id: str | None, http_status: int | None = None) ->
 
 
 def left_open(text: str, http_status: int | None, ack: bytes | None) -> DeliveryFailed:
-    """The failure of a message that was answered in a way that does not say whether it was taken."""
+    """Return the failure of a message that was answered in a way that does not say whether it was taken."""
     return DeliveryFailed(Kind.AMBIGUOUS, text, http_status=http_status, ack=ack)
 
 
 def _reason(message: Message) -> str | None:
-    """What the ERR segments, or MSA-3, say of why; fit for PostgreSQL."""
+    """Return the reason that the ERR segments, or MSA-3, give; fit for PostgreSQL."""
     said = []
     for err in message.all("ERR"):
         parts = (err.value(8), err.value(7), err.value(3, 2), err.raw(1))

@@ -23,11 +23,11 @@ class Health:
 
     @property
     def failing(self) -> bool:
-        """Whether it is probed by one delivery at a time."""
+        """Whether it is tried with one delivery at a time."""
         return self.failures >= FAILING_AFTER
 
     def after_failure(self, now: datetime, retry_after: float | None) -> "Health":
-        """After one more attempt that it did not take, or did not answer."""
+        """Return its health after one more attempt that it did not take, or did not answer."""
         failures = self.failures + 1
         pause = min(retry_after or 0.0, LONGEST_HOLD)
         if failures >= FAILING_AFTER:
@@ -38,8 +38,8 @@ class Health:
             until = max(until, self.held_until)
         return Health(failures, self.failing_since or now, until if until > now else None)
 
-    def room(self, policy: DeliveryPolicy, *, under_way: int, now: datetime) -> int:
-        """How many deliveries may be begun now, with so many under way."""
+    def free_places(self, policy: DeliveryPolicy, *, under_way: int, now: datetime) -> int:
+        """Return how many deliveries may be begun now, with so many under way."""
         if self._holds(now):
             return 0
         return max(0, (1 if self.failing else policy.at_once) - under_way)
@@ -52,7 +52,7 @@ class Health:
 def next_attempt(
     policy: DeliveryPolicy, *, failures: int, now: datetime, retry_after: float | None, chance: float
 ) -> datetime | None:
-    """When a delivery that has failed so many times is due again; None: the schedule is used up.
+    """Return when a delivery that has failed so many times is due again; None: the schedule is used up.
 
     `chance` is a random number from 0 to 1, `retry_after` what the destination asked for, in seconds.
     """

@@ -1,4 +1,4 @@
-"""Where test messages go, as options of commands: an MLLP receiver with TLS, or a Connector's HTTP door."""
+"""What commands that send messages share: where they go (MLLP, or HTTP), how they are sent and summed up."""
 
 import asyncio
 import threading
@@ -127,7 +127,7 @@ def summed_up(*, timed: bool, err: bool = False) -> Iterator[Summary]:
 def telling(
     summary: Summary, *, each: bool, also: Callable[[int], None] | None = None
 ) -> Callable[[Answer], None]:
-    """What is done with an answer: it is counted, and shown if `each` is or if it took nothing.
+    """Return what to call with an answer: it counts it, and shows it if `each` is or if it took nothing.
 
     `also` is called with 1 for every message that has its answer.
     """

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dhos_connector_api.deliveries.acknowledged import control_id_of, judge
-from dhos_connector_api.deliveries.outcome import DeliveryFailed, Kind
+from dhos_connector_api.deliveries.rules.acknowledgement import control_id_of, judge
+from dhos_connector_api.deliveries.rules.outcome import DeliveryFailed, Kind
 
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\r\n", "\n\n"])

@@ -13,7 +13,7 @@ from typing import Any
 
 from dhos_connector_api.actions.his.dates import written
 from dhos_connector_api.actions.his.payload import STAYS, VISITS
-from dhos_connector_api.simulate.his_people import Person, doctor, draw
+from dhos_connector_api.simulate.hospital.his_people import Person, doctor, draw
 
 #: The visits of a stay in the order they usually come; the last one nobody knows.
 _COURSE = (
@@ -94,7 +94,7 @@ class _Stay:
         }
 
     def webhook(self, event: str, at: datetime) -> Transmission:
-        """What the HIS's webhooks tell of that moment."""
+        """Return the HIS's webhook for that event of the admission."""
         body = {
             "event_id": f"his-{self.admission_id}-{event.lower()}",
             "event": event,

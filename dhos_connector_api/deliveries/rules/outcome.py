@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from dhos_connector_api.deliveries.states import AttemptOutcome
 from dhos_connector_api.errors import ConnectorError
 
 #: Seconds a connection may take to be made.
@@ -42,9 +43,9 @@ class Accepted:
     ack: bytes | None = None
 
     @property
-    def outcome(self) -> str:
+    def outcome(self) -> AttemptOutcome:
         """How the attempt ended, as it is kept and counted."""
-        return "delivered"
+        return AttemptOutcome.DELIVERED
 
 
 class DeliveryFailed(ConnectorError):
@@ -77,6 +78,6 @@ class DeliveryFailed(ConnectorError):
         self.contacted = contacted
 
     @property
-    def outcome(self) -> str:
+    def outcome(self) -> AttemptOutcome:
         """How the attempt ended, as it is kept and counted."""
-        return self.kind.value
+        return AttemptOutcome(self.kind.value)

@@ -29,7 +29,7 @@ class Part:
         self.place = place
 
     def given(self, name: str) -> bool:
-        """Whether there is something under the name: not nothing, not null, not an empty text."""
+        """Return whether the name has a value that is neither null nor an empty text."""
         return self.values.get(name) not in (None, "")
 
     def part(self, name: str) -> "Part":

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from dhos_connector_api.hl7v2.build import header, numbered, utf8_component
-from dhos_connector_api.simulate.hospital import FACILITY, Place
-from dhos_connector_api.simulate.lives import Encounter, Occurrence
-from dhos_connector_api.simulate.people import Person
+from dhos_connector_api.simulate.hospital.lives import Encounter, Occurrence
+from dhos_connector_api.simulate.hospital.people import Person
+from dhos_connector_api.simulate.hospital.wards import FACILITY, Place
 
 SENDER = "PAS"
 #: Message structures (table 0354) of the triggers.

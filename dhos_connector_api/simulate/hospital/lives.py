@@ -10,10 +10,10 @@ from datetime import datetime
 from itertools import count
 from random import Random
 
-from dhos_connector_api.simulate import people
-from dhos_connector_api.simulate.hospital import CLINICS, Beds, Place
-from dhos_connector_api.simulate.names import DOCTORS
-from dhos_connector_api.simulate.people import Person
+from dhos_connector_api.simulate.hospital import people
+from dhos_connector_api.simulate.hospital.names import DOCTORS
+from dhos_connector_api.simulate.hospital.people import Person
+from dhos_connector_api.simulate.hospital.wards import CLINICS, Beds, Place
 
 _HOUR, _DAY = 60.0, 24 * 60.0
 #: How likely each of these is.
@@ -62,7 +62,7 @@ class Chart:
         self._nhs_numbers = people.nhs_numbers(first_nhs_number)
 
     def life(self) -> Life:
-        """What becomes of one patient."""
+        """Yield what happens to one patient."""
         person = self._new_person()
         if self._happens(_OUTPATIENT):
             return (yield from self._clinic(person))

@@ -10,8 +10,8 @@ from datetime import datetime, tzinfo
 from hashlib import md5
 from typing import Any
 
-from dhos_connector_api.deliveries.oru_input import Part
-from dhos_connector_api.deliveries.oru_observations import Times, observation_lines
+from dhos_connector_api.deliveries.oru.input import Part
+from dhos_connector_api.deliveries.oru.observations import Times, observation_lines
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.build import header, numbered, utf8_component, utf8_field
 from dhos_connector_api.site.model import Hl7Config, Site
@@ -103,7 +103,7 @@ def _components(*texts: str) -> str:
 
 
 def _collector(clinician: Part) -> str:
-    """Who took the observations, for OBR-10 and OBX-16; empty when that is not known."""
+    """Return the one who took the observations, for OBR-10 and OBX-16; empty when that is not known."""
     return _components(*[clinician.text(n) for n in ("send_entry_identifier", "last_name", "first_name")])
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import MAXYEAR, MINYEAR, datetime, tzinfo
 
 from dhos_connector_api.actions.hl7.facts import indexable, storable
-from dhos_connector_api.deliveries.plain_xml import Path, read_plain
+from dhos_connector_api.deliveries.cda.plain_xml import Path, read_plain
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.datetimes import Precision, parse
 from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER, told_apart
@@ -31,7 +31,7 @@ _ROOT = "ClinicalDocument"
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a header says, fit to be stored and searched; '' where it says nothing.
+    """The facts of a header, fit to be stored and searched; '' where it says nothing.
 
     `identifiers` are (type, value), each once. `document_id` is `root^extension` of the id, or the
     one of them that is there; `code` is the document type's. `time` is

@@ -1,4 +1,4 @@
-"""What the connections of one listener share: its terms, its figures, who is connected, the room left."""
+"""A listener at work, as its connections share it: its terms, its figures, who is connected."""
 
 import logging
 from collections import Counter
@@ -11,7 +11,6 @@ from prometheus_client import Histogram
 
 from dhos_connector_api.mllp.answering import ReceivedFrame
 from dhos_connector_api.mllp.committer import Done, Job
-from dhos_connector_api.mllp.listeners import Listener
 from dhos_connector_api.mllp.metrics import (
     MLLP_ACK_SECONDS,
     MLLP_ACKS,
@@ -19,6 +18,7 @@ from dhos_connector_api.mllp.metrics import (
     MLLP_CONNECTIONS,
     MLLP_FRAMES,
 )
+from dhos_connector_api.mllp.terms import Listener
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ class Peer(Protocol):
 
 
 @dataclass(slots=True)
-class Room:
-    """Bytes that all connections of the process hold, and how many they may; how many these may be.
+class Capacity:
+    """What all connections of the process may take together: bytes in memory, and connections.
 
     `configured` are the connections of all listeners together.
     """
@@ -51,7 +51,7 @@ class Room:
     configured: int = 0
 
     def expect(self, connections: int) -> None:
-        """Take note of a listener's limit; where there are too few open files for all, say so."""
+        """Add a listener's limit; log a warning where there are too few open files for all."""
         self.configured += connections
         if self.configured > self.most_connections:
             extra = {"configured": self.configured, "open_files_allow": self.most_connections}
@@ -59,13 +59,13 @@ class Room:
 
 
 @dataclass(slots=True)
-class Port:
+class ActiveListener:
     """One listener at work. It belongs to the event loop's thread."""
 
     listener: Listener
     submit: Callable[[ReceivedFrame, Done], Job]
     now: Callable[[], float]  # the event loop's clock, in seconds
-    room: Room
+    capacity: Capacity
     open: set[Peer] = field(default_factory=set)
     peers: Counter[str] = field(default_factory=Counter)
     admitted: int = 0
@@ -74,14 +74,14 @@ class Port:
 
     def __post_init__(self) -> None:
         self.seconds = MLLP_ACK_SECONDS.labels(self.listener.name)
-        self.room.expect(self.listener.connections)
+        self.capacity.expect(self.listener.connections)
 
     def refusal(self, peer: str) -> str | None:
-        """Why a peer is turned away now; None: it is welcome."""
+        """Return why a peer is turned away now; None: it is admitted."""
         listener = self.listener
         if listener.networks and not any(_address(peer) in network for network in listener.networks):
             return "network not allowed"
-        full = self.room.connections >= self.room.most_connections
+        full = self.capacity.connections >= self.capacity.most_connections
         if full or self.admitted >= listener.connections:
             return "too many connections"
         return (
@@ -92,8 +92,8 @@ class Port:
         """Count a connection, from before its TLS handshake."""
         self.peers[peer] += 1
         self.admitted += 1
-        self.room.connections += 1
-        self.room.held += TLS_BYTES if self.listener.tls else 0
+        self.capacity.connections += 1
+        self.capacity.held += TLS_BYTES if self.listener.tls else 0
         MLLP_CONNECTIONS.labels(self.listener.name).inc()
 
     def leave(self, peer: str, reason: str, *, expected: bool, **facts: object) -> None:
@@ -102,20 +102,20 @@ class Port:
         if not self.peers[peer]:
             del self.peers[peer]
         self.admitted -= 1
-        self.room.connections -= 1
-        self.room.held -= TLS_BYTES if self.listener.tls else 0
+        self.capacity.connections -= 1
+        self.capacity.held -= TLS_BYTES if self.listener.tls else 0
         MLLP_CONNECTIONS.labels(self.listener.name).dec()
         self.turn_away(peer, reason, expected=expected, **facts)
 
     def turn_away(self, peer: str, reason: str, *, expected: bool = False, **facts: object) -> None:
-        """Note why a connection ended, or never came to be."""
+        """Count and log why a connection ended, or never came to be."""
         MLLP_CLOSED.labels(self.listener.name, reason).inc()
         level = logging.DEBUG if expected else logging.WARNING
         extra = {"listener": self.listener.name, "peer": peer, "reason": reason, **facts}
         _log.log(level, "connection closed", extra=extra)
 
     def dropped(self, peer: str, why: str, size: int) -> None:
-        """Note bytes that were no frame."""
+        """Count and log bytes that were no frame."""
         MLLP_FRAMES.labels(self.listener.name, why).inc()
         extra = {"listener": self.listener.name, "peer": peer, "reason": why, "bytes": size}
         _log.warning("bytes dropped", extra=extra)
@@ -130,7 +130,7 @@ class Port:
         self.seconds.observe(seconds)
 
     def publish(self) -> None:
-        """Show what was sent since the last time. A metric that processes share costs much for each step."""
+        """Add what was sent since the last time to the metrics: each step of a shared metric costs much."""
         sent, self.sent = self.sent, Counter()
         for codes, number in sent.items():
             MLLP_FRAMES.labels(self.listener.name, "answered").inc(number)
@@ -139,6 +139,6 @@ class Port:
 
 
 def _address(peer: str) -> IPv4Address | IPv6Address:
-    """The address; of IPv4 mapped into IPv6, as a socket for both gives it, the former."""
+    """Return the address; of IPv4 mapped into IPv6, as a socket for both gives it, the former."""
     address = ip_address(peer.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
-from dhos_connector_api.deliveries.oru_input import Part, as_is, rounded, whole
+from dhos_connector_api.deliveries.oru.input import Part, as_is, rounded, whole
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.build import formatted, numbered, utf8_component
 from dhos_connector_api.site.model import OxygenMask
@@ -143,7 +143,7 @@ def _refused(observation: Part) -> bool:
 
 
 def _says_something(observation: Part) -> bool:
-    """Whether there is a value, a text, or a patient who refused."""
+    """Return whether there is a value, a text, or a patient who refused."""
     given = observation.given("observation_value") or observation.given("observation_string")
     return given or _refused(observation)
 

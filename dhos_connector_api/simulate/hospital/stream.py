@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from dhos_connector_api.simulate import adt
-from dhos_connector_api.simulate.lives import Chart, Life, Occurrence
+from dhos_connector_api.simulate.hospital import adt
+from dhos_connector_api.simulate.hospital.lives import Chart, Life, Occurrence
 
 #: Minutes between two patients, on average.
 _BETWEEN_ARRIVALS = 20.0
@@ -25,7 +25,7 @@ class Simulated:
 
 
 def stream(patients: int, *, seed: int, start: datetime, processing_id: str = "T") -> Iterator[Simulated]:
-    """What a hospital sends of so many patients, from `start` (aware) on, in the order of time.
+    """Yield the messages a hospital sends of so many patients, from `start` (aware) on, in the order of time.
 
     The same arguments give the same bytes. Other ones give other control ids, MRNs and visit numbers:
     two streams may go to one receiver.
@@ -45,7 +45,7 @@ def stream(patients: int, *, seed: int, start: datetime, processing_id: str = "T
 
 
 def _merged(chart: Chart, patients: int, start: datetime) -> Iterator[tuple[int, Occurrence]]:
-    """What happens in all lives, and how many have begun by then."""
+    """Yield what happens in all lives, with how many have begun by then."""
     arrivals = Random(f"{start} {patients}")  # noqa: S311
     waiting: list[tuple[datetime, int, Life]] = []
     at = start
@@ -59,7 +59,7 @@ def _merged(chart: Chart, patients: int, start: datetime) -> Iterator[tuple[int,
 
 
 def _until(end: datetime, chart: Chart, waiting: list[tuple[datetime, int, Life]]) -> Iterator[Occurrence]:
-    """What happens before that moment."""
+    """Yield what happens before that moment."""
     while waiting and waiting[0][0] < end:
         chart.now, number, life = heapq.heappop(waiting)
         for step in life:
