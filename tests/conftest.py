@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,9 +13,11 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from sqlalchemy import create_engine, text
 
+from dhos_connector_api.app import rooms
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.embedded import EmbeddedPostgres
 from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
+from dhos_connector_api.db.metadata import db
 
 pytest_plugins = ["tests.rigs.broker_fixtures", "tests.rigs.own_postgres"]
 
@@ -99,16 +102,16 @@ def _session_database(address: DatabaseAddress) -> Iterator[Database]:
     engine.dispose()
 
 
-_TABLES = (
-    "message, message_body, message_key, message_identifier, identifier_merge, outbox,"
-    " delivery, delivery_attempt, delivery_destination,"
-    " integration_event, event_mapping, api_key, idempotency_key"
-)
+@cache
+def _tables() -> list[str]:
+    """The tables that the rooms declare."""
+    rooms.import_all("models")
+    return [table.name for table in db.metadata.sorted_tables]
 
 
 @pytest.fixture
 def database(_session_database: Database) -> Database:
     """The migrated database, empty."""
     with _session_database.transaction() as connection:
-        connection.execute(text(f"TRUNCATE {_TABLES}"))
+        connection.execute(text(f"TRUNCATE {', '.join(_tables())}"))
     return _session_database

@@ -25,6 +25,6 @@ def get_metrics() -> flask.Response:
 
 def get_docs() -> flask.Response:
     """Answer with Swagger UI and the specification. Raises NotFound where the documentation is not served."""
-    if not services().settings.serves_docs:
+    if not services().serves_docs:
         raise NotFound("the documentation is not served here; DOCS_ENABLED does")
     return docs.page()

@@ -7,7 +7,6 @@ import flask
 
 from dhos_connector_api.auth.jwt import Issuer
 from dhos_connector_api.auth.signatures import Secret
-from dhos_connector_api.config.settings import Settings
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.send import Outbound
 from dhos_connector_api.http.limits import RateLimiting
@@ -29,7 +28,6 @@ class Services:
     `webhook_secrets` are those of each source, the newest first; none: its webhooks are refused.
     """
 
-    settings: Settings
     database: Database
     key_database: Database
     together_database: Database
@@ -40,6 +38,7 @@ class Services:
     metrics: Callable[[], bytes] | None
     limits: RateLimiting
     webhook_secrets: Mapping[str, tuple[Secret, ...]]
+    serves_docs: bool
 
 
 def services() -> Services:

@@ -14,7 +14,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from dhos_connector_api import clock
 from dhos_connector_api.broker.address import BrokerAddress
-from dhos_connector_api.metrics import BROKER_BLOCKED
+from dhos_connector_api.broker.metrics import BROKER_BLOCKED
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from dhos_connector_api import clock
 from dhos_connector_api.actions.process_event import instant
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli.options import BY, Duration, with_settings
-from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.config.load import Settings
 from dhos_connector_api.deliveries import operate, search
 from dhos_connector_api.deliveries.search import Wanted
 from dhos_connector_api.errors import ConnectorError

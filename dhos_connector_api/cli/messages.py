@@ -11,7 +11,7 @@ from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli.deliveries import delivery_line
 from dhos_connector_api.cli.options import with_settings
 from dhos_connector_api.cli.outbox import envelope_line
-from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.config.load import Settings
 from dhos_connector_api.deliveries import search as deliveries
 from dhos_connector_api.messages import search, store
 from dhos_connector_api.outbox import search as outbox_search

@@ -12,9 +12,9 @@ import click
 import uvloop
 
 from dhos_connector_api import clock
-from dhos_connector_api.app import tokens
-from dhos_connector_api.config import settings as config
+from dhos_connector_api.app import configuration, tokens
 from dhos_connector_api.deliveries.transports.mllp_line import Receiver, tls_context
+from dhos_connector_api.http.settings import HttpSettings
 from dhos_connector_api.simulate import mllp_client
 from dhos_connector_api.simulate.answers import Answer, Summary
 from dhos_connector_api.simulate.http_client import HttpClient
@@ -85,8 +85,8 @@ def send_over_mllp(
 def http_client(url: str | None, token: str | None, *, raw: bool) -> HttpClient:
     """A client of the Connector at `url`; without url or token, of the one of this environment."""
     if url is None or token is None:
-        settings = config.from_environment()
-        url = url or f"http://127.0.0.1:{settings.server_port}"
+        settings = configuration.from_environment()
+        url = url or settings.of(HttpSettings).local_url()
         token = token or tokens.token(settings, seconds=86_400)
     return HttpClient(url, token, raw=raw)
 

@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import destinations, settlement, store
+from dhos_connector_api.deliveries.metrics import DELIVERY_ATTEMPTS, DELIVERY_SECONDS
 from dhos_connector_api.deliveries.rules.outcome import Accepted, DeliveryFailed, Kind, Outgoing
 from dhos_connector_api.deliveries.rules.schedule import next_attempt
 from dhos_connector_api.deliveries.states import AttemptOutcome
 from dhos_connector_api.deliveries.store import Claim
 from dhos_connector_api.errors import StorageUnavailable
 from dhos_connector_api.log import correlation_id, where
-from dhos_connector_api.metrics import DELIVERY_ATTEMPTS, DELIVERY_SECONDS
 from dhos_connector_api.site.model import DeliveryPolicy
 
 _log = logging.getLogger(__name__)

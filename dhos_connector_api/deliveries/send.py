@@ -16,6 +16,7 @@ from dhos_connector_api import clock
 from dhos_connector_api.actions.hl7.facts import Facts, facts, header_facts
 from dhos_connector_api.deliveries import store
 from dhos_connector_api.deliveries.cda import document as cda
+from dhos_connector_api.deliveries.metrics import SENT
 from dhos_connector_api.deliveries.oru import message as oru
 from dhos_connector_api.deliveries.store import NewDelivery
 from dhos_connector_api.errors import BadSite, NotAvailableHere, UnreadableMessage
@@ -26,7 +27,6 @@ from dhos_connector_api.messages import store as messages
 from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, NewMessage
-from dhos_connector_api.metrics import SENT
 from dhos_connector_api.site.model import IdentifierTable, Site
 
 _log = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from prometheus_client import Histogram
 
-from dhos_connector_api.metrics import REQUEST_SECONDS
+from dhos_connector_api.http.metrics import REQUEST_SECONDS
 
 _log = logging.getLogger(__name__)
 

@@ -23,6 +23,8 @@ from dhos_connector_api.errors import TokenRejected
 from dhos_connector_api.http import call
 
 HEADER = b"x-api-key"
+#: Database connections for looking keys up, beside one for each thread of a web process.
+CONNECTIONS = 2
 Check = Callable[[ConnexionRequest], Awaitable[Any]]
 
 

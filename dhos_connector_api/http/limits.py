@@ -19,9 +19,9 @@ from flask_limiter import Limiter, RequestLimit
 from dhos_connector_api import clock
 from dhos_connector_api.errors import SiteUnavailable
 from dhos_connector_api.http import call
+from dhos_connector_api.http.metrics import RATE_LIMITED
 from dhos_connector_api.http.problems import flask_answer, too_many
 from dhos_connector_api.http.window_counts import WindowCounts
-from dhos_connector_api.metrics import RATE_LIMITED
 from dhos_connector_api.site.model import RateLimits, Site
 
 _log = logging.getLogger(__name__)

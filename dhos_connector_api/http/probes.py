@@ -3,7 +3,6 @@
 from typing import Any
 
 from dhos_connector_api import __version__
-from dhos_connector_api.config.settings import Settings
 
 
 def running() -> dict[str, Any]:
@@ -11,6 +10,6 @@ def running() -> dict[str, Any]:
     return {"running": True}
 
 
-def version(settings: Settings) -> dict[str, Any]:
+def version(*, build_number: str, git_hash: str) -> dict[str, Any]:
     """Return what `/version` answers: build number, git hash and version."""
-    return {"circle": settings.build_number, "hash": settings.git_hash, "version": __version__}
+    return {"circle": build_number, "hash": git_hash, "version": __version__}

@@ -9,8 +9,8 @@ from dhos_connector_api.intake.arrival import Outcome, Read, Receipt
 from dhos_connector_api.intake.his import HisRead
 from dhos_connector_api.intake.his_patients import Result
 from dhos_connector_api.intake.hl7 import Hl7Read
+from dhos_connector_api.intake.metrics import EVENTS, HIS_PAYLOADS, RECEIVED, REPEATED, WEBHOOKS
 from dhos_connector_api.messages.kinds import Kind
-from dhos_connector_api.metrics import EVENTS, HIS_PAYLOADS, RECEIVED, REPEATED, WEBHOOKS
 
 _log = logging.getLogger(__name__)
 

@@ -1,8 +1,43 @@
-"""The partitions of message_body: one for each month (UTC), made before the month begins."""
+"""Periodic job of the message store: partitions of message_body for this month and the next ones."""
 
-from datetime import UTC, datetime
+import logging
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
+
+from dhos_connector_api.config.load import Settings
+from dhos_connector_api.db.jobs import Job
+
+log = logging.getLogger(__name__)
+
+#: Partitions of message_body exist for this month and so many after it.
+MONTHS_AHEAD = 2
+#: How often it is looked at whether one is missing.
+EVERY = timedelta(hours=1)
+
+
+def jobs(_settings: Settings) -> tuple[Job, ...]:
+    """Return the jobs of this room."""
+    return (Job("make partitions", EVERY, make_partitions),)
+
+
+def make_partitions(connection: Connection, now: datetime) -> bool:
+    """Make the partitions that are missing; False: that is all there is to do.
+
+    A month whose messages are in the default partition already stays there, and is served from there.
+    """
+    for first in months(now, MONTHS_AHEAD):
+        name = {"partition": partition_name(first)}
+        try:
+            with connection.begin_nested():
+                made = create_partition(connection, first)
+        except IntegrityError:
+            log.warning("a month stays in the default partition", extra=name)
+            continue
+        if made:
+            log.info("made a partition", extra=name)
+    return False
 
 
 def months(now: datetime, ahead: int) -> list[datetime]:
@@ -13,7 +48,7 @@ def months(now: datetime, ahead: int) -> list[datetime]:
 
 
 def partition_name(first: datetime) -> str:
-    """Return the name of the partition of message_body for the month that begins then."""
+    """Return the partition of message_body for the month that begins then."""
     return f"message_body_{first:%Y_%m}"
 
 

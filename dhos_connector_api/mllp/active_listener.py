@@ -9,9 +9,15 @@ from typing import Protocol
 
 from prometheus_client import Histogram
 
-from dhos_connector_api.metrics import MLLP_ACK_SECONDS, MLLP_ACKS, MLLP_CLOSED, MLLP_CONNECTIONS, MLLP_FRAMES
 from dhos_connector_api.mllp.answering import ReceivedFrame
 from dhos_connector_api.mllp.committer import Done, Job
+from dhos_connector_api.mllp.metrics import (
+    MLLP_ACK_SECONDS,
+    MLLP_ACKS,
+    MLLP_CLOSED,
+    MLLP_CONNECTIONS,
+    MLLP_FRAMES,
+)
 from dhos_connector_api.mllp.terms import Listener
 
 _log = logging.getLogger(__name__)

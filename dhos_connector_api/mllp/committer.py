@@ -9,8 +9,8 @@ from threading import Thread
 from typing import NamedTuple
 
 from dhos_connector_api.log import where
-from dhos_connector_api.metrics import MLLP_GROUP
 from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
+from dhos_connector_api.mllp.metrics import MLLP_GROUP
 
 _log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from dhos_connector_api.actions.envelope import Envelope, Outcome
-from dhos_connector_api.metrics import COMMIT_TO_CONFIRM_SECONDS, PUBLISH_SECONDS, PUBLISHED
 from dhos_connector_api.outbox import store
 from dhos_connector_api.outbox.backoff import Backoff
+from dhos_connector_api.outbox.metrics import COMMIT_TO_CONFIRM_SECONDS, PUBLISH_SECONDS, PUBLISHED
 from dhos_connector_api.outbox.store import Stream, WaitingRow, whole_sender
 
 Publish = Callable[[Sequence[Envelope]], Sequence[Outcome]]

@@ -14,10 +14,10 @@ from threading import Lock
 
 import requests
 
-from dhos_connector_api.config.settings import Settings
 from dhos_connector_api.errors import BadSite, SiteUnavailable
 from dhos_connector_api.site.model import Site
 from dhos_connector_api.site.schema import parse
+from dhos_connector_api.site.settings import SiteSettings
 
 _log = logging.getLogger(__name__)
 
@@ -91,14 +91,14 @@ class TrustomerSource:
             _log.warning("site configuration not refreshed", extra={"cause": type(error).__name__})
 
 
-def source(settings: Settings) -> Callable[[], Site]:
+def source(settings: SiteSettings) -> Callable[[], Site]:
     """Return a function that gives the site now. A file that `settings` name is read at once (BadSite)."""
-    if settings.dhos_trustomer_api_host and settings.customer_code:
+    if settings.trustomer_host and settings.customer_code:
         return TrustomerSource(
-            settings.dhos_trustomer_api_host,
+            settings.trustomer_host,
             settings.customer_code,
             settings.polaris_api_key or "",
-            settings.trustomer_config_cache_ttl_sec,
+            settings.fresh_for,
         )
-    site = read_file(settings.site_config) if settings.site_config else Site()
+    site = read_file(settings.file) if settings.file else Site()
     return lambda: site

@@ -15,6 +15,8 @@ from dhos_connector_api.workers import loop
 POLL = 0.1
 #: Attempts of one process to one destination at once; the site sets how many of all processes.
 MOST_THREADS = 64
+#: Database connections of a process: one that claims for each destination, others that settle.
+CONNECTIONS = 8
 
 
 class DeliveryWorker:

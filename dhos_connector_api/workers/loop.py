@@ -59,9 +59,11 @@ def _wait(seconds: float, idle: Callable[[float], object], stop: threading.Event
         seconds -= _SLICE
 
 
-def logged(action: Callable[[], None], text: str) -> None:
-    """Call `action`, which nobody waits for; when it raises, log `text` and go on."""
+def logged(action: Callable[[], None], text: str) -> bool:
+    """Call `action`, which nobody waits for; when it raises, log `text` and return False."""
     try:
         action()
     except Exception as error:  # noqa: BLE001  the last resort of a thread
         log.error(text, extra={"error": where(error)})
+        return False
+    return True

@@ -17,11 +17,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import Envelope, Outcome
 from dhos_connector_api.log import where
-from dhos_connector_api.metrics import RELAY_ACTIVE
 from dhos_connector_api.outbox.relay import Relay
 from dhos_connector_api.outbox.wake import Bell
 from dhos_connector_api.workers import loop
 from dhos_connector_api.workers.lease import Lease
+from dhos_connector_api.workers.metrics import RELAY_ACTIVE
 
 log = logging.getLogger(__name__)
 

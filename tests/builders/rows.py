@@ -8,7 +8,8 @@ from uuid import uuid5
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import LEGACY_ROUTING_KEY, Envelope
-from dhos_connector_api.config.settings import Settings, load
+from dhos_connector_api.app import configuration
+from dhos_connector_api.config.load import Settings
 from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.messages.store import Effects, NewMessage
 
@@ -32,7 +33,7 @@ def settings(**environ: str) -> Settings:
         "EPR_SERVICE_ADAPTER_HS_KEY": ADAPTER_KEY,
     }
     values.update({name.upper(): value for name, value in environ.items()})
-    return load(values)
+    return configuration.read(values)
 
 
 def later() -> datetime:

@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import suppress
 
 from dhos_connector_api import clock
+from dhos_connector_api.deliveries.metrics import DELIVERY_ANSWERS_DISCARDED, DELIVERY_CONNECTIONS
 from dhos_connector_api.deliveries.rules.acknowledgement import control_id_of, judge
 from dhos_connector_api.deliveries.rules.outcome import (
     LARGEST_ANSWER,
@@ -24,7 +25,6 @@ from dhos_connector_api.hl7v2 import modes
 from dhos_connector_api.hl7v2.framing import END, START, Deframer, Dropped, Frame, framed
 from dhos_connector_api.hl7v2.modes import Wanted
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.metrics import DELIVERY_ANSWERS_DISCARDED, DELIVERY_CONNECTIONS
 
 _log = logging.getLogger(__name__)
 
