@@ -23,6 +23,13 @@ _EVENT_OUTCOMES = {
 }
 
 
+_TEXTS = {
+    Kind.HL7: "message received",
+    Kind.HIS: "HIS payload received",
+    Kind.WEBHOOK: "webhook received",
+}
+
+
 def count(read: Read, receipt: Receipt) -> None:
     """Count and log one answered arrival. Call it after the commit."""
     count_all([(read, receipt)])
@@ -47,7 +54,7 @@ def count_bad_signature(source: str) -> None:
 
 def _log_one(read: Read, receipt: Receipt, facts: dict[str, Any]) -> None:
     _log.info(
-        "received",
+        _TEXTS[read.arrival.kind],
         extra={
             "kind": read.arrival.kind.value,
             "message_uuid": str(receipt.uuid),
