@@ -7,7 +7,7 @@ import flask
 from dhos_connector_api import clock
 from dhos_connector_api.api import event_schemas
 from dhos_connector_api.api.services import services
-from dhos_connector_api.events import mappings
+from dhos_connector_api.events import mappings, meanings
 from dhos_connector_api.http import call
 from dhos_connector_api.http.paging import json_answer, uuid_of
 from dhos_connector_api.intake import reprocess
@@ -67,7 +67,7 @@ def preview_mapping() -> flask.Response:
         canonical_code=body.get("canonical_code"),
     )
     with services().database.statements() as connection:
-        found = reprocess.preview(connection, meant)
+        found = meanings.preview(connection, meant)
     examples = [event_schemas.changing(row) for row in found.examples]
     return json_answer({"stored": found.stored, "changing": found.changing, "examples": examples})
 
@@ -81,9 +81,9 @@ def apply_mapping() -> flask.Response:
             meant = reprocess.meaning_now(connection, *code)
             done = reprocess.apply(connection, meant, limit=_GROUP, at=clock.now())
         changed += done
-        if done < _GROUP:
+        if not done:
             break
     with database.statements() as connection:
         meant = reprocess.meaning_now(connection, *code)
-        remaining = reprocess.preview(connection, meant, examples=0).changing
+        remaining = meanings.preview(connection, meant, examples=0).changing
     return json_answer({"changed": changed, "remaining": remaining})

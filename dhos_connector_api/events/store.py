@@ -16,7 +16,7 @@ What is read of an event joins its `message` and its envelope in the `outbox`: i
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -207,6 +207,32 @@ def get(connection: Connection, id_: UUID) -> RowMapping | None:
 def by_identity(connection: Connection, identity: bytes) -> RowMapping | None:
     """The event that has that identity, or None."""
     return _one(connection, "e.identity = :value", identity)
+
+
+def rows(connection: Connection, ids: Collection[UUID]) -> Sequence[RowMapping]:
+    """Return what never changes of these events: source, code, encounter, payload."""
+    query = """
+        SELECT id, source_system, event_code, encounter_id, payload, companions IS NOT NULL AS has_companions
+        FROM integration_event WHERE id = ANY(CAST(:ids AS uuid[]))
+    """
+    return connection.execute(text(query), {"ids": list(ids)}).mappings().all()
+
+
+def ids_of_message(connection: Connection, message_uuid: UUID) -> list[UUID]:
+    """Return the events of that message, in the order in which they came."""
+    found = connection.execute(
+        text("SELECT id FROM integration_event WHERE message_uuid = :uuid ORDER BY id"),
+        {"uuid": message_uuid},
+    )
+    return list(found.scalars())
+
+
+def lock(connection: Connection, ids: Collection[UUID]) -> None:
+    """Lock these events, always in the same order, until this transaction ends."""
+    connection.execute(
+        text("SELECT FROM integration_event WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE"),
+        {"ids": list(ids)},
+    )
 
 
 def _one(connection: Connection, condition: str, value: object) -> RowMapping | None:

@@ -1,51 +1,64 @@
-"""The visits that are known of a stay: what a HIS is answered as completed stages."""
+"""Stays in hospital as the events of a source tell of them: their visits, their ends, and their locks.
 
-from collections.abc import Iterable
+What a source calls the fields of its payloads is handed in (`StayFields`). Nothing here commits.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
-from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, RowMapping, text
 
-from dhos_connector_api.actions.his.payload import folded
-
-#: (HospitalID folded, AdmissionID): what tells encounters of one source apart.
+#: (hospital as it is compared, the stay's number there): what tells encounters of one source apart.
 Encounter = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class StayFields:
+    """The names of payload fields: the hospital; the time of a visit; the time a stay ended.
+
+    An event is a visit, or the end of a stay, if its payload has that field.
+    """
+
+    hospital: str
+    visited_at: str
+    ended_at: str
+
 
 #: The index is over lower(encounter_id).
 KNOWN = text("""
-SELECT payload->>'HospitalID' AS hospital_id, encounter_id, id, event_code
+SELECT payload->>CAST(:hospital AS text) AS hospital, encounter_id, id, event_code
 FROM integration_event
 WHERE lower(encounter_id) = ANY(ARRAY(SELECT lower(one) FROM unnest(CAST(:encounter_ids AS text[])) AS one))
     AND encounter_id = ANY(CAST(:encounter_ids AS text[]))
-    AND source_system = :source AND state = 'accepted' AND payload->>'BillDate' IS NOT NULL
+    AND source_system = :source AND state = 'accepted' AND payload->>CAST(:visited_at AS text) IS NOT NULL
 ORDER BY occurred_at, id
 """)
 
 
 def of_encounters(
-    connection: Connection, source: str, encounters: Iterable[Encounter]
-) -> dict[Encounter, list[tuple[UUID, str]]]:
-    """For each encounter the ids and types, as sent, of its visits, in the order they happened.
+    connection: Connection, source: str, encounter_ids: Iterable[str], fields: StayFields
+) -> Sequence[RowMapping]:
+    """Return `hospital`, `encounter_id`, `id` and `event_code` (as sent) of the visits of these encounters.
 
+    They come in the order in which they happened. A number may be that of several hospitals' encounters.
     Visits of a type nobody knows are kept, but are not among them.
     """
-    found: dict[Encounter, list[tuple[UUID, str]]] = {each: [] for each in encounters}
-    ids = sorted({encounter_id for _, encounter_id in found})
-    for hospital_id, encounter_id, id_, type_ in connection.execute(
-        KNOWN, {"source": source, "encounter_ids": ids}
-    ):
-        encounter = folded(hospital_id or ""), encounter_id
-        if encounter in found:
-            found[encounter].append((id_, type_))
-    return found
+    values = {
+        "source": source,
+        "encounter_ids": sorted(set(encounter_ids)),
+        "hospital": fields.hospital,
+        "visited_at": fields.visited_at,
+    }
+    return connection.execute(KNOWN, values).mappings().all()
 
 
-def discharges(connection: Connection, identities: Iterable[bytes]) -> dict[bytes, str]:
-    """When (ISO 8601 in the hospital's zone) the stays were ended whose discharges have these identities."""
+def discharges(connection: Connection, identities: Iterable[bytes], fields: StayFields) -> dict[bytes, str]:
+    """Return when the stays ended whose discharges have these identities: the time as it was kept."""
     rows = connection.exec_driver_sql(
-        "SELECT identity, payload->>'DischargeDate' FROM integration_event"
-        " WHERE identity = ANY(%(identities)s::bytea[]) AND payload->>'DischargeDate' IS NOT NULL",
-        {"identities": list(identities)},
+        "SELECT identity, payload->>%(ended_at)s::text FROM integration_event"
+        " WHERE identity = ANY(%(identities)s::bytea[]) AND payload->>%(ended_at)s::text IS NOT NULL",
+        {"identities": list(identities), "ended_at": fields.ended_at},
     )
     return {bytes(identity): at for identity, at in rows}
 
@@ -57,11 +70,14 @@ _ROOM = 0x686973
 
 
 def lock(connection: Connection, encounters: Iterable[Encounter]) -> None:
-    """Let whoever else keeps something of these encounters wait until this transaction ends.
+    """Lock these encounters until the transaction ends: nobody else keeps or changes events of them.
 
-    Always in the same order, so that two requests with the same encounters do not wait in a circle.
+    Always in the same order, so that two requests with the same encounters do not wait in a circle. For
+    the same reason they are locked before events, and all at once.
     """
     slots = {int.from_bytes(sha256("\0".join(each).encode()).digest()[:4]) % _LOCKS for each in encounters}
+    if not slots:
+        return
     connection.exec_driver_sql(
         "SELECT pg_advisory_xact_lock(%(room)s, slot) FROM unnest(%(slots)s::int[]) AS slot",
         {"room": _ROOM, "slots": sorted(slots)},

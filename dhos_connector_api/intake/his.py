@@ -14,13 +14,15 @@ from sqlalchemy import Connection
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.his import actions as his_actions
-from dhos_connector_api.actions.his.events import SOURCE, discharge_of
+from dhos_connector_api.actions.his.events import SENDER_BEGINS, SOURCE
 from dhos_connector_api.errors import BadInput, ConnectorError, Details, NotRead
 from dhos_connector_api.events import mappings, visits
 from dhos_connector_api.events import store as events
 from dhos_connector_api.events.mappings import Mappings
 from dhos_connector_api.events.store import NewEvent
+from dhos_connector_api.events.visits import Encounter
 from dhos_connector_api.hl7v2.rules import OWN_FAILURE
+from dhos_connector_api.intake import his_stored
 from dhos_connector_api.intake.arrival import Arrival, Intake, Outcome, Read, Receipt
 from dhos_connector_api.intake.his_patients import (
     BAD_FORMAT,
@@ -168,19 +170,18 @@ def add_events(connection: Connection, read: HisRead) -> Added:
     return Added(frozenset(new), queued)
 
 
-def _known_discharges(connection: Connection, read: HisRead) -> Mapping[bytes, str]:
+def _known_discharges(connection: Connection, read: HisRead) -> Mapping[Encounter, str]:
     """The discharges known of stays that the payload says nothing of: it may be older than they are."""
     stays = (each.patient.stay for each in read.admissions)
-    asked = [discharge_of(stay.encounter) for stay in stays if stay.discharged is None]
-    return visits.discharges(connection, asked) if asked else {}
+    return his_stored.discharges(connection, [each.encounter for each in stays if each.discharged is None])
 
 
-def _new_events(read: HisRead, meanings: Mappings, discharges: Mapping[bytes, str]) -> Iterator[NewEvent]:
+def _new_events(read: HisRead, meanings: Mappings, discharges: Mapping[Encounter, str]) -> Iterator[NewEvent]:
     row = read.row
     for admission in read.admissions:
         stay, hospital = admission.patient.stay, admission.hospital
         companions, fields = admission.companions, admission.event_fields
-        if ended := discharges.get(discharge_of(stay.encounter)):
+        if ended := discharges.get(stay.encounter):
             companions, fields = his_actions.with_discharge(companions, fields, ended)
         for event in admission.events:
             yield NewEvent(
@@ -194,7 +195,7 @@ def _new_events(read: HisRead, meanings: Mappings, discharges: Mapping[bytes, st
                 payload=event.payload,
                 occurred_at=event.at.value,
                 received_at=row.at,
-                sender=f"{SOURCE}|{hospital.code}"[:SENDER_LENGTH],
+                sender=f"{SENDER_BEGINS}{hospital.code}"[:SENDER_LENGTH],
                 correlation_id=row.correlation_id,
                 identity=event.identity,
                 message_uuid=row.uuid,
@@ -204,8 +205,7 @@ def _new_events(read: HisRead, meanings: Mappings, discharges: Mapping[bytes, st
 
 
 def _results(connection: Connection, read: HisRead, new: Collection[UUID]) -> list[Result | Refusal]:
-    encounters = [each.encounter for each in read.admissions]
-    kept = visits.of_encounters(connection, SOURCE, encounters) if encounters else {}
+    kept = his_stored.completed(connection, [each.encounter for each in read.admissions])
     return [
         each if isinstance(each, Refusal) else _result(each, kept[each.encounter], new)
         for each in read.outcomes

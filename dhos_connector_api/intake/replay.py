@@ -148,7 +148,10 @@ def _take_again(connection: Connection, stored: Stored, read: Read, by: str) -> 
 def _take_payload(connection: Connection, stored: Stored, read: HisRead, by: str) -> bool:
     if not read.admissions:
         return False
-    if stored.state != "accepted":
+    if stored.state == "accepted":  # it has events: they are locked before their message
+        encounters = {each.encounter for each in read.admissions}
+        reprocess.of_message(connection, stored.uuid, also=encounters)
+    else:
         _accept_keyed(connection, stored, read.effects, window=read.intake.duplicate_window, by=by)
     _settle(connection, read.row, stored.state, add_events(connection, read).queued, by)
     return stored.state != "accepted"

@@ -13,11 +13,11 @@ from dhos_connector_api import clock
 from dhos_connector_api.actions.process_event import envelope_id
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import NotFound
-from dhos_connector_api.events import mappings, store
+from dhos_connector_api.events import mappings, meanings, store
+from dhos_connector_api.events.meanings import Preview
 from dhos_connector_api.events.store import NewEvent
 from dhos_connector_api.intake import reprocess
 from dhos_connector_api.intake.replay import replay
-from dhos_connector_api.intake.reprocess import Preview
 from dhos_connector_api.messages import store as messages
 from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.site.model import His, Site
@@ -66,7 +66,7 @@ def previewed(
 ) -> Preview:
     with database.statements() as connection:
         meaning = reprocess.meaning(site, "his", code, mapped=mapped, canonical_code=canonical)
-        return reprocess.preview(connection, meaning)
+        return meanings.preview(connection, meaning)
 
 
 def processed(database: Database, event: NewEvent) -> None:

@@ -8,15 +8,19 @@ from uuid import UUID
 from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.intake import reprocess
+from dhos_connector_api.intake import his, reprocess
+from dhos_connector_api.intake.replay import replay
 from dhos_connector_api.messages import store as messages
-from dhos_connector_api.site.model import Site
-from tests.builders.his import INTAKE, payload, stay, visit
+from dhos_connector_api.messages.kinds import Kind
+from dhos_connector_api.site.model import His, Hospital, Site
+from tests.builders.his import INTAKE, payload, raw_of, stay, visit
+from tests.builders.intake import an_arrival
 from tests.builders.rows import later
 from tests.db.test_event_reprocess import SITE, applied, map_to
 from tests.rigs.his_doors import codes, rows, send
 from tests.rigs.his_doors import published as envelopes
 from tests.rigs.stored import uuid_of
+from tests.rigs.waiting import eventually
 
 
 def the_message(database: Database, uuid: UUID) -> Any:
@@ -76,6 +80,50 @@ def test_a_meaning_given_after_the_discharge_says_that_the_stay_has_ended(databa
     assert codes(database)[-2:] == ["MASSAGE", "MASSAGE"]
     assert discharged_at(told) == known == ["2025-12-30T10:00:00.000+03:00"] * 2
     assert discharged_at(other) == [None, None]
+
+
+def waits_for_a_lock(database: Database) -> bool:
+    query = (
+        "SELECT EXISTS (SELECT FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+    )
+    return bool(rows(database, query)[0][0])
+
+
+def test_a_meaning_waits_for_a_discharge_that_is_about_to_be_kept_and_says_it(database: Database) -> None:
+    entry, seen = stay(), [visit("Massage")]
+    send(database, payload(entry, visits=seen), WITHOUT_MASSAGE)
+    ended = his.read(an_arrival(raw_of(payload(entry | DISCHARGED, visits=seen)), Kind.HIS), WITHOUT_MASSAGE)
+    with ThreadPoolExecutor(1) as aside:
+        with database.transaction() as connection:
+            assert his.keep(connection, ended) is not None
+            applying = aside.submit(applied, database, site=KNOWING_MASSAGE.site, code="Massage")
+            eventually(lambda: applying.done() or waits_for_a_lock(database))
+        assert applying.result() == 1
+    assert codes(database) == ["HIS_ADMITTED", "HIS_DISCHARGED", "MASSAGE"]
+    assert discharged_at(envelopes(database)[-1]) == ["2025-12-30T10:00:00.000+03:00"] * 2
+
+
+def test_meanings_given_replays_and_payloads_of_the_same_stays_do_not_wait_in_a_circle(
+    database: Database,
+) -> None:
+    entries = [stay() for _ in range(6)]
+    lost = stay(HospitalID="9", HospitalName="Elsewhere")
+    seen = [
+        visit(code, PatientID=each["PatientID"]) for each in entries for code in ("Massage", "Consultation")
+    ]
+    value = payload(*entries, lost, visits=seen)
+    message = uuid_of(send(database, value, WITHOUT_MASSAGE))
+    reverse = payload(*(each | DISCHARGED for each in reversed(entries)), visits=seen)
+    hospitals = (*INTAKE.site.his.hospitals, Hospital("X", "Elsewhere"))
+    knowing = replace(INTAKE, site=Site(his=His(hospitals=hospitals, visit_types={"massage": "MASSAGE"})))
+    with ThreadPoolExecutor(8) as threads:
+        doing = [threads.submit(replay, database, message, knowing, by="test") for _ in range(3)]
+        doing += [threads.submit(applied, database, site=knowing.site, code="Massage") for _ in range(3)]
+        doing += [threads.submit(send, database, reverse, knowing) for _ in range(2)]
+        for each in doing:
+            each.result()
+    assert codes(database).count("MASSAGE") == len(entries)
 
 
 def test_what_is_published_again_after_the_discharge_says_that_the_stay_has_ended(database: Database) -> None:

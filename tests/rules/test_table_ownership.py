@@ -16,7 +16,6 @@ SPANNING = {
     "events/search.py": {"message", "outbox"},
     "events/statements.py": {"message", "message_body", "message_identifier", "outbox"},
     "events/store.py": {"message", "outbox"},
-    "intake/reprocess.py": {"integration_event", "outbox"},
     "messages/statements.py": {"outbox"},
 }
 

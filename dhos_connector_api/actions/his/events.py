@@ -1,16 +1,22 @@
 """What one HIS patient means: the events of the stay, and what makes each the same event again (pure)."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import Any
 
 from dhos_connector_api.actions.his import visits as his_visits
 from dhos_connector_api.actions.his.dates import in_zone
-from dhos_connector_api.actions.his.payload import Patient, Stay, Visit
+from dhos_connector_api.actions.his.payload import Patient, Stay, Visit, folded
 from dhos_connector_api.actions.his.visits import ADMITTED, DISCHARGED, VisitTypes
 from dhos_connector_api.hl7v2.datetimes import Timestamp
 
 SOURCE = "his"
+#: Under what an event of a payload is queued, before the hospital's code.
+SENDER_BEGINS = f"{SOURCE}|"
+#: Fields of an event's payload. Visits alone have VISITED_AT, discharges alone DISCHARGED_AT.
+HOSPITAL, ADMITTED_AT, VISITED_AT, DISCHARGED_AT = "HospitalID", "AdmitDate", "BillDate", "DischargeDate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +43,19 @@ def events_of(patient: Patient, types: VisitTypes, zone: tzinfo) -> list[Event]:
     mended time zone makes it another one. The same visit twice in one payload is one.
     """
     stay = patient.stay
-    found = [_of_stay(stay, ADMITTED, "AdmitDate", in_zone(stay.admitted, zone))]
+    found = [_of_stay(stay, ADMITTED, ADMITTED_AT, in_zone(stay.admitted, zone))]
     found += [_of_visit(stay, visit, types, zone) for visit in patient.visits]
     if stay.discharged is not None:
-        found.append(_of_stay(stay, DISCHARGED, "DischargeDate", in_zone(stay.discharged, zone)))
+        found.append(_of_stay(stay, DISCHARGED, DISCHARGED_AT, in_zone(stay.discharged, zone)))
     known: dict[bytes, Event] = {}
     for each in found:
         known.setdefault(each.identity, each)
     return list(known.values())
+
+
+def encounter(payload: Mapping[str, Any], encounter_id: str | None) -> tuple[str, str]:
+    """Return the encounter (`Stay.encounter`) of an event with that payload."""
+    return folded(payload.get(HOSPITAL) or ""), encounter_id or ""
 
 
 def discharge_of(encounter: tuple[str, str]) -> bytes:
@@ -59,12 +70,12 @@ def _of_stay(stay: Stay, code: str, field: str, at: Timestamp) -> Event:
 def _of_visit(stay: Stay, visit: Visit, types: VisitTypes, zone: tzinfo) -> Event:
     identity = _identity(stay.encounter, his_visits.kind(visit.type), visit.at)
     at = in_zone(visit.at, zone)
-    payload = {**_ids(stay), "Type": visit.type, "BillDate": at.iso()}
+    payload = {**_ids(stay), "Type": visit.type, VISITED_AT: at.iso()}
     return Event(visit.type, types.code(visit.type), at, identity, payload)
 
 
 def _ids(stay: Stay) -> dict[str, str | None]:
-    return {"PatientID": stay.patient_id, "AdmissionID": stay.admission_id, "HospitalID": stay.hospital_id}
+    return {"PatientID": stay.patient_id, "AdmissionID": stay.admission_id, HOSPITAL: stay.hospital_id}
 
 
 def _identity(encounter: tuple[str, str], *event: str) -> bytes:

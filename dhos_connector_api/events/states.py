@@ -1,0 +1,20 @@
+"""The states of an integration event: as stored, and as searched for and shown (pure)."""
+
+from enum import StrEnum
+
+
+class EventState(StrEnum):
+    """Whether an event means anything here; its value is the text in `integration_event.state`."""
+
+    ACCEPTED = "accepted"  # it has a canonical code, and an envelope
+    IGNORED = "ignored"  # it is kept, and nothing is published
+
+
+class EventStatus(StrEnum):
+    """What became of an event; read from its state, its envelope and its message, and not stored."""
+
+    IGNORED = "ignored"
+    PENDING = "pending"  # its envelope waits for the relay
+    FAILED = "failed"  # its envelope can never be published
+    PROCESSING = "processing"  # published; the platform has not applied it yet
+    PROCESSED = "processed"

@@ -1,0 +1,76 @@
+"""The stored events of HIS payloads: their stays and visits, and what today's site says of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping
+
+from dhos_connector_api.actions.his import actions as companions
+from dhos_connector_api.actions.his import events
+from dhos_connector_api.actions.his.visits import VisitTypes
+from dhos_connector_api.events import visits
+from dhos_connector_api.events.meanings import LateDefault
+from dhos_connector_api.events.store import NewEvent
+from dhos_connector_api.events.visits import Encounter, StayFields
+from dhos_connector_api.site.model import Site
+
+FIELDS = StayFields(events.HOSPITAL, events.VISITED_AT, events.DISCHARGED_AT)
+
+
+def late_default(site: Site, source_system: str, event_code: str) -> LateDefault | None:
+    """Return what the site says of visits of that type, for those that came when it said nothing."""
+    if source_system.strip().lower() != events.SOURCE:
+        return None
+    code = VisitTypes.with_additions(site.his.visit_types).code(event_code)
+    return LateDefault(events.SENDER_BEGINS, events.VISITED_AT, code) if code else None
+
+
+def encounters(rows: Iterable[RowMapping]) -> set[Encounter]:
+    """Return the encounters of those of these events (`events.store.rows`) that come from HIS payloads."""
+    return {
+        events.encounter(each["payload"], each["encounter_id"]) for each in rows if each["has_companions"]
+    }
+
+
+def completed(
+    connection: Connection, encounters: Sequence[Encounter]
+) -> dict[Encounter, list[tuple[UUID, str]]]:
+    """Return for each encounter the ids and types, as sent, of its visits, in the order they happened."""
+    found: dict[Encounter, list[tuple[UUID, str]]] = {each: [] for each in encounters}
+    ids = {number for _, number in found}
+    for row in visits.of_encounters(connection, events.SOURCE, ids, FIELDS) if ids else ():
+        encounter = events.encounter({events.HOSPITAL: row["hospital"]}, row["encounter_id"])
+        if encounter in found:
+            found[encounter].append((row["id"], row["event_code"]))
+    return found
+
+
+def discharges(connection: Connection, encounters: Iterable[Encounter]) -> Mapping[Encounter, str]:
+    """Return when those of the stays ended that have: ISO 8601 in the hospital's zone."""
+    asked = {events.discharge_of(each): each for each in encounters}
+    known = visits.discharges(connection, asked, FIELDS) if asked else {}
+    return {asked[identity]: at for identity, at in known.items()}
+
+
+def with_discharges(connection: Connection, stored: Sequence[NewEvent]) -> list[NewEvent]:
+    """Return these events with the end of their stay, where it is known by now and they do not say it."""
+    stays = {each.id: events.encounter(each.payload, each.encounter_id) for each in stored if _open(each)}
+    ended = discharges(connection, set(stays.values()))
+    return [_ended(each, ended.get(stays[each.id])) if each.id in stays else each for each in stored]
+
+
+def _open(event: NewEvent) -> bool:
+    """Whether the event comes from a HIS payload that did not say when the stay ended."""
+    return bool(event.companions) and not event.event_fields.get("discharged_at")
+
+
+def _ended(event: NewEvent, at: str | None) -> NewEvent:
+    if at is None:
+        return event
+    changes: dict[str, Any] = {}
+    changes["companions"], changes["event_fields"] = companions.with_discharge(
+        event.companions, event.event_fields, at
+    )
+    return replace(event, **changes)
