@@ -104,26 +104,20 @@ def test_a_meaning_waits_for_a_discharge_that_is_about_to_be_kept_and_says_it(da
     assert discharged_at(envelopes(database)[-1]) == ["2025-12-30T10:00:00.000+03:00"] * 2
 
 
-def test_meanings_given_replays_and_payloads_of_the_same_stays_do_not_wait_in_a_circle(
-    database: Database,
-) -> None:
-    entries = [stay() for _ in range(6)]
+def test_a_replay_locks_what_a_message_has_before_the_message_itself(database: Database) -> None:
     lost = stay(HospitalID="9", HospitalName="Elsewhere")
-    seen = [
-        visit(code, PatientID=each["PatientID"]) for each in entries for code in ("Massage", "Consultation")
-    ]
-    value = payload(*entries, lost, visits=seen)
-    message = uuid_of(send(database, value, WITHOUT_MASSAGE))
-    reverse = payload(*(each | DISCHARGED for each in reversed(entries)), visits=seen)
-    hospitals = (*INTAKE.site.his.hospitals, Hospital("X", "Elsewhere"))
-    knowing = replace(INTAKE, site=Site(his=His(hospitals=hospitals, visit_types={"massage": "MASSAGE"})))
-    with ThreadPoolExecutor(8) as threads:
-        doing = [threads.submit(replay, database, message, knowing, by="test") for _ in range(3)]
-        doing += [threads.submit(applied, database, site=knowing.site, code="Massage") for _ in range(3)]
-        doing += [threads.submit(send, database, reverse, knowing) for _ in range(2)]
-        for each in doing:
-            each.result()
-    assert codes(database).count("MASSAGE") == len(entries)
+    message = uuid_of(send(database, payload(stay(), lost, visits=[])))
+    elsewhere = replace(INTAKE, site=Site(his=His(hospitals=(Hospital("X", "Elsewhere"),))))
+    with ThreadPoolExecutor(1) as aside:
+        with database.transaction() as connection:
+            messages.mark_processed(connection, message, by="platform", at=later())
+        with database.transaction() as connection:
+            assert len(reprocess.of_message(connection, message)) == 1
+            replaying = aside.submit(replay, database, message, elsewhere, by="test")
+            eventually(lambda: replaying.done() or waits_for_a_lock(database))
+            messages.lock(connection, [message])
+        assert replaying.result().envelopes == 2
+    assert codes(database) == ["HIS_ADMITTED"] * 2
 
 
 def test_what_is_published_again_after_the_discharge_says_that_the_stay_has_ended(database: Database) -> None:
