@@ -11,6 +11,7 @@ import flask
 from connexion.middleware import ConnexionMiddleware
 from connexion.middleware.routing import RoutingMiddleware
 from connexion.middleware.security import SecurityMiddleware
+from connexion.resolver import Resolver
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dhos_connector_api.http import docs, problems, routing
@@ -50,6 +51,10 @@ class _ExactRouting(RoutingMiddleware):  # type: ignore[misc]
             mount.app.redirect_slashes = False
 
 
+def _answered_before_flask() -> None:
+    """Stand in for the handler of a probe, which has none."""
+
+
 def build_asgi(
     application: flask.Flask,
     *,
@@ -72,7 +77,9 @@ def build_asgi(
     problems.register(application)
     hop = OneHop(application.wsgi_app, threads)
     layers = [_ExactRouting, SecurityMiddleware, ValidationMiddleware]
-    checked = ConnexionMiddleware(hop, import_name=__name__, middlewares=layers)
+    # Connexion wants a function for every operationId, although only Flask calls one.
+    resolver = Resolver(lambda operation_id: handlers.get(operation_id, _answered_before_flask))
+    checked = ConnexionMiddleware(hop, import_name=__name__, middlewares=layers, resolver=resolver)
     checked.add_api(document, security_map={"oauth2": lambda: tokens, "apiKey": lambda: keys})
     whole = WholeBody(_LastSlash(checked), most_body_bytes)
     return RequestId(problems.ProblemBoundary(Probes(whole, probes)))
