@@ -17,8 +17,9 @@ from dhos_connector_api.intake.receive_batch import answer_batch, receive_batch,
 from dhos_connector_api.intake.receive_hl7 import Door, Intake, Receipt, Received, receive
 from dhos_connector_api.messages import store
 from tests.builders.hl7 import adt, many_merges
-from tests.db.test_receive_hl7 import INTAKE, NARROW, REJECTING, count, published, stored
+from tests.builders.intake import INTAKE, NARROW, REJECTING
 from tests.rigs.outages import Away
+from tests.rigs.stored import count, published, stored
 
 DOOR = Door(answers_unreadable=True)
 

@@ -1,10 +1,8 @@
 """Receiving a message: what is answered, what is kept, what is published, and what repeats do."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, timedelta
-from typing import Any
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -16,15 +14,10 @@ from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.rules import Code
 from dhos_connector_api.intake import replay as replaying
 from dhos_connector_api.intake.receive_hl7 import Intake, Receipt, keep, receive
-from dhos_connector_api.messages import search, store
-from dhos_connector_api.site.model import Inbound, Site
+from dhos_connector_api.messages import search
 from tests.builders.hl7 import adt, merge, two_patients
-
-INTAKE = Intake(
-    site=Site(), zone=UTC, duplicate_policy="replay", duplicate_window=timedelta(days=7), transform=None
-)
-REJECTING = replace(INTAKE, duplicate_policy="reject")
-NARROW = replace(INTAKE, site=Site(inbound=Inbound(accepted={"ADT": frozenset({"A40"})})))
+from tests.builders.intake import INTAKE, NARROW, REJECTING
+from tests.rigs.stored import count, published, stored
 
 
 def send(database: Database, raw: bytes, intake: Intake = INTAKE) -> Receipt:
@@ -32,22 +25,6 @@ def send(database: Database, raw: bytes, intake: Intake = INTAKE) -> Receipt:
     received = receive(raw, intake, created_by="epr", correlation_id="request-1")
     with database.statements() as connection:
         return keep(connection, received)
-
-
-def stored(database: Database, uuid: UUID) -> Any:
-    with database.statements() as connection:
-        return store.get(connection, uuid)
-
-
-def published(database: Database) -> list[Any]:
-    with database.statements() as connection:
-        bodies = connection.execute(text("SELECT body FROM outbox ORDER BY position")).scalars().all()
-    return [json.loads(bytes(body)) for body in bodies]
-
-
-def count(database: Database, table: str = "message") -> int:
-    with database.statements() as connection:
-        return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
 
 
 def test_an_accepted_message_is_kept_with_everything(database: Database) -> None:

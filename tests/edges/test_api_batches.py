@@ -8,7 +8,7 @@ from starlette.types import ASGIApp
 from dhos_connector_api.db.engine import Database
 from tests.builders.api import WRITE, api, ask, internal
 from tests.builders.hl7 import adt
-from tests.db.test_receive_hl7 import count, published
+from tests.rigs.stored import count, published
 
 _HEADER = b"FHS|^~\\&|EPR|RBH|||||||F1\rBHS|^~\\&|EPR|RBH|||||||B1\r"
 

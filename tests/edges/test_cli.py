@@ -1,8 +1,6 @@
 """The command line as a person uses it: real processes, their output, their exit status."""
 
 import json
-import subprocess
-import sys
 from datetime import UTC, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -17,7 +15,8 @@ from dhos_connector_api.intake.receive_hl7 import Intake, keep, receive
 from dhos_connector_api.site.model import Inbound, Site
 from tests.builders.hl7 import adt
 from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER
-from tests.rigs.processes import ROOT, Web, environment
+from tests.rigs.command_line import run
+from tests.rigs.processes import Web, environment
 
 COMMANDS = (
     ["all"],
@@ -42,15 +41,6 @@ COMMANDS = (
     ["keys", "revoke"],
     ["keys", "rotate"],
 )
-Done = subprocess.CompletedProcess[str]
-
-
-def run(environ: dict[str, str], *arguments: str) -> Done:
-    """`python -m dhos_connector_api ARGUMENTS`, to its end."""
-    command = [sys.executable, "-m", "dhos_connector_api", *arguments]
-    return subprocess.run(
-        command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from tests.builders.api import UNLIMITED, api, ask
 from tests.builders.event import kept_event, published, waiting
-from tests.edges.test_cli import run
+from tests.rigs.command_line import run
 from tests.rigs.processes import environment
 
 

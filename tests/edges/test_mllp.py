@@ -19,9 +19,10 @@ from dhos_connector_api.intake.receive_hl7 import Door, Receipt
 from dhos_connector_api.mllp.answering import Answer, Desk, Taken
 from dhos_connector_api.mllp.listeners import Sender
 from tests.builders.hl7 import adt, many_merges
+from tests.builders.intake import INTAKE, REJECTING
 from tests.builders.mllp import Client, Memory, Running, listener, msa, serving
-from tests.db.test_receive_hl7 import INTAKE, REJECTING, count, published
 from tests.rigs.outages import Away
+from tests.rigs.stored import count, published
 
 
 @pytest.fixture

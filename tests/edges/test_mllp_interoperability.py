@@ -17,8 +17,9 @@ from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.mllp.answering import Desk
 from tests.builders.hl7 import adt
+from tests.builders.intake import INTAKE
 from tests.builders.mllp import msa, serving, unframed
-from tests.db.test_receive_hl7 import INTAKE, count, published
+from tests.rigs.stored import count, published
 
 NODE = Path(__file__).parents[1] / "node"
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.hl7"))

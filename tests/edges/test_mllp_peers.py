@@ -13,8 +13,8 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.mllp.answering import Answer, Desk, Taken
 from tests.builders.hl7 import adt
+from tests.builders.intake import INTAKE
 from tests.builders.mllp import Client, Memory, Running, msa, serving
-from tests.db.test_receive_hl7 import INTAKE
 from tests.rigs.waiting import eventually
 
 

@@ -12,9 +12,9 @@ from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.mllp import open_files
 from tests.builders.hl7 import adt
 from tests.builders.mllp import Client, msa
-from tests.db.test_receive_hl7 import count
 from tests.rigs.mllp_ledger import Mllp
 from tests.rigs.processes import environment
+from tests.rigs.stored import count
 
 _MANY = 2000
 _PROCESS = ("dhos_connector_api", "mllp-process")

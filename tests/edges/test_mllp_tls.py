@@ -17,8 +17,8 @@ from dhos_connector_api.mllp.listeners import Sender, Tls
 from dhos_connector_api.mllp.port import TLS_BYTES
 from dhos_connector_api.mllp.server import Server
 from tests.builders.hl7 import adt
+from tests.builders.intake import INTAKE
 from tests.builders.mllp import Client, Memory, Running, listener, msa, serving
-from tests.db.test_receive_hl7 import INTAKE
 from tests.rigs.certificates import Authority, Certificate
 from tests.rigs.waiting import eventually
 
