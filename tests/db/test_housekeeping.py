@@ -15,7 +15,7 @@ from dhos_connector_api.outbox import store
 from dhos_connector_api.workers import housekeeping
 from dhos_connector_api.workers.housekeeping import Housekeeping, months
 from tests.builders.outbox import put
-from tests.conftest import temporary_database
+from tests.rigs.shared_postgres import temporary_database
 
 DECEMBER = datetime(2031, 12, 9, 12, tzinfo=UTC)
 

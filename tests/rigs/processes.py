@@ -42,13 +42,6 @@ def rabbitmq(address: BrokerAddress) -> dict[str, str]:
     }
 
 
-def migrated(environ: dict[str, str], folder: Path) -> dict[str, str]:
-    """The same environment, once its database is migrated."""
-    with Process(["dhos_connector_api", "migrate"], environ, folder / "migrate.log") as migration:
-        assert migration.popen.wait(60) == 0
-    return environ
-
-
 class Process:
     """One process of the Connector; `output` is the file with everything it printed."""
 
