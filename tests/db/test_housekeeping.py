@@ -84,6 +84,7 @@ def test_a_month_that_is_in_the_default_partition_already_stays_there(fresh: Dat
     assert names == ["message_body_2032_01", "message_body_2032_02", "message_body_default"]
 
 
+@pytest.mark.slow
 def test_a_busy_table_is_tried_again_and_holds_nobody_up(fresh: Database) -> None:
     seconds = [0.0]
     keeper = Housekeeping(

@@ -239,6 +239,7 @@ def test_memory_is_bounded_for_hostile_bodies_too(app: ASGIApp, body: bytes) -> 
     assert peak < 6 * len(raw)
 
 
+@pytest.mark.slow
 def test_memory_is_one_group_also_where_events_are_large(app: ASGIApp) -> None:
     payload: dict[str, Any] = {"x": [{}] * 7000}
     raw = json.dumps({"events": [EVENT | {"payload_json": payload}] * 70}).encode()
@@ -250,6 +251,7 @@ def test_memory_is_one_group_also_where_events_are_large(app: ASGIApp) -> None:
     assert peak < 4 * len(raw) + 40 * MOST_GROUP_BYTES
 
 
+@pytest.mark.slow
 def test_memory_is_a_few_times_the_body_and_one_group(app: ASGIApp) -> None:
     payload = {f"field {number}": number for number in range(50)}
     raw = json.dumps({"events": [EVENT | {"payload_json": payload}] * 3000}).encode()

@@ -265,6 +265,7 @@ def _memory(process: Process) -> int:
     return int(status.partition("VmRSS:")[2].split()[0])
 
 
+@pytest.mark.slow
 def test_a_long_backlog_drains_without_growing_memory(
     database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
 ) -> None:
