@@ -15,7 +15,7 @@ from dhos_connector_api.intake.receive_hl7 import Intake, keep, receive
 from dhos_connector_api.site.model import Inbound, Site
 from tests.builders.hl7 import adt
 from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER
-from tests.rigs.command_line import run
+from tests.rigs.command_line import run, start
 from tests.rigs.processes import Web, environment
 
 COMMANDS = (
@@ -66,13 +66,13 @@ def test_help_needs_no_settings(command: list[str]) -> None:
 
 @pytest.mark.parametrize("command", [["token"], ["messages", "list"], ["serve"]], ids=" ".join)
 def test_a_bad_setting_is_one_line(command: list[str]) -> None:
-    done = run({"PATH": "", "PROXY_URL": ISSUER}, *command)
+    done = start({"PATH": "", "PROXY_URL": ISSUER}, *command)
     assert (done.returncode, done.stderr) == (1, "Error: HS_KEY is missing\n")
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["all"], ["messages", "list"]], ids=" ".join)
 def test_a_database_that_is_away_is_one_line(environ: dict[str, str], command: list[str]) -> None:
-    done = run(
+    done = start(
         environ | {"DATABASE_PORT": "1", "SERVER_PORT": "0" if command != ["all"] else "5999"}, *command
     )
     assert done.returncode == 1
@@ -82,7 +82,7 @@ def test_a_database_that_is_away_is_one_line(environ: dict[str, str], command: l
 
 def test_a_taken_port_is_one_line(environ: dict[str, str], tmp_path: Path) -> None:
     with Web(environ, tmp_path) as web:
-        done = run(environ | {"SERVER_PORT": str(web.port)}, "serve")
+        done = start(environ | {"SERVER_PORT": str(web.port)}, "serve")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "cannot be listened on" in done.stderr
 
