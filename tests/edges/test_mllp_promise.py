@@ -11,7 +11,8 @@ import pytest
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import DatabaseAddress
 from tests.rigs.ledger import Platform
-from tests.rigs.mllp_ledger import Engine, Load, Mllp
+from tests.rigs.load import Load
+from tests.rigs.mllp_ledger import Engine, Mllp
 from tests.rigs.own_postgres import OwnPostgres
 from tests.rigs.processes import Process, environment, rabbitmq, relay
 
@@ -40,7 +41,7 @@ def test_listener_relay_and_database_killed_while_five_thousand_messages_stream(
     platform = Platform(shared_rabbitmq)
     engines = [Engine(f"FEED{number}", policy=policy) for number in range(_ENGINES)]
     with Mllp(environ, tmp_path) as mllp:
-        with Load(mllp.port, engines, _MESSAGES // _ENGINES) as load:
+        with Load(mllp.port, engines, each=_MESSAGES // _ENGINES) as load:
             for turn in range(1, 6):
                 with relay(environ, tmp_path):
                     load.wait_for(turn * 700)
@@ -77,7 +78,7 @@ def test_a_listener_killed_at_its_worst_moment(
     engines = [Engine(f"FEED{number}", policy=policy) for number in range(8)]
     with Mllp(environ, tmp_path, ("tests.rigs.kill_points", point, "5", "mllp-process")) as deadly:
         listeners = environ | {"MLLP_LISTENERS": str(tmp_path / f"listeners-{deadly.port}.toml")}
-        with Load(deadly.port, engines, 25):
+        with Load(deadly.port, engines, each=25):
             assert deadly.process.popen.wait(60) == -9
             another = Process(["dhos_connector_api", "mllp-process"], listeners, tmp_path / "another.log")
         with another, relay(environ, tmp_path):
