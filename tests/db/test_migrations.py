@@ -4,6 +4,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
+from dhos_connector_api.access import models as _access
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.engine import DatabaseAddress
 from dhos_connector_api.db.metadata import db
@@ -12,7 +13,7 @@ from dhos_connector_api.events import models as _events
 from dhos_connector_api.messages import models as _messages
 from dhos_connector_api.outbox import models as _outbox
 
-assert _messages and _outbox and _deliveries and _events  # importing them declares their tables
+assert _messages and _outbox and _deliveries and _events and _access  # importing them declares their tables
 
 
 def test_migrations_go_up_down_and_up_again(empty_database: DatabaseAddress) -> None:

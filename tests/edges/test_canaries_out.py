@@ -92,7 +92,7 @@ def test_no_canary_reaches_a_log_a_metric_or_an_error_on_the_way_out(
         epr.behaviours.give(["AE"])
         mirth.behaviours.give(["client fault"])
         deliver = Process(["dhos_connector_api", "deliver"], environ, tmp_path / "deliver.log")
-        with Web(environ, tmp_path) as web, deliver:
+        with deliver, Web(environ, tmp_path) as web:
             session = requests.Session()
             session.headers["Authorization"] = f"Bearer {secret}"
             oru, cda = f"{web.url}/dhos/v1/oru_message", f"{web.url}/dhos/v1/cda_message"

@@ -87,7 +87,11 @@ class Mllp:
         self.process = Process(
             list(module), environ | {"MLLP_LISTENERS": str(file)}, folder / f"mllp-{self.port}.log"
         )
-        eventually(self.listens)
+        try:
+            eventually(self.listens, seconds=60)
+        except AssertionError:
+            self.process.__exit__(None, None, None)
+            raise
 
     def listens(self) -> bool:
         Client(self.port).close()
