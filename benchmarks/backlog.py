@@ -17,7 +17,7 @@ from benchmarks.harness import Bench
 from benchmarks.table import Row, quantile
 from dhos_connector_api.db.engine import Database, engine_options
 from dhos_connector_api.deliveries.deliver import Deliverer, Destination, Transport
-from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind, Outgoing
+from dhos_connector_api.deliveries.rules.outcome import Accepted, DeliveryFailed, Kind, Outgoing
 from dhos_connector_api.site.model import DeliveryPolicy
 
 PART = "backlog"

@@ -60,7 +60,7 @@ def main() -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listener.bind(("127.0.0.1", int(sys.argv[1])))
     config = uvicorn.Config(
-        _Buffered(OneHop(_flask(), _THREADS)),
+        _Buffered(OneHop(_flask(), _THREADS, together={}, keep_together=lambda _arrivals: [])),
         loop="uvloop",
         http="httptools",
         log_level="error",

@@ -9,7 +9,7 @@ from xml.parsers.expat import ExpatError, ParserCreate
 
 from benchmarks.harness import Bench
 from benchmarks.table import Row
-from dhos_connector_api.deliveries import cda
+from dhos_connector_api.deliveries.cda import document as cda
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.site.model import IdentifierTable
 

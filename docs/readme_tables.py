@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
-from dhos_connector_api.config import settings as config
+from dhos_connector_api.app import configuration, rooms
 from dhos_connector_api.db.metadata import db
 from dhos_connector_api.spec import document as specification
 
@@ -29,16 +29,21 @@ def endpoints() -> Iterator[str]:
 
 
 def settings() -> Iterator[str]:
-    """One line a setting, in the order of `config.Settings`."""
+    """One line a setting, under the name of its group, in the order in which the rooms declare them."""
     yield "| variable | default | what it is for |"
     yield "|---|---|---|"
-    for each in config.describe():
+    group = None
+    for each in configuration.describe():
+        if each.group != group:
+            group = each.group
+            yield f"| **{_cell(group)}** | | |"
         default = "required" if each.required else "-" if each.default is None else f"`{each.default}`"
         yield f"| `{each.name}` | {default} | {_cell(each.text)}{' (secret)' if each.secret else ''} |"
 
 
 def database() -> Iterator[str]:
     """The tables as a mermaid diagram; a line joins a column `table_key` to that table's key."""
+    rooms.import_all("models")
     tables = {name: db.metadata.tables[name] for name in sorted(db.metadata.tables)}
     yield "```mermaid"
     yield "erDiagram"

@@ -5,13 +5,16 @@ Without DATABASE_HOST, and where no Connector runs, the embedded database runs a
 
 import atexit
 
+from dhos_connector_api.app import configuration
 from dhos_connector_api.app.storage import create_flask
-from dhos_connector_api.config import settings as config
+from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.db import embedded
+from dhos_connector_api.db.settings import DatabaseSettings
 
-settings = config.from_environment()
-if settings.database_host is None and embedded.running(settings.local_state) is None:
-    server = embedded.EmbeddedPostgres(settings.local_state)
+settings = configuration.from_environment()
+local_state = settings.of(ServiceSettings).local_state
+if settings.of(DatabaseSettings).host is None and embedded.running(local_state) is None:
+    server = embedded.EmbeddedPostgres(local_state)
     server.start()
     atexit.register(server.stop)
 app = create_flask(settings)

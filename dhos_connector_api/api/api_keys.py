@@ -18,15 +18,15 @@ _UNKNOWN = "there is no API key with that id"
 _OVERLAP_SECONDS = 7 * 86400
 
 
-def list_keys(source_system: str | None) -> flask.Response:
-    """All keys, or those of one source."""
+def list_api_keys(source_system: str | None) -> flask.Response:
+    """Answer with all keys, or those of one source."""
     with services().database.statements() as connection:
         rows = keys.listed(connection, source_system)
     return json_answer([event_schemas.key(row) for row in rows])
 
 
-def create_key() -> flask.Response:
-    """A new key for a source."""
+def create_api_key() -> flask.Response:
+    """Make a key for a source."""
     here, now, made = call.current(), clock.now(), api_keys.make(clock.random_bytes(api_keys.KEY_BYTES))
     source = here.body["source_system"]
     with services().database.statements() as connection:
@@ -34,8 +34,8 @@ def create_key() -> flask.Response:
     return _shown_once(made.text, row)
 
 
-def rotate_key(key_id: str) -> flask.Response:
-    """A new key for the holder of this one."""
+def rotate_api_key(key_id: str) -> flask.Response:
+    """Make a new key for the holder of this one."""
     here, now, made = call.current(), clock.now(), api_keys.make(clock.random_bytes(api_keys.KEY_BYTES))
     overlap = timedelta(seconds=here.body.get("overlap_seconds", _OVERLAP_SECONDS))
     old, new = uuid_of(key_id, _UNKNOWN), clock.new_uuid(now)
@@ -44,8 +44,8 @@ def rotate_key(key_id: str) -> flask.Response:
     return _shown_once(made.text, row)
 
 
-def revoke_key(key_id: str) -> flask.Response:
-    """The end of a key."""
+def revoke_api_key(key_id: str) -> flask.Response:
+    """End a key."""
     id_ = uuid_of(key_id, _UNKNOWN)
     with services().database.statements() as connection:
         row = keys.revoke(connection, id_, at=clock.now(), by=call.current().caller)

@@ -6,8 +6,8 @@ from dhos_connector_api.api.services import services
 from dhos_connector_api.errors import BadInput, StorageUnavailable
 from dhos_connector_api.hl7v2.batch import MOST_MESSAGES
 from dhos_connector_api.http import call
-from dhos_connector_api.intake.receive_batch import answer_batch, receive_batch, take_apart
-from dhos_connector_api.intake.receive_hl7 import Door
+from dhos_connector_api.intake.arrival import Door
+from dhos_connector_api.intake.batch import answer_batch, take_apart, take_batch
 
 MEDIA_TYPE = "application/hl7-v2-batch"
 _DOOR = Door(answers_unreadable=True)
@@ -21,11 +21,11 @@ def post_batch() -> flask.Response:
         raise BadInput(f"a batch may have {MOST_MESSAGES} messages, and not be in UTF-16")
     if not file.batches:
         raise BadInput("the request needs a batch")
-    receipts = receive_batch(
+    receipts = take_batch(
         file,
-        parts.database,
         parts.intake(),
-        created_by=here.caller,
+        parts.database,
+        caller=here.caller,
         correlation_id=here.request_id,
         door=_DOOR,
     )

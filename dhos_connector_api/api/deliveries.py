@@ -1,4 +1,4 @@
-"""Deliveries to the hospital: what became of each, and what people do with them."""
+"""Deliveries to the hospital over HTTP: listed, looked at, retried, cancelled."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -26,7 +26,7 @@ def list_deliveries(
     limit: int,
     before: str | None,
 ) -> flask.Response:
-    """Deliveries, newest first, narrowed down as asked; ages are in seconds."""
+    """Answer with deliveries, newest first, narrowed down as asked; ages are in seconds."""
     now = clock.now()
     wanted = Wanted(
         state=state,
@@ -50,7 +50,7 @@ def list_deliveries(
 
 
 def get_delivery(delivery_uuid: str) -> flask.Response:
-    """One delivery with every attempt."""
+    """Answer with one delivery and every attempt."""
     return _shown(uuid_of(delivery_uuid, _UNKNOWN))
 
 

@@ -2,27 +2,25 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import flask
-from sqlalchemy import Connection
 
-from dhos_connector_api import clock
 from dhos_connector_api.api import event_schemas
 from dhos_connector_api.api.services import services
-from dhos_connector_api.errors import BadInput, StorageUnavailable
-from dhos_connector_api.events import idempotency, mappings
+from dhos_connector_api.errors import BadInput
+from dhos_connector_api.events import idempotency
 from dhos_connector_api.events.idempotency import Answer
-from dhos_connector_api.events.mappings import Mappings
 from dhos_connector_api.http import call
 from dhos_connector_api.http.answers import JSON
-from dhos_connector_api.intake import receive_event, receive_events
-from dhos_connector_api.intake.receive_event import INVALID, Circumstances
-from dhos_connector_api.intake.receive_events import Tally
-from dhos_connector_api.spec.bodies import JsonBody, parse
+from dhos_connector_api.intake.arrival import Door, Outcome, Receipt
+from dhos_connector_api.intake.bulk import take_events
+from dhos_connector_api.intake.once import do_once, take_once
+from dhos_connector_api.intake.take import take
+from dhos_connector_api.messages.kinds import Kind
+from dhos_connector_api.spec.bodies import JsonBody
 from dhos_connector_api.spec.long_list import ListBody
 
 MOST_EVENTS = 10_000
@@ -32,67 +30,46 @@ _OK, _CREATED = 200, 201
 
 def tell_one(defaults: Mapping[str, Any]) -> flask.Response:
     """Keep the event of the request at hand; `defaults` fill in what its body does not say."""
-    raw = flask.request.get_data()
-    body = {**defaults, **checked(raw, _check())}
-    here, request = circumstances(), repeatable_request(raw)
+    here, parts = call.current(), services()
+    door = Door(source=here.source, check=_check(), defaults=defaults)
+    arrival = call.arrival(Kind.EVENT, door=door)
+    request = repeatable_request(arrival.raw)
     if request is None:
-        with services().database.statements() as connection:
-            given, new = _keep_one(connection, body, raw, here)
-    else:
-        with services().database.transaction() as connection:
-            held = idempotency.claim(connection, request, clock.new_uuid(clock.now()), at=clock.now())
-            if isinstance(held, Answer):
-                return answered(held)
-            given, new = _keep_one(connection, body, raw, here)
-            idempotency.answer(connection, request, given)
-    receive_event.count(new=new, duplicates=1 - new)
-    return answered(given)
+        return answered(_answer(take(arrival, parts.intake(), parts.database)))
+    return answered(take_once(arrival, parts.intake(), parts.database, request, _answer))
 
 
-def _keep_one(
-    connection: Connection, body: dict[str, Any], raw: bytes, here: Circumstances
-) -> tuple[Answer, int]:
-    """What to answer, and how many events are new: 1 or 0."""
-    here = replace(here, mappings=mappings.load(connection, {body["source_system"]}))
-    event = receive_event.understand(body, raw, here, None)
-    new = receive_event.keep(connection, [event])
-    row = receive_event.event_row(event) if new else receive_event.known(connection, event)
-    return Answer(_CREATED if new else _OK, json.dumps(event_schemas.event_answer(row)).encode()), len(new)
+def _answer(receipt: Receipt) -> Answer:
+    """What to answer; raises what stands in the receipt as its `error`."""
+    if receipt.error is not None:
+        raise receipt.error
+    status = _OK if receipt.outcome is Outcome.REPEATED else _CREATED
+    return Answer(status, json.dumps(event_schemas.event_answer(receipt.answer)).encode())
 
 
 def tell_many() -> flask.Response:
     """Keep the events of the request at hand, in groups."""
-    raw = flask.request.get_data()
+    parts, raw = services(), flask.request.get_data()
     texts = ListBody(raw, "events", MOST_EVENTS)
-    check = _check().inside("properties", "events", "items")
-    many = receive_events.Request(texts, lambda text: checked(text, check), circumstances(), None)
+    intake = parts.intake()
+
+    def work(claim: UUID | None = None) -> Answer:
+        here = call.current()
+        check = _check().inside("properties", "events", "items")
+        door = Door(source=here.source, check=check)
+        tally = take_events(
+            texts,
+            intake,
+            parts.database,
+            caller=here.caller,
+            correlation_id=here.request_id,
+            door=door,
+            claim=claim,
+        )
+        return Answer(_CREATED, json.dumps(tally.shown()).encode())
+
     request = repeatable_request(raw)
-    if request is None:
-        return answered(_keep_many(many))
-    with services().database.transaction() as connection:
-        held = idempotency.claim(connection, request, clock.new_uuid(clock.now()), at=clock.now())
-    if isinstance(held, Answer):
-        return answered(held)
-    try:
-        given = _keep_many(replace(many, claim=held))
-        with services().database.transaction() as connection:
-            idempotency.answer(connection, request, given)
-    except Exception:  # whatever it is: the same request may come again at once
-        with suppress(StorageUnavailable), services().database.transaction() as connection:
-            idempotency.release(connection, request, at=clock.now())
-        raise
-    return answered(given)
-
-
-def _keep_many(many: receive_events.Request) -> Answer:
-    tally = Tally()
-    try:
-        for group in receive_events.groups(many):
-            with services().database.statements() as connection:
-                receive_events.keep_group(connection, many, group, tally)
-    finally:  # what is kept is kept, also where a later group fails
-        receive_event.count(new=tally.new, duplicates=tally.duplicates, invalid=len(tally.errors))
-    return Answer(_CREATED, json.dumps(tally.shown()).encode())
+    return answered(work() if request is None else do_once(parts.database, request, work))
 
 
 def _check() -> JsonBody:
@@ -100,24 +77,6 @@ def _check() -> JsonBody:
     if check is None:
         raise LookupError("the specification does not leave this body to its handler")
     return check
-
-
-def checked(raw: bytes, check: JsonBody) -> dict[str, Any]:
-    """The value of a JSON text that fits. Raises BadInput with what does not, by field."""
-    if not raw:
-        raise BadInput("the request needs a body")
-    value = parse(raw)
-    faults = check.faults(value)
-    if faults:
-        raise BadInput(INVALID, faults)
-    found: dict[str, Any] = value
-    return found
-
-
-def circumstances() -> Circumstances:
-    """What the events of the request at hand share, but for the mappings. Raises SiteUnavailable."""
-    here, zone = call.current(), services().intake().zone
-    return Circumstances(here.source, here.caller, here.request_id, zone, Mappings({}))
 
 
 def repeatable_request(raw: bytes) -> idempotency.Request | None:

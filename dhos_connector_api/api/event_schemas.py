@@ -1,10 +1,8 @@
 """What events, mappings and API keys look like in JSON (marshmallow)."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from marshmallow import Schema, fields
 
+from dhos_connector_api.api.dumping import dumper
 from dhos_connector_api.api.schemas import Instant
 
 
@@ -61,36 +59,13 @@ class _KeySchema(Schema):
     last_used_at = Instant()
 
 
-_ANSWER, _EVENT, _MAPPING, _CHANGING, _KEY = (
-    each() for each in (_EventAnswerSchema, _EventSchema, _MappingSchema, _ChangingSchema, _KeySchema)
-)
-
-
-def event_answer(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """An event as its teller is answered."""
-    return _shown(_ANSWER, row)
-
-
-def event(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """An event with all that is known of it."""
-    return _shown(_EVENT, row)
-
-
-def mapping(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A mapping."""
-    return _shown(_MAPPING, row)
-
-
-def changing(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """An event whose meaning would change."""
-    return _shown(_CHANGING, row)
-
-
-def key(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """An API key, never the key itself."""
-    return _shown(_KEY, row)
-
-
-def _shown(schema: Schema, row: Mapping[Any, Any]) -> dict[str, Any]:
-    shown: dict[str, Any] = schema.dump(row)
-    return shown
+#: An event as its teller is answered.
+event_answer = dumper(_EventAnswerSchema())
+#: An event with all that is known of it.
+event = dumper(_EventSchema())
+#: A mapping of a source's code to its meaning.
+mapping = dumper(_MappingSchema())
+#: An event whose meaning would change.
+changing = dumper(_ChangingSchema())
+#: An API key, never the key itself.
+key = dumper(_KeySchema())

@@ -1,4 +1,4 @@
-"""Integration events over HTTP: told, listed, looked at, published again."""
+"""Integration events over HTTP: taken, listed, looked at, published again."""
 
 from urllib.parse import urlencode
 from uuid import UUID
@@ -45,7 +45,7 @@ def list_events(
     page: int,
     page_size: int,
 ) -> flask.Response:
-    """One page of events; for an API key, of its source."""
+    """Answer with one page of events; for an API key, of its source."""
     filters = {
         "status": status,
         "source_system": source_system,
@@ -68,13 +68,13 @@ def list_events(
 
 
 def _page(asked: dict[str, str | None], number: int) -> str:
-    """The address of a page, without the host, which a proxy may know by another name."""
+    """Return the address of a page, without the host, which a proxy may know by another name."""
     given = {name: value for name, value in asked.items() if value is not None}
     return f"{flask.request.path}?{urlencode({**given, 'page': number})}"
 
 
 def get_event(event_id: str) -> flask.Response:
-    """One event; for an API key, one of its source."""
+    """Answer with one event; for an API key, one of its source."""
     return _event(uuid_of(event_id, _UNKNOWN))
 
 

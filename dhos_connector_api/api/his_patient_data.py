@@ -5,37 +5,21 @@ from typing import Any
 import flask
 
 from dhos_connector_api.actions.his.events import SOURCE
-from dhos_connector_api.api.services import services
-from dhos_connector_api.errors import BadInput, Details, NotRead, SourceNotAllowed
+from dhos_connector_api.api.taking import taken
+from dhos_connector_api.errors import SourceNotAllowed
 from dhos_connector_api.http import call
 from dhos_connector_api.http.paging import json_answer
-from dhos_connector_api.intake import receive_his
-from dhos_connector_api.intake.judge_his import BAD_FORMAT, Refusal, judge
-from dhos_connector_api.intake.receive_his import Receipt, Result
-from dhos_connector_api.spec.kept_body import judged
+from dhos_connector_api.intake.arrival import Receipt
+from dhos_connector_api.intake.his_patients import Refusal, Result
+from dhos_connector_api.messages.kinds import Kind
 
 
 def post_his_patient_data() -> flask.Response:
-    """Receive one payload; commit, then answer. Raises BadInput, NotRead where no patient can be taken."""
-    here, parts = call.current(), services()
+    """Receive one payload; commit, then answer. An error says that no patient can be taken."""
+    here = call.current()
     if here.source is not None and here.source.lower() != SOURCE:
         raise SourceNotAllowed("the API key belongs to another source than the HIS")
-    raw = flask.request.get_data()
-    intake = parts.intake()
-    received = judged(
-        raw,
-        here.check,
-        lambda shape: judge(raw, shape, intake, created_by=here.caller, correlation_id=here.request_id),
-    )
-    with parts.database.transaction() as connection:
-        receipt = receive_his.keep(connection, received)
-    if receipt is None:
-        with parts.database.statements() as connection:
-            receipt = receive_his.repeated(connection, received)
-    receive_his.count(received, receipt)
-    if received.failed:
-        raise NotRead(str(received.row.error_text))
-    return json_answer(_answer(receipt))
+    return taken(call.arrival(Kind.HIS), _answer)
 
 
 def post_simulated_patient_data() -> flask.Response:
@@ -43,19 +27,14 @@ def post_simulated_patient_data() -> flask.Response:
     return post_his_patient_data()
 
 
-def _answer(receipt: Receipt) -> dict[str, Any]:
-    """The only patient's result, or all. Raises BadInput where no patient was taken."""
-    if receipt.is_refused:
-        refusals = [each for each in receipt.results if isinstance(each, Refusal)]
-        errors = {each.error for each in refusals}
-        details: Details = {name: why for each in refusals for name, why in each.details.items()}
-        raise BadInput(errors.pop() if len(errors) == 1 else BAD_FORMAT, details)
-    shown = [_shown(each) for each in receipt.results]
+def _answer(receipt: Receipt) -> flask.Response:
+    """The only patient's result, or all."""
+    shown = [_shown(each) for each in receipt.answer]
     if len(shown) == 1:
-        return shown[0]
-    taken = sum(each["success"] for each in shown)
-    message = f"{taken} of {len(shown)} patients received"
-    return {"success": taken == len(shown), "message": message, "results": shown}
+        return json_answer(shown[0])
+    accepted = sum(each["success"] for each in shown)
+    message = f"{accepted} of {len(shown)} patients received"
+    return json_answer({"success": accepted == len(shown), "message": message, "results": shown})
 
 
 def _shown(result: Result | Refusal) -> dict[str, Any]:

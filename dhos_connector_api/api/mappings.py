@@ -1,4 +1,4 @@
-"""What the codes of a source mean, over HTTP: listed, changed, tried and applied."""
+"""Mappings of a source's codes, over HTTP: listed, changed, tried and applied."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ _MOST_APPLIED, _GROUP = 2000, 250
 
 
 def list_mappings(source_system: str | None) -> flask.Response:
-    """All mappings, or those of one source."""
+    """Answer with all mappings, or those of one source."""
     with services().database.statements() as connection:
         rows = mappings.listed(connection, source_system)
     return json_answer([event_schemas.mapping(row) for row in rows])
 
 
-def put_mapping() -> flask.Response:
+def set_mapping() -> flask.Response:
     """Make a mapping, or change it."""
     here, now = call.current(), clock.now()
     with services().database.statements() as connection:
@@ -41,7 +41,7 @@ def put_mapping() -> flask.Response:
 
 
 def get_mapping(mapping_id: str) -> flask.Response:
-    """One mapping."""
+    """Answer with one mapping."""
     id_ = uuid_of(mapping_id, _UNKNOWN)
     with services().database.statements() as connection:
         row = mappings.get(connection, id_)
@@ -57,7 +57,7 @@ def delete_mapping(mapping_id: str) -> flask.Response:
 
 
 def preview_mapping() -> flask.Response:
-    """What a mapping, or taking it away, would do to stored events."""
+    """Answer what a mapping, or taking it away, would do to stored events."""
     body: dict[str, Any] = call.current().body
     meant = reprocess.meaning(
         services().intake().site,

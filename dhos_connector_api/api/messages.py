@@ -3,18 +3,21 @@
 import base64
 import binascii
 import codecs
-from uuid import UUID
+from collections.abc import Callable
 
 import flask
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import batches, schemas
 from dhos_connector_api.api.services import services
-from dhos_connector_api.errors import BadInput, NotFound, UnreadableMessage
+from dhos_connector_api.api.taking import taken
+from dhos_connector_api.errors import BadInput, NotFound
 from dhos_connector_api.http import call
 from dhos_connector_api.http.paging import cursor, json_answer, json_page, uuid_of
-from dhos_connector_api.intake import receive_hl7
+from dhos_connector_api.intake.arrival import Receipt
+from dhos_connector_api.intake.hl7 import Acknowledgement
 from dhos_connector_api.messages import search, store
+from dhos_connector_api.messages.kinds import Kind
 
 _HL7 = "application/hl7-v2"
 #: Names of character sets in HTTP (IANA) where Python's differ.
@@ -28,26 +31,24 @@ def post_message() -> flask.Response:
         return batches.post_batch()
     body = call.current().body
     if body is None:
-        _, ack, charset = _receive(flask.request.get_data())
-        return flask.Response(ack, content_type=f"{_HL7}; charset={iana_name(charset)}")
-    uuid, ack, _ = _receive(decoded(body["body"]))
-    return json_answer({"uuid": str(uuid), "type": "HL7v2", "body": base64.b64encode(ack).decode("ascii")})
+        return _receive(flask.request.get_data(), _raw_answer)
+    return _receive(decoded(body["body"]), _json_answer)
 
 
-def _receive(raw: bytes) -> tuple[UUID, bytes, str]:
-    """Keep one message and commit; its uuid, acknowledgement and character set."""
+def _receive(raw: bytes, answer: Callable[[Receipt], flask.Response]) -> flask.Response:
     if not raw:
         raise BadInput("the request needs a message")
-    here, parts = call.current(), services()
-    received = receive_hl7.receive(
-        raw, parts.intake(), created_by=here.caller, correlation_id=here.request_id
-    )
-    with parts.database.statements() as connection:
-        receipt = receive_hl7.keep(connection, received)
-    receive_hl7.count(received, receipt)
-    if receipt.ack is None:
-        raise UnreadableMessage(f"no MSH segment can be read; the bytes are kept as {receipt.message_uuid}")
-    return receipt.message_uuid, receipt.ack, receipt.charset or "utf-8"
+    return taken(call.arrival(Kind.HL7, raw), answer)
+
+
+def _raw_answer(receipt: Receipt) -> flask.Response:
+    ack: Acknowledgement = receipt.answer
+    return flask.Response(ack.content, content_type=f"{_HL7}; charset={iana_name(ack.charset or 'utf-8')}")
+
+
+def _json_answer(receipt: Receipt) -> flask.Response:
+    content = base64.b64encode(receipt.answer.content).decode("ascii")
+    return json_answer({"uuid": str(receipt.uuid), "type": "HL7v2", "body": content})
 
 
 def decoded(text: str) -> bytes:
@@ -94,7 +95,7 @@ def mark_message_processed(message_uuid: str) -> flask.Response:
     return flask.Response(status=204)
 
 
-def search_by_control_id(message_control_id: str, limit: int, before: str | None) -> flask.Response:
+def search_messages_by_control_id(message_control_id: str, limit: int, before: str | None) -> flask.Response:
     """Messages with that MSH-10, newest first."""
     after = cursor(before)
     with services().database.statements() as connection:
@@ -102,7 +103,7 @@ def search_by_control_id(message_control_id: str, limit: int, before: str | None
     return json_page([schemas.message(row) for row in page.rows], page.next_before, {"limit": limit})
 
 
-def search_by_identifier(
+def search_messages_by_identifier(
     identifier_type: str, identifier: str, limit: int, before: str | None
 ) -> flask.Response:
     """Messages of that patient or visit, newest first."""

@@ -3,7 +3,8 @@
 import flask
 
 from dhos_connector_api.api.services import services
-from dhos_connector_api.deliveries import oru, send
+from dhos_connector_api.deliveries import send
+from dhos_connector_api.deliveries.oru import message as oru
 from dhos_connector_api.http import call
 
 

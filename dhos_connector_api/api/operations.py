@@ -9,14 +9,14 @@ from dhos_connector_api.http import docs
 from dhos_connector_api.http.answers import JSON
 
 
-def get_ready() -> flask.Response:
-    """Whether the database answers and has every migration. Raises StorageUnavailable."""
+def check_ready() -> flask.Response:
+    """Answer whether the database answers and has every migration. Raises StorageUnavailable."""
     services().check_ready()
     return flask.Response('{"ready": true}', content_type=JSON)
 
 
 def get_metrics() -> flask.Response:
-    """All metrics of this installation's web processes. Raises NotFound when METRICS_PORT is set."""
+    """Answer with the metrics of all web processes here. Raises NotFound when METRICS_PORT is set."""
     exposition = services().metrics
     if exposition is None:
         raise NotFound("the metrics are on a port of their own")
@@ -24,7 +24,7 @@ def get_metrics() -> flask.Response:
 
 
 def get_docs() -> flask.Response:
-    """Swagger UI with the specification. Raises NotFound where the documentation is not served."""
-    if not services().settings.serves_docs:
+    """Answer with Swagger UI and the specification. Raises NotFound where the documentation is not served."""
+    if not services().serves_docs:
         raise NotFound("the documentation is not served here; DOCS_ENABLED does")
     return docs.page()

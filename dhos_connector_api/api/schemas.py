@@ -7,6 +7,11 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
+from dhos_connector_api.api.dumping import dumper
+
+#: The characters of `+00:00`.
+_OFFSET = 6
+
 
 class Instant(fields.Field[datetime]):
     """A point in time: ISO 8601 in UTC with milliseconds, `2024-01-02T10:15:00.000Z`."""
@@ -14,7 +19,9 @@ class Instant(fields.Field[datetime]):
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         if value is None:
             return None
-        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if value.utcoffset():  # the database's are in UTC already
+            value = value.astimezone(UTC)
+        return f"{value.isoformat(timespec='milliseconds')[:-_OFFSET]}Z"
 
 
 class MatchedOnSchema(Schema):
@@ -95,37 +102,27 @@ class AttemptSchema(Schema):
     detail = fields.String()
 
 
-_DELIVERY = DeliverySchema()
-_ATTEMPT = AttemptSchema()
-_MESSAGE = MessageSchema()
-_MATCHED_ON = MatchedOnSchema()
-
-
-def message(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A row of the message store as JSON shows it."""
-    shown: dict[str, Any] = _MESSAGE.dump(row)
-    return shown
+#: A row of the message store as JSON shows it.
+message = dumper(MessageSchema())
+#: A delivery as JSON shows it.
+delivery = dumper(DeliverySchema())
+_attempt = dumper(AttemptSchema())
+_matched_on = dumper(MatchedOnSchema())
 
 
 def found_message(row: Mapping[Any, Any], identifier_type: str, identifier: str) -> dict[str, Any]:
-    """The same for a row found under an identifier, and under which one it was."""
+    """Return a message that was found under an identifier, and under which one it was."""
     matched = {
         "identifier_type": identifier_type,
         "identifier": identifier if row["direct"] else row["merged_from"],
         "merged": not row["direct"],
     }
-    return {**message(row), "matched_on": _MATCHED_ON.dump(matched)}
-
-
-def delivery(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A delivery as JSON shows it."""
-    shown: dict[str, Any] = _DELIVERY.dump(row)
-    return shown
+    return {**message(row), "matched_on": _matched_on(matched)}
 
 
 def delivery_with_attempts(row: Mapping[Any, Any], attempts: Iterable[Mapping[Any, Any]]) -> dict[str, Any]:
-    """The same with every attempt, the first first."""
-    return {**delivery(row), "history": [_ATTEMPT.dump(each) for each in attempts]}
+    """Return a delivery with every attempt, the first first."""
+    return {**delivery(row), "history": [_attempt(each) for each in attempts]}
 
 
 def _base64(raw: bytes | None) -> str | None:

@@ -7,11 +7,10 @@ import flask
 
 from dhos_connector_api.auth.jwt import Issuer
 from dhos_connector_api.auth.signatures import Secret
-from dhos_connector_api.config.settings import Settings
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.send import Outbound
 from dhos_connector_api.http.limits import RateLimiting
-from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.intake.arrival import Intake
 
 EXTENSION = "connector"
 
@@ -24,13 +23,14 @@ class Services:
     changed; they raise SiteUnavailable). `check_ready`
     raises StorageUnavailable while the process cannot do its work. `metrics` gives the Prometheus
     text; None: it is served on a port of its own. `limits` counts requests.
-    `key_database` has connections of its own, so that a key is known while every thread waits.
+    `key_database` has connections of its own, so that a key is known while every thread waits, and
+    `together_database` one for what is kept together.
     `webhook_secrets` are those of each source, the newest first; none: its webhooks are refused.
     """
 
-    settings: Settings
     database: Database
     key_database: Database
+    together_database: Database
     issuers: tuple[Issuer, ...]
     intake: Callable[[], Intake]
     outbound: Callable[[], Outbound]
@@ -38,9 +38,10 @@ class Services:
     metrics: Callable[[], bytes] | None
     limits: RateLimiting
     webhook_secrets: Mapping[str, tuple[Secret, ...]]
+    serves_docs: bool
 
 
 def services() -> Services:
-    """The parts, inside a Flask view."""
+    """Return the parts, inside a Flask view."""
     found: Services = flask.current_app.extensions[EXTENSION]
     return found

@@ -4,13 +4,14 @@ import flask
 
 from dhos_connector_api import clock
 from dhos_connector_api.api.services import services
+from dhos_connector_api.api.taking import taken
 from dhos_connector_api.auth.signatures import Signed, verify
-from dhos_connector_api.errors import BadInput, NotRead, SignatureRejected
+from dhos_connector_api.errors import SignatureRejected
 from dhos_connector_api.http import call
 from dhos_connector_api.http.paging import json_answer
-from dhos_connector_api.intake import receive_webhook
-from dhos_connector_api.intake.receive_webhook import Receipt, ReceivedWebhook
-from dhos_connector_api.spec.kept_body import judged
+from dhos_connector_api.intake.arrival import Door, Receipt
+from dhos_connector_api.intake.counting import count_bad_signature
+from dhos_connector_api.messages.kinds import Kind
 
 
 def post_his_webhook() -> flask.Response:
@@ -29,38 +30,20 @@ def post_emr_webhook() -> flask.Response:
 
 
 def _receive(source: str) -> flask.Response:
-    """Verify, keep, commit, answer. Raises SignatureRejected; BadInput, NotRead for what is not taken."""
-    here = call.current()
+    """Verify, keep, commit, answer. Raises SignatureRejected.
+
+    A repeat uses nothing of the limit up: it may come from anybody who has seen the first.
+    """
     signed = _signed(source)
     _verify(source, signed)
-    received = judged(
-        signed.body,
-        here.check,
-        lambda shape: receive_webhook.receive(
-            signed.body, shape, source, signed_id=signed.id, correlation_id=here.request_id
-        ),
-    )
-    receipt = _kept(received)
-    receive_webhook.count(received, receipt)
-    if received.failed:
-        raise NotRead(str(received.row.error_text))
-    if receipt.outcome == "refused":
-        raise BadInput("the webhook does not fit; it is kept", received.details)
-    return json_answer(
-        {"success": True, "status": receipt.outcome, "id": str(receipt.id) if receipt.id else None}
-    )
+    limits = services().limits
+    door = Door(source=source, signed_id=signed.id, admit=lambda: limits.count_webhook(source))
+    return taken(call.arrival(Kind.WEBHOOK, door=door), _answer)
 
 
-def _kept(received: ReceivedWebhook) -> Receipt:
-    """Committed. A repeat uses nothing of the limit up: it may come from anybody who has seen the first."""
-    parts = services()
-    with parts.database.statements() as connection:
-        known = receive_webhook.known(connection, received)
-    if known is not None:
-        return known
-    parts.limits.count_webhook(received.source)
-    with parts.database.transaction() as connection:
-        return receive_webhook.keep(connection, received)
+def _answer(receipt: Receipt) -> flask.Response:
+    id_ = str(receipt.answer) if receipt.answer else None
+    return json_answer({"success": True, "status": receipt.outcome.value, "id": id_})
 
 
 def _signed(source: str) -> Signed:
@@ -81,5 +64,5 @@ def _verify(source: str, signed: Signed) -> None:
     try:
         verify(signed, parts.webhook_secrets[source], clock.now(), standard_only=standard_only)
     except SignatureRejected:
-        receive_webhook.count_bad_signature(source)
+        count_bad_signature(source)
         raise

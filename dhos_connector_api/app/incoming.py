@@ -5,22 +5,24 @@ from datetime import timedelta
 from importlib import import_module
 from zoneinfo import ZoneInfo
 
-from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.config.load import Settings
 from dhos_connector_api.errors import BadSetting, BadSite
 from dhos_connector_api.hl7v2.charsets import codec_named
-from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.intake.arrival import Intake
+from dhos_connector_api.intake.settings import IntakeSettings
 from dhos_connector_api.site.model import Site
+from dhos_connector_api.site.settings import SiteSettings
 
 
 class IntakeSource:
     """Gives what messages are received with now; made anew only when the site has changed."""
 
     def __init__(self, settings: Settings, site: Callable[[], Site]) -> None:
-        self._settings = settings
+        self._settings = settings.of(IntakeSettings)
         self._site = site
-        self._transform = transformer(settings.hl7_transformer_module, "transform_incoming")
+        self._transform = transformer(self._settings.transformer_module, "transform_incoming")
         self._made: tuple[Site, Intake] | None = None
-        if not settings.dhos_trustomer_api_host:
+        if not settings.of(SiteSettings).trustomer_host:
             self()  # a file that cannot be used stops the start; the trustomer service may come later
 
     def __call__(self) -> Intake:
@@ -32,15 +34,15 @@ class IntakeSource:
         return made[1]
 
 
-def _intake(settings: Settings, site: Site, transform: Callable[[str], str] | None) -> Intake:
+def _intake(settings: IntakeSettings, site: Site, transform: Callable[[str], str] | None) -> Intake:
     inbound = site.inbound
     if codec_named(inbound.default_charset) is None:
         raise BadSite("site configuration does not fit: inbound.default_charset")
     return Intake(
         site=site,
-        zone=ZoneInfo(inbound.time_zone) if inbound.time_zone else settings.server_timezone,
-        duplicate_policy=inbound.duplicate_policy or settings.hl7_duplicate_policy,
-        duplicate_window=timedelta(seconds=settings.hl7_duplicate_window),
+        zone=ZoneInfo(inbound.time_zone) if inbound.time_zone else settings.time_zone,
+        duplicate_policy=inbound.duplicate_policy or settings.duplicate_policy,
+        duplicate_window=timedelta(seconds=settings.duplicate_window),
         transform=transform,
     )
 

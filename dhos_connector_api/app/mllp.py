@@ -1,19 +1,17 @@
 """One MLLP process: its listeners, with everything behind them."""
 
-from sqlalchemy import Connection
-
 from dhos_connector_api.app.incoming import IntakeSource
 from dhos_connector_api.app.storage import open_database
-from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.config.load import Settings
 from dhos_connector_api.db.engine import STATEMENT_TIMEOUT
-from dhos_connector_api.deliveries import send
-from dhos_connector_api.deliveries.send import Sending
+from dhos_connector_api.deliveries.settings import MllpReceiverSettings
 from dhos_connector_api.errors import BadSetting
-from dhos_connector_api.intake.receive_hl7 import Receipt
 from dhos_connector_api.mllp import listeners, server
-from dhos_connector_api.mllp.answering import Desk, Taken
+from dhos_connector_api.mllp.answering import FrameAnswerer
 from dhos_connector_api.mllp.server import Server
+from dhos_connector_api.mllp.settings import MllpSettings
 from dhos_connector_api.site import source
+from dhos_connector_api.site.settings import SiteSettings
 
 
 def create_mllp(settings: Settings, *, shared: bool) -> Server:
@@ -21,29 +19,18 @@ def create_mllp(settings: Settings, *, shared: bool) -> Server:
 
     Raises BadSetting, BadSite.
     """
-    if settings.mllp_listeners is None:
+    file = settings.of(MllpSettings).listeners
+    if file is None:
         raise BadSetting("MLLP_LISTENERS is missing")
-    listening = listeners.read_file(settings.mllp_listeners)
+    listening = listeners.read_file(file)
     for each in listening:
-        if each.application_ack == "delivery" and not settings.epr_mllp_url:
+        if each.application_ack == "delivery" and not settings.of(MllpReceiverSettings).url:
             raise BadSetting(f"EPR_MLLP_URL is missing, and {each.name} delivers acknowledgements there")
-    intake = IntakeSource(settings, source.source(settings))
+    intake = IntakeSource(settings, source.source(settings.of(SiteSettings)))
     database = open_database(
         settings,
         pool_size=server.THREADS + server.LARGE_THREADS,
         statement_timeout=STATEMENT_TIMEOUT,
         lock_timeout=server.LOCK_TIMEOUT,
     )
-    return Server(listening, Desk(database, intake, send_later=send_later).answer, shared=shared)
-
-
-def send_later(connection: Connection, taken: Taken, receipt: Receipt) -> Sending:
-    """Queue the application acknowledgement of a message, in the transaction that keeps the message."""
-    sending = send.acknowledgement(
-        receipt.ack or b"",
-        charset=receipt.charset,
-        created_by=taken.listener.name,
-        correlation_id=taken.correlation_id,
-    )
-    send.keep(connection, sending)
-    return sending
+    return Server(listening, FrameAnswerer(database, intake).answer, shared=shared)

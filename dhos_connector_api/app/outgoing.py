@@ -7,65 +7,74 @@ from urllib.parse import urlsplit
 from dhos_connector_api.app.incoming import transformer
 from dhos_connector_api.app.tokens import issuers_of
 from dhos_connector_api.broker.address import BrokerAddress
-from dhos_connector_api.broker.in_process import InProcessBus
+from dhos_connector_api.broker.no_broker import NoBroker
 from dhos_connector_api.broker.publisher import Publisher
-from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.broker.settings import BrokerSettings
+from dhos_connector_api.config.load import Settings
 from dhos_connector_api.deliveries.deliver import Destination
 from dhos_connector_api.deliveries.send import EPR, MIRTH, MLLP, Outbound
+from dhos_connector_api.deliveries.settings import EprSettings, MirthSettings, MllpReceiverSettings
 from dhos_connector_api.deliveries.transports.epr import EprTransport
 from dhos_connector_api.deliveries.transports.mirth import MirthTransport
 from dhos_connector_api.deliveries.transports.mllp import MllpTransport
 from dhos_connector_api.deliveries.transports.mllp_line import Receiver, tls_context
 from dhos_connector_api.errors import BadSetting
+from dhos_connector_api.http.settings import TokenSettings
+from dhos_connector_api.intake.settings import IntakeSettings
 from dhos_connector_api.site.model import Site
 from dhos_connector_api.workers.relay import MakeOutlet
 
 
 def outlet(settings: Settings) -> MakeOutlet:
-    """Return what makes the relay's outlet: RabbitMQ, or without one the consumers of this process."""
-    if not settings.uses_rabbitmq:
-        return lambda _keep_waiting: InProcessBus()
+    """Return what makes the relay's outlet: RabbitMQ, or where none is set what takes nothing."""
+    broker = settings.of(BrokerSettings)
+    if not broker.is_used:
+        return lambda _keep_waiting: NoBroker()
     address = BrokerAddress(
-        host=str(settings.rabbitmq_host),
-        port=settings.rabbitmq_port,
-        vhost=settings.rabbitmq_vhost,
-        username=settings.rabbitmq_username,
-        password=settings.rabbitmq_password,
+        host=str(broker.host),
+        port=broker.port,
+        vhost=broker.vhost,
+        username=broker.username,
+        password=broker.password,
     )
     return lambda keep_waiting: Publisher(address, name="dhos-connector-api relay", keep_waiting=keep_waiting)
 
 
 def destinations(settings: Settings, site: Callable[[], Site]) -> tuple[Destination, ...]:
     """Return where messages are delivered to: the destinations that are set up here."""
+    epr_adapter, receiver, mirth_server = _receivers(settings)
     found = []
-    if settings.epr_service_adapter_url_base:
+    if epr_adapter.url_base:
         issuer = next(each for each in issuers_of(settings) if each.name == "epr_adapter")
         epr = EprTransport(
-            url_base=settings.epr_service_adapter_url_base,
+            url_base=epr_adapter.url_base,
             issuer=issuer,
-            scope=settings.epr_service_adapter_scope,
-            token_life=timedelta(seconds=settings.jwt_expiry_in_seconds),
+            scope=epr_adapter.scope,
+            token_life=timedelta(seconds=settings.of(TokenSettings).lifetime),
         )
         found.append(Destination(EPR, epr, lambda: site().deliveries.epr))
-    if settings.epr_mllp_url:
-        mllp = MllpTransport(MLLP, mllp_receiver(settings, settings.epr_mllp_url))
+    if receiver.url:
+        mllp = MllpTransport(MLLP, mllp_receiver(receiver, receiver.url))
         found.append(Destination(MLLP, mllp, lambda: site().deliveries.mllp))
-    if settings.mirth_host_url_base:
+    if mirth_server.url_base:
         mirth = MirthTransport(
-            settings.mirth_host_url_base, settings.mirth_username or "", settings.mirth_password or ""
+            mirth_server.url_base, mirth_server.username or "", mirth_server.password or ""
         )
         found.append(Destination(MIRTH, mirth, lambda: site().deliveries.mirth))
     return tuple(found)
 
 
-def mllp_receiver(settings: Settings, url: str) -> Receiver:
+def _receivers(settings: Settings) -> tuple[EprSettings, MllpReceiverSettings, MirthSettings]:
+    return settings.of(EprSettings), settings.of(MllpReceiverSettings), settings.of(MirthSettings)
+
+
+def mllp_receiver(settings: MllpReceiverSettings, url: str) -> Receiver:
     """Return where EPR_MLLP_URL points, with TLS where it says so. Raises BadSetting."""
     parts = urlsplit(url)
     context = None
     if parts.scheme == "mllps":
-        files = settings.epr_mllp_ca, settings.epr_mllp_certificate, settings.epr_mllp_key
         try:
-            context = tls_context(*files)
+            context = tls_context(settings.ca, settings.certificate, settings.key)
         except BadSetting as error:
             raise BadSetting(f"EPR_MLLP_CA, EPR_MLLP_CERTIFICATE, EPR_MLLP_KEY: {error.text}") from None
     return Receiver(str(parts.hostname), parts.port or 0, context)
@@ -73,11 +82,9 @@ def mllp_receiver(settings: Settings, url: str) -> Receiver:
 
 def outbound(settings: Settings, site: Callable[[], Site]) -> Callable[[], Outbound]:
     """Return a function that gives what messages to the hospital are sent with now; the site may change."""
-    transform = transformer(settings.hl7_transformer_module, "transform_outgoing")
-    names = {
-        EPR: settings.epr_service_adapter_url_base,
-        MLLP: settings.epr_mllp_url,
-        MIRTH: settings.mirth_host_url_base,
-    }
+    hl7 = settings.of(IntakeSettings)
+    transform = transformer(hl7.transformer_module, "transform_outgoing")
+    epr_adapter, receiver, mirth_server = _receivers(settings)
+    names = {EPR: epr_adapter.url_base, MLLP: receiver.url, MIRTH: mirth_server.url_base}
     known = frozenset(name for name, url in names.items() if url)
-    return lambda: Outbound(site(), settings.server_timezone, transform, known)
+    return lambda: Outbound(site(), hl7.time_zone, transform, known)

@@ -1,4 +1,13 @@
-"""What each room declares in a file of the same name everywhere: tables in `models.py`, for instance."""
+"""What each room declares, in files of the same names everywhere.
+
+- `models.py`: its tables, on `db.metadata.db`
+- `settings.py`: its groups of settings, each a `config.setting.Group`
+- `periodic.py`: `jobs(settings)` returns what has to be done now and then, each a `db.jobs.Job`
+- `metrics.py`: its Prometheus metrics
+- `gauges.py`: `gauges(settings, connection, now)` returns the metrics that only the database knows
+
+A room that has no such thing has no such file. Nothing else has to know of it.
+"""
 
 from importlib import import_module
 from pathlib import Path

@@ -5,10 +5,12 @@ from flask_migrate import Migrate
 from sqlalchemy import create_engine
 
 from dhos_connector_api.app import rooms
-from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.config.load import Settings
+from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.db import embedded, migrate
-from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
+from dhos_connector_api.db.engine import UNHURRIED_TIMEOUT, Database, DatabaseAddress, engine_options
 from dhos_connector_api.db.metadata import db
+from dhos_connector_api.db.settings import DatabaseSettings
 from dhos_connector_api.errors import BadSetting, StorageUnavailable
 
 
@@ -17,22 +19,21 @@ def database_address(settings: Settings) -> DatabaseAddress:
 
     Raises BadSetting when neither is there.
     """
-    if settings.database_host is None:
-        address = embedded.running(settings.local_state)
+    server = settings.of(DatabaseSettings)
+    if server.host is None:
+        address = embedded.running(settings.of(ServiceSettings).local_state)
         if address is None:
             raise BadSetting("DATABASE_HOST is missing, and no embedded database runs (see run_local.sh)")
         return address
-    return DatabaseAddress(
-        settings.database_host,
-        settings.database_port,
-        settings.database_name,
-        settings.database_user,
-        settings.database_password,
-    )
+    return DatabaseAddress(server.host, server.port, server.name, server.user, server.password)
 
 
 def open_database(
-    settings: Settings, *, pool_size: int = 1, statement_timeout: float = 60, lock_timeout: float = 0
+    settings: Settings,
+    *,
+    pool_size: int = 1,
+    statement_timeout: float = UNHURRIED_TIMEOUT,
+    lock_timeout: float = 0,
 ) -> Database:
     """Return the database with a pool of that many connections. Timeouts are in seconds."""
     options = engine_options(

@@ -1,9 +1,8 @@
 """One web process: the specification served, with everything behind it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import flask
 from starlette.types import ASGIApp
 
 from dhos_connector_api.api import (
@@ -19,28 +18,30 @@ from dhos_connector_api.api import (
     webhooks,
 )
 from dhos_connector_api.api.services import EXTENSION, Services
+from dhos_connector_api.app.exposition import exposition
 from dhos_connector_api.app.incoming import IntakeSource
 from dhos_connector_api.app.outgoing import outbound
 from dhos_connector_api.app.storage import check_ready, open_database
 from dhos_connector_api.app.tokens import issuers_of
 from dhos_connector_api.auth.signatures import Secret
-from dhos_connector_api.config import settings as config
-from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.config.load import Settings
+from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.db.engine import STATEMENT_TIMEOUT, Database
-from dhos_connector_api.errors import BadSetting
-from dhos_connector_api.http import assembly, probes
+from dhos_connector_api.errors import BadSetting, StorageUnavailable
+from dhos_connector_api.http import assembly, key_security, probes, waiting
+from dhos_connector_api.http.application import Application
 from dhos_connector_api.http.key_security import KeySecurity
 from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.http.routing import Handler
 from dhos_connector_api.http.security import TokenSecurity
-from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.http.settings import HttpSettings, TokenSettings, WebhookSettings
+from dhos_connector_api.http.waiting import KeepTogether
+from dhos_connector_api.intake.arrival import Arrival, Intake, Receipt
+from dhos_connector_api.intake.together import Patience, take_together
 from dhos_connector_api.site import source
-from dhos_connector_api.site.model import WEBHOOK_SOURCES
+from dhos_connector_api.site.settings import SiteSettings
 from dhos_connector_api.spec import document as specification
-from dhos_connector_api.workers.exposition import Exposition
 
-#: Connections for looking API keys up, beside one for each thread of a web process.
-KEY_POOL = 2
 #: The edge of each tag of the specification: a module of the tag's name.
 EDGES = (
     *(api_keys, deliveries, documents, events, his_patient_data),
@@ -53,22 +54,24 @@ def create_app(settings: Settings, **overrides: Any) -> ASGIApp:
 
     Raises BadSetting, BadSite.
     """
+    http = settings.of(HttpSettings)
     document = specification.load()
     services = _services(settings, document, overrides)
-    application = flask.Flask("dhos_connector_api", static_folder=None)
+    application = Application("dhos_connector_api", static_folder=None)
     application.extensions[EXTENSION] = services
-    services.limits.install(application)
     allowed = {each.id: each.allowed_issuers for each in specification.operations(document)}
     return assembly.build_asgi(
         application,
         document=document,
         handlers=handlers(document),
-        tokens=TokenSecurity(services.issuers, settings.hs_issuer, allowed),
+        limits=services.limits,
+        tokens=TokenSecurity(services.issuers, settings.of(TokenSettings).issuer, allowed),
         keys=KeySecurity(services.key_database),
-        probes={"/running": probes.running(), "/version": probes.version(settings)},
-        threads=settings.web_threads,
-        most_body_bytes=settings.max_body_bytes,
-        serves_docs=settings.serves_docs,
+        probes={"/running": probes.running(), "/version": _version(settings.of(ServiceSettings))},
+        threads=http.threads,
+        most_body_bytes=http.max_body_bytes,
+        serves_docs=services.serves_docs,
+        keep_together=_keep_together(services.intake, services.together_database),
     )
 
 
@@ -84,46 +87,80 @@ def handlers(document: dict[str, Any]) -> dict[str, Handler]:
 
 def _services(settings: Settings, document: dict[str, Any], overrides: dict[str, Any]) -> Services:
     """Everything the handlers work with; what is overridden is not made."""
-    site = source.source(settings)
+    http = settings.of(HttpSettings)
+    site = source.source(settings.of(SiteSettings))
 
     def part(name: str, make: Callable[[], Any]) -> Any:
         return overrides[name] if name in overrides else make()
 
-    database: Database = part("database", lambda: _database(settings, settings.web_threads))
+    database: Database = part("database", lambda: _database(settings, http.threads))
     intake: Callable[[], Intake] = part("intake", lambda: IntakeSource(settings, site))
     return Services(
-        settings=settings,
         database=database,
-        key_database=part("key_database", lambda: _database(settings, KEY_POOL)),
+        key_database=part("key_database", lambda: _database(settings, key_security.CONNECTIONS)),
+        together_database=part("together_database", lambda: _together_database(settings, overrides)),
         issuers=part("issuers", lambda: issuers_of(settings)),
         intake=intake,
         outbound=part("outbound", lambda: outbound(settings, site)),
         check_ready=part("check_ready", lambda: lambda: check_ready(database)),
         metrics=part("metrics", lambda: _metrics(settings, database)),
         limits=part("limits", lambda: _limits(settings, document, intake)),
-        webhook_secrets=part("webhook_secrets", lambda: webhook_secrets(settings)),
+        webhook_secrets=part("webhook_secrets", lambda: webhook_secrets(settings.of(WebhookSettings))),
+        serves_docs=part("serves_docs", lambda: _serves_docs(settings)),
     )
+
+
+def _serves_docs(settings: Settings) -> bool:
+    return settings.of(HttpSettings).serves_docs(in_production=settings.of(ServiceSettings).is_production)
+
+
+def _version(service: ServiceSettings) -> dict[str, Any]:
+    return probes.version(build_number=service.build_number, git_hash=service.git_hash)
 
 
 def _database(settings: Settings, pool_size: int) -> Database:
     return open_database(settings, pool_size=pool_size, statement_timeout=STATEMENT_TIMEOUT)
 
 
+def _together_database(settings: Settings, overrides: dict[str, Any]) -> Database:
+    """One connection, for the one thread; it waits for nobody's key for long, as others wait behind it."""
+    if "database" in overrides:
+        given: Database = overrides["database"]
+        return given
+    return open_database(
+        settings, pool_size=1, statement_timeout=STATEMENT_TIMEOUT, lock_timeout=waiting.LOCK_TIMEOUT
+    )
+
+
+def _keep_together(intake: Callable[[], Intake], database: Database) -> KeepTogether:
+    def keep(arrivals: Sequence[Arrival]) -> list[Receipt | Exception]:
+        patience = Patience(waiting.MOST_LOST)
+        taken = take_together(arrivals, intake(), database, patience=patience)
+        return [each.receipt or each.error or _not_tried() for each in taken]
+
+    return keep
+
+
+def _not_tried() -> StorageUnavailable:
+    """Why an arrival was not stored that was not even tried, for want of patience."""
+    return StorageUnavailable("the database did not answer")
+
+
 def _metrics(settings: Settings, database: Database) -> Callable[[], bytes] | None:
     """The metrics as text; None where they have a port of their own."""
-    if settings.metrics_port:
+    if settings.of(HttpSettings).metrics_port:
         return None
-    return Exposition(settings, database, config.metrics_folder()).text
+    return exposition(settings, database).text
 
 
 def _limits(settings: Settings, document: dict[str, Any], intake: Callable[[], Intake]) -> RateLimiting:
     counted = specification.counted_as_events(document)
-    return RateLimiting(lambda: intake().site, counted, settings.rate_limit_storage)
+    return RateLimiting(lambda: intake().site, counted, settings.of(HttpSettings).rate_limit_storage)
 
 
-def webhook_secrets(settings: Settings) -> dict[str, tuple[Secret, ...]]:
+def webhook_secrets(settings: WebhookSettings) -> dict[str, tuple[Secret, ...]]:
     """Return the secrets of every source's webhooks. Raises BadSetting for one that cannot be used."""
-    secrets = {source: tuple(map(Secret, settings.webhook_secrets(source))) for source in WEBHOOK_SOURCES}
+    secrets = {source: tuple(map(Secret, known)) for source, known in settings.secrets.items()}
     for name, known in secrets.items():
         if not all(secret.is_usable for secret in known):
             raise BadSetting(f"{name.upper()}_WEBHOOK_SECRET or its _PREVIOUS is no base64 after whsec_")

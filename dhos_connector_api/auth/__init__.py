@@ -1,1 +1,1 @@
-"""Who may call: tokens, API keys, signatures of webhooks. Pure: clock and keys are passed in."""
+"""Who may call: tokens, API keys, signatures of webhooks. Clock and keys are passed in (pure)."""

@@ -1,4 +1,4 @@
-"""RabbitMQ: topology, publisher, consumer, and the in-process bus that stands in for it.
+"""RabbitMQ: topology, publisher, consumer, and what stands in where there is none.
 
 The only room that knows pika, whose loggers quote frames and addresses: they stay silent.
 """

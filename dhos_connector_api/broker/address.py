@@ -24,7 +24,7 @@ class BrokerAddress:
     password: str = field(default="guest", repr=False)
 
     def parameters(self, name: str) -> pika.ConnectionParameters:
-        """pika's parameters; `name` is shown by RabbitMQ's list of connections."""
+        """Return pika's parameters; `name` is shown by RabbitMQ's list of connections."""
         return pika.ConnectionParameters(
             host=self.host,
             port=self.port,
@@ -40,6 +40,6 @@ class BrokerAddress:
 
 
 def _tcp_options() -> dict[str, int]:
-    """Keepalives that find a dead host within seconds, on systems that have them."""
+    """Return keepalives that find a dead host within seconds, on systems that have them."""
     wanted = {"TCP_KEEPIDLE": 2, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 3}
     return {name: value for name, value in wanted.items() if hasattr(socket, name)}

@@ -25,6 +25,7 @@ class Confirms:
 
     @property
     def next_tag(self) -> int:
+        """The delivery tag of the next message on the channel."""
         return self._first_tag + len(self._sent)
 
     @property
@@ -32,21 +33,21 @@ class Confirms:
         """True when no message that was sent still waits for its answer."""
         return self._unanswered == 0
 
-    def sent(self, place: int, message_id: str) -> None:
-        """The message at that place in the batch went out with the next delivery tag."""
+    def note_sent(self, place: int, message_id: str) -> None:
+        """Note that the message at that place in the batch went out with the next delivery tag."""
         self._sent.append((place, message_id))
         self._unanswered += 1
 
-    def impossible(self, place: int) -> None:
-        """The message at that place cannot be put into AMQP; it was not sent and has no tag."""
+    def note_impossible(self, place: int) -> None:
+        """Note that the message at that place does not fit into AMQP: it was not sent and has no tag."""
         self._outcomes[place] = Outcome.IMPOSSIBLE
 
-    def returned(self, message_id: str) -> None:
-        """basic.return: no queue took that message."""
+    def note_returned(self, message_id: str) -> None:
+        """Note a basic.return: no queue took that message."""
         self._returned.add(message_id)
 
-    def answered(self, tag: int, *, multiple: bool, confirmed: bool) -> None:
-        """basic.ack or basic.nack for that delivery tag, or for all up to it."""
+    def note_answer(self, tag: int, *, multiple: bool, confirmed: bool) -> None:
+        """Note a basic.ack or basic.nack for that delivery tag, or for all up to it."""
         last = tag - self._first_tag
         for index in range(self._lowest if multiple else last, min(last + 1, len(self._sent))):
             self._answer(index, confirmed=confirmed)
@@ -68,5 +69,5 @@ class Confirms:
             self._outcomes[place] = Outcome.CONFIRMED
 
     def outcomes(self, missing: Outcome = Outcome.UNKNOWN) -> list[Outcome]:
-        """One outcome an envelope, in the order of the batch; `missing` where no answer came."""
+        """Return one outcome an envelope, in the order of the batch; `missing` where no answer came."""
         return [missing if each is None else each for each in self._outcomes]

@@ -59,7 +59,7 @@ class Consumer:
         self._queue = queue
 
     def receive(self, seconds: float) -> Delivery | None:
-        """The next message, or None when none came for that long. Serves heartbeats meanwhile."""
+        """Return the next message, or None when none came for that long. Serves heartbeats meanwhile."""
         with _broker_errors():
             method, header, body = next(self._channel.consume(self._queue, inactivity_timeout=seconds))
         if method is None:
@@ -78,7 +78,7 @@ class Consumer:
         )
 
     def acknowledge(self, delivery: Delivery) -> None:
-        """Its effect is committed: RabbitMQ may forget the message."""
+        """Tell RabbitMQ that it may forget the message: its effect is committed."""
         with _broker_errors():
             self._channel.basic_ack(delivery.tag)
 

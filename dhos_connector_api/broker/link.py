@@ -14,7 +14,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from dhos_connector_api import clock
 from dhos_connector_api.broker.address import BrokerAddress
-from dhos_connector_api.metrics import BROKER_BLOCKED
+from dhos_connector_api.broker.metrics import BROKER_BLOCKED
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Link:
 
     @property
     def open(self) -> bool:
+        """True while the connection and its channel are open."""
         return not self.lost and self.channel is not None and bool(self.channel.is_open)
 
     def run(self, seconds: float) -> None:
@@ -63,7 +64,7 @@ class Link:
         run_loop(self._loop, seconds, self._set_running)
 
     def run_until(self, done: Callable[[], bool], keep_waiting: Callable[[], bool]) -> bool:
-        """Serve the connection until `done`; False when it was lost or `keep_waiting` said no."""
+        """Serve the connection; return True once `done`, False when it was lost or `keep_waiting` said no."""
         while not done():
             if self.lost:
                 return False
@@ -72,7 +73,7 @@ class Link:
                 return False
         return True
 
-    def stir(self, *_: Any) -> None:
+    def interrupt(self, *_: Any) -> None:
         """Make the `run` under way return; for callbacks."""
         if self._running:
             self._loop.stop()
@@ -103,7 +104,7 @@ class Link:
     def _on_channel_open(self, channel: Any) -> None:
         self.channel = channel
         channel.add_on_close_callback(self._on_channel_closed)
-        self.stir()
+        self.interrupt()
 
     def _on_channel_closed(self, _channel: Any, reason: BaseException) -> None:
         if isinstance(reason, ChannelClosedByBroker):
@@ -117,20 +118,20 @@ class Link:
     def _mark_lost(self) -> None:
         self.lost = True
         self._on_unblocked()
-        self.stir()
+        self.interrupt()
 
     def _on_blocked(self, *_: Any) -> None:
         self.blocked = True
         BROKER_BLOCKED.set(1)
         log.warning("RabbitMQ takes no more messages for now (connection.blocked)")
-        self.stir()
+        self.interrupt()
 
     def _on_unblocked(self, *_: Any) -> None:
         if self.blocked:
             self.blocked = False
             log.info("RabbitMQ takes messages again or the connection is gone")
         BROKER_BLOCKED.set(0)
-        self.stir()
+        self.interrupt()
 
 
 def run_loop(loop: IOLoop, seconds: float, running: Callable[[bool], None] = lambda _: None) -> None:
@@ -145,7 +146,7 @@ def run_loop(loop: IOLoop, seconds: float, running: Callable[[bool], None] = lam
 
 
 def properties(message_id: str, correlation_id: str, timestamp: int) -> pika.BasicProperties:
-    """The contract's message properties: persistent, `application/text`, POSIX seconds."""
+    """Return the contract's message properties: persistent, `application/text`, POSIX seconds."""
     return pika.BasicProperties(
         content_type="application/text",
         delivery_mode=pika.DeliveryMode.Persistent.value,

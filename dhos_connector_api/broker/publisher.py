@@ -1,10 +1,11 @@
-"""Publishes batches of envelopes to RabbitMQ and tells what became of each.
+"""Publishes batches of envelopes to RabbitMQ and returns what became of each.
 
 A batch goes out at once and its confirms come back together. Nothing is tried twice here: whoever
 calls decides what to publish again, under the same message_id.
 """
 
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -53,6 +54,7 @@ class Publisher:
 
     @property
     def connected(self) -> bool:
+        """True while there is a connection with an open channel."""
         return self._link is not None and self._link.open
 
     @property
@@ -61,13 +63,13 @@ class Publisher:
         return self._link is not None and self._link.blocked
 
     def ready(self) -> bool:
-        """True when a batch can go out now. Connects if need be, not too often after failures."""
+        """Return True when a batch can go out now. Connects if need be, not too often after failures."""
         if not self.connected:
             self._connect()
         return self.connected and not self.blocked
 
     def publish(self, batch: Sequence[Envelope]) -> list[Outcome]:
-        """Publish the batch in its order and wait for every answer; one outcome an envelope.
+        """Publish the batch in its order and wait for every answer; return one outcome an envelope.
 
         Blocks while RabbitMQ is blocked. A channel that RabbitMQ closed over a message leaves what
         has no answer UNKNOWN, or, where the batch was that one message, IMPOSSIBLE.
@@ -86,10 +88,24 @@ class Publisher:
         too_large = len(batch) == 1 and link.closing_code == _PRECONDITION_FAILED
         return confirms.outcomes(Outcome.IMPOSSIBLE if too_large else Outcome.UNKNOWN)
 
-    def idle(self, seconds: float) -> None:
-        """Wait that long, serving heartbeats and whatever RabbitMQ has to say."""
-        until = clock.monotonic() + seconds
-        while (left := until - clock.monotonic()) > 0:
+    def idle(self, seconds: float, bell: socket.socket | None = None) -> None:
+        """Wait that long, or until `bell` is readable; serve heartbeats and RabbitMQ meanwhile."""
+        rung: list[int] = []
+
+        def on_bell(descriptor: int, _events: int) -> None:
+            rung.append(descriptor)
+            self._loop.stop()
+
+        if bell is not None:
+            self._loop.add_handler(bell.fileno(), on_bell, self._loop.READ)
+        try:
+            self._idle(clock.monotonic() + seconds, rung)
+        finally:
+            if bell is not None:
+                self._loop.remove_handler(bell.fileno())
+
+    def _idle(self, until: float, rung: Sequence[int]) -> None:
+        while not rung and (left := until - clock.monotonic()) > 0:
             if self._link is not None and not self._link.lost:
                 self._link.run(left)
             else:
@@ -141,7 +157,7 @@ class Publisher:
 
         def answer(frame: Any) -> None:
             answered.append(frame)
-            link.stir()
+            link.interrupt()
 
         if not link.run_until(lambda: link.open, in_time):
             return False
@@ -169,20 +185,20 @@ class Publisher:
             except (ChannelWrongStateError, ConnectionWrongStateError):
                 return  # lost: what follows was not sent and stays without an answer
             except _CANNOT_ENCODE:  # raised before a single byte is buffered
-                confirms.impossible(place)
+                confirms.note_impossible(place)
             else:
-                confirms.sent(place, message_id)
+                confirms.note_sent(place, message_id)
 
     def _on_return(self, _channel: Any, _method: Any, header: Any, _body: bytes) -> None:
         if self._confirms is not None:
-            self._confirms.returned(header.message_id)
+            self._confirms.note_returned(header.message_id)
 
     def _on_answer(self, frame: Any) -> None:
         if self._confirms is None:
             return
         method = frame.method
-        self._confirms.answered(
+        self._confirms.note_answer(
             method.delivery_tag, multiple=method.multiple, confirmed=method.NAME == "Basic.Ack"
         )
         if self._confirms.complete and self._link is not None:
-            self._link.stir()
+            self._link.interrupt()

@@ -38,9 +38,9 @@ def declare(channel: Any, done: Done) -> None:
 
 
 def check(channel: Any, done: Done) -> None:
-    """Only make sure that there is an exchange to publish to; AMQP 404 closes the channel if not."""
+    """Ask whether there is an exchange to publish to; AMQP 404 closes the channel if there is none."""
     channel.exchange_declare(EXCHANGE, "topic", passive=True, callback=done)
 
 
 def _ignore(_answer: Any) -> None:
-    """The next request waits for this answer by itself."""
+    """Do nothing: the next request waits for this answer by itself."""

@@ -12,7 +12,7 @@ from dhos_connector_api import clock
 from dhos_connector_api.actions.process_event import instant
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli.options import BY, Duration, with_settings
-from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.config.load import Settings
 from dhos_connector_api.deliveries import operate, search
 from dhos_connector_api.deliveries.search import Wanted
 from dhos_connector_api.errors import ConnectorError
@@ -140,7 +140,7 @@ def cancel_deliveries(settings: Settings, uuids: Sequence[UUID]) -> None:
 
 @contextmanager
 def _named(uuid: UUID) -> Iterator[None]:
-    """Let an error say which delivery it is about."""
+    """Name the delivery in an error about it."""
     try:
         yield
     except ConnectorError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from dhos_connector_api.cli.receivers import (
+from dhos_connector_api.cli.sending import (
     TIMEOUT,
     http_client,
     mllp_options,
@@ -18,8 +18,8 @@ from dhos_connector_api.cli.receivers import (
     telling,
 )
 from dhos_connector_api.deliveries.transports.mllp_line import Receiver
+from dhos_connector_api.simulate.hospital.stream import Simulated, stream
 from dhos_connector_api.simulate.mllp_client import Plan
-from dhos_connector_api.simulate.stream import Simulated, stream
 
 #: As many as there are NHS numbers to give.
 _MOST_PATIENTS = 900_000

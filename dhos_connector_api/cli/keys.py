@@ -13,7 +13,7 @@ from dhos_connector_api.access import store
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.auth import api_keys
 from dhos_connector_api.cli.options import BY, Duration, with_settings
-from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.config.load import Settings
 
 _SOURCE = r"[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9])?"
 

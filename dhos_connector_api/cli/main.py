@@ -1,8 +1,7 @@
 """The command line: how every process of the Connector starts.
 
-`serve`, `mllp`, `relay`, `deliver` and `all` run services; `web` is one process of `serve`. The commands
-that look at messages are in `cli_messages.py`, those for deliveries in `cli_deliveries.py`, those for API
-keys in `cli_keys.py`, those to try it with in `cli_send.py`, `cli_generate.py` and `cli_simulate.py`.
+`serve`, `mllp`, `relay`, `deliver` and `all` run services; `web` is one process of `serve`. Every other
+group of commands is a module of its name in this room.
 """
 
 import sys
@@ -16,12 +15,15 @@ from dhos_connector_api.cli import deliveries as cli_deliveries
 from dhos_connector_api.cli import generate as cli_generate
 from dhos_connector_api.cli import keys as cli_keys
 from dhos_connector_api.cli import messages as cli_messages
+from dhos_connector_api.cli import outbox as cli_outbox
+from dhos_connector_api.cli import replay as cli_replay
 from dhos_connector_api.cli import send as cli_send
 from dhos_connector_api.cli import simulate as cli_simulate
 from dhos_connector_api.cli.options import with_settings
-from dhos_connector_api.config import settings as config
+from dhos_connector_api.config.load import Settings
 from dhos_connector_api.errors import ConnectorError
 from dhos_connector_api.processes import run as processes
+from dhos_connector_api.processes import start
 
 
 class _Commands(click.Group):
@@ -58,35 +60,35 @@ def main() -> None:
 
 @main.command("all")
 @with_settings
-def run_all(settings: config.Settings) -> None:
+def run_all(settings: Settings) -> None:
     """Run everything here: database if none is set, migrations, web, MLLP if set, relay, deliveries."""
-    sys.exit(processes.run_all(settings))
+    sys.exit(start.start_all(settings))
 
 
 @main.command()
 @with_settings
-def serve(settings: config.Settings) -> None:
+def serve(settings: Settings) -> None:
     """Run the web processes."""
-    sys.exit(processes.run_service(settings))
+    sys.exit(start.start_web(settings))
 
 
 @main.command(hidden=True)
 @with_settings
-def web(settings: config.Settings) -> None:
+def web(settings: Settings) -> None:
     """Run one web process; `serve` and `all` start several."""
     processes.run_web(settings)
 
 
 @main.command()
 @with_settings
-def mllp(settings: config.Settings) -> None:
+def mllp(settings: Settings) -> None:
     """Run the MLLP processes: listen for senders, as the file MLLP_LISTENERS says."""
-    sys.exit(processes.run_mllp(settings))
+    sys.exit(start.start_mllp(settings))
 
 
 @main.command("mllp-process", hidden=True)
 @with_settings
-def mllp_process(settings: config.Settings) -> None:
+def mllp_process(settings: Settings) -> None:
     """Run one MLLP process; `mllp` and `all` start several."""
     processes.run_mllp_process(settings)
 
@@ -94,21 +96,21 @@ def mllp_process(settings: config.Settings) -> None:
 @main.command(hidden=True)
 @click.option("--port", type=click.IntRange(1, 65535), help="[default: METRICS_PORT]")
 @with_settings
-def metrics(settings: config.Settings, port: int | None) -> None:
+def metrics(settings: Settings, port: int | None) -> None:
     """Serve /metrics; `serve`, `mllp` and `all` start it where a port is set for it."""
     processes.run_metrics(settings, port)
 
 
 @main.command()
 @with_settings
-def relay(settings: config.Settings) -> None:
+def relay(settings: Settings) -> None:
     """Run the relay: publish what waits in the outbox. One is active, others stand by."""
     processes.run_relay(settings)
 
 
 @main.command()
 @with_settings
-def deliver(settings: config.Settings) -> None:
+def deliver(settings: Settings) -> None:
     """Run the deliveries: send what is queued for the hospital. Several may run."""
     processes.run_deliver(settings)
 
@@ -116,7 +118,7 @@ def deliver(settings: config.Settings) -> None:
 @main.command()
 @click.option("--revision", default="head", show_default=True, help="Up to this migration.")
 @with_settings
-def migrate(settings: config.Settings, revision: str) -> None:
+def migrate(settings: Settings, revision: str) -> None:
     """Bring the database to the newest migration."""
     processes.run_migrations(settings, revision)
     click.echo("the database is up to date")
@@ -132,7 +134,7 @@ def migrate(settings: config.Settings, revision: str) -> None:
     "--seconds", type=click.IntRange(1, 86400), help="How long it is valid.  [default: JWT_EXPIRY_IN_SECONDS]"
 )
 @with_settings
-def token(settings: config.Settings, issuer: str, scope: str, system_id: str, seconds: int | None) -> None:
+def token(settings: Settings, issuer: str, scope: str, system_id: str, seconds: int | None) -> None:
     """Print a token, made with this environment's keys."""
     click.echo(tokens.token(settings, issuer=issuer, scope=scope, system_id=system_id, seconds=seconds))
 
@@ -141,8 +143,8 @@ for command in (
     cli_send.send,
     cli_generate.generate,
     cli_messages.messages,
-    cli_messages.outbox,
-    cli_messages.replay,
+    cli_outbox.outbox,
+    cli_replay.replay,
     cli_deliveries.deliveries,
     cli_keys.keys,
     cli_simulate.simulate,

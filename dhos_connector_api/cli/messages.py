@@ -1,27 +1,20 @@
-"""The commands that look at stored messages and put them right: messages, outbox, replay."""
+"""The commands that look at stored messages: list, show."""
 
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import click
 
 from dhos_connector_api.actions.process_event import instant
-from dhos_connector_api.app.incoming import IntakeSource
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli.deliveries import delivery_line
-from dhos_connector_api.cli.options import BY, with_settings
-from dhos_connector_api.config.settings import Settings
-from dhos_connector_api.db.engine import Database
+from dhos_connector_api.cli.options import with_settings
+from dhos_connector_api.cli.outbox import envelope_line
+from dhos_connector_api.config.load import Settings
 from dhos_connector_api.deliveries import search as deliveries
-from dhos_connector_api.errors import ConnectorError
-from dhos_connector_api.intake import replay as replaying
-from dhos_connector_api.intake.receive_hl7 import Intake
-from dhos_connector_api.intake.replay_json import replay_json
 from dhos_connector_api.messages import search, store
-from dhos_connector_api.outbox import store as outbox_store
-from dhos_connector_api.site import source as site_source
+from dhos_connector_api.outbox import search as outbox_search
 
 
 @click.group()
@@ -64,7 +57,7 @@ def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
     """Show what is known of one message, and what became of its envelopes."""
     with open_database(settings).statements() as connection:
         row = store.get(connection, uuid)
-        envelopes = outbox_store.of_message(connection, uuid)
+        envelopes = outbox_search.of_message(connection, uuid)
         sent = deliveries.of_message(connection, uuid)
     if row is None:
         raise click.ClickException("there is no message with that uuid")
@@ -72,106 +65,12 @@ def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
         if name not in ("content", "received", "ack") and value is not None:
             click.echo(f"{name:<20} {instant(value) if isinstance(value, datetime) else value}")
     for envelope in envelopes:
-        click.echo(f"{'envelope':<20} {_fate(envelope)}")
+        click.echo(f"{'envelope':<20} {envelope_line(envelope)}")
     for delivery in sent:
         click.echo(f"{'delivery':<20} {delivery_line(delivery)}")
     if content:
         click.echo(_lines(bytes(row["received"] or b"")))
         click.echo(_lines(bytes(row["ack"] or b"")))
-
-
-@click.group()
-def outbox() -> None:
-    """Look at envelopes that wait for RabbitMQ."""
-
-
-@outbox.command("list")
-@click.option("--dead", is_flag=True, help="Only those that can never be published.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True)
-@with_settings
-def list_outbox(settings: Settings, dead: bool, limit: int) -> None:
-    """List envelopes that are not published, oldest first, and how many there are."""
-    with open_database(settings).statements() as connection:
-        depth = outbox_store.depth_and_age(connection)
-        rows = outbox_store.unpublished(connection, dead=dead, limit=limit)
-    for each in depth:
-        since = f", the oldest since {instant(each.oldest)}" if each.oldest else ""
-        click.echo(f"{each.routing_key}: {each.waiting} waiting{since}, {each.dead} dead")
-    for row in rows:
-        click.echo(_fate(row))
-
-
-@outbox.command("retry")
-@click.argument("ids", nargs=-1, type=click.UUID)
-@click.option("--all-dead", is_flag=True, help="Every envelope that is marked dead.")
-@with_settings
-def retry_outbox(settings: Settings, ids: Sequence[UUID], all_dead: bool) -> None:
-    """Let dead envelopes wait for the relay again."""
-    if bool(ids) == all_dead:
-        raise click.UsageError("name envelopes by their id, or give --all-dead")
-    with open_database(settings).transaction() as connection:
-        count = outbox_store.retry(connection, None if all_dead else list(ids))
-    click.echo(f"{count} wait for the relay again")
-
-
-@click.command()
-@click.argument("uuids", nargs=-1, type=click.UUID)
-@click.option("--state", type=click.Choice(["refused"]), help="Every message in that state instead.")
-@click.option("--since", type=click.DateTime(), help="Only those that came at or after this time (UTC).")
-@with_settings
-def replay(settings: Settings, uuids: Sequence[UUID], state: str | None, since: datetime | None) -> None:
-    """Publish stored messages again, or accept now what was refused when it came.
-
-    Envelopes keep their message_id, so that a consumer which has applied one applies it no second time.
-    """
-    if bool(uuids) == bool(state):
-        raise click.UsageError("name messages by their uuid, or give --state")
-    database = open_database(settings)
-    intake = IntakeSource(settings, site_source.source(settings))()
-    chosen: Iterator[UUID] | Sequence[UUID] = uuids
-    if state:
-        chosen = list(_in_state(database, state, since.replace(tzinfo=UTC) if since else None))
-    with click.progressbar(chosen, label="replaying", hidden=bool(uuids)) as progress:
-        for uuid in progress:
-            try:
-                with database.statements() as connection:
-                    stored = replaying.load(connection, uuid)
-                done = _replay(database, stored, intake)
-            except ConnectorError as error:
-                click.echo(f"{uuid}  {error.text}")
-                continue
-            click.echo(f"{uuid}  {_replayed(done)}")
-
-
-def _replay(database: Database, stored: replaying.Stored, intake: Intake) -> replaying.Replayed:
-    if not stored.is_hl7:
-        return replay_json(database, stored, intake, by=BY)
-    judged = replaying.judge_again(stored, intake)
-    with database.transaction() as connection:
-        return replaying.replay(connection, stored, judged, by=BY)
-
-
-def _in_state(database: Database, state: str, since: datetime | None) -> Iterator[UUID]:
-    """The uuids of all messages in that state, newest first."""
-    before = None
-    while True:
-        with database.statements() as connection:
-            page = search.latest(connection, limit=500, before=before, state=state)
-        for row in page.rows:
-            if since and row["created"] < since:
-                return
-            yield row["uuid"]
-        before = page.next_before
-        if before is None:
-            return
-
-
-def _replayed(done: replaying.Replayed) -> str:
-    if done.refusal is not None:
-        return f"still refused: {done.refusal.code} {done.refusal.error} {done.refusal.text}"
-    if not done.envelopes:
-        return "nothing to publish: nothing in it can be read"
-    return f"{'accepted now, ' if done.accepted_now else ''}{done.envelopes} to publish"
 
 
 def _line(row: Any) -> str:
@@ -187,18 +86,6 @@ def _line(row: Any) -> str:
         row["error_text"] or "",
     )
     return "  ".join(map(str, parts)).rstrip()
-
-
-def _fate(row: Any) -> str:
-    """One envelope on one line, and what became of it."""
-    if row["published_at"]:
-        fate = f"published {instant(row['published_at'])}"
-    elif row["dead_at"]:
-        fate = f"dead since {instant(row['dead_at'])}"
-    else:
-        fate = f"waiting since {instant(row['created'])}"
-    attempts = f"{row['attempts']} attempts"
-    return f"{row['id']}  {row['routing_key']}  {fate}, {attempts}  {row['last_error'] or ''}".rstrip()
 
 
 def _lines(raw: bytes) -> str:

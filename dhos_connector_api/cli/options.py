@@ -8,8 +8,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import click
 
 from dhos_connector_api import log
-from dhos_connector_api.config import settings as config
-from dhos_connector_api.config.settings import Settings
+from dhos_connector_api.app import configuration
+from dhos_connector_api.config.load import Settings
+from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.config.values import seconds
 
 P = ParamSpec("P")
@@ -26,8 +27,9 @@ def with_settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[P,
 
     @wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> R:
-        settings = config.from_environment()
-        log.set_up(settings.log_level, settings.log_format)
+        settings = configuration.from_environment()
+        service = settings.of(ServiceSettings)
+        log.set_up(service.log_level, service.log_format)
         return command(settings, *arguments, **options)
 
     return run

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from dhos_connector_api import clock
-from dhos_connector_api.cli.receivers import (
+from dhos_connector_api.cli.sending import (
     TIMEOUT,
     http_client,
     mllp_options,

@@ -15,12 +15,14 @@ from dhos_connector_api.app import tokens
 from dhos_connector_api.app.incoming import IntakeSource
 from dhos_connector_api.auth.signatures import Secret
 from dhos_connector_api.cli.options import with_settings
-from dhos_connector_api.config.settings import Settings
-from dhos_connector_api.intake.judge_his import hospital_named
-from dhos_connector_api.simulate.his import HospitalOfHis, Transmission
-from dhos_connector_api.simulate.his import simulate as simulate_his
+from dhos_connector_api.config.load import Settings
+from dhos_connector_api.http.settings import HttpSettings, WebhookSettings
+from dhos_connector_api.intake.his_patients import hospital_named
+from dhos_connector_api.simulate.hospital.his import HospitalOfHis, Transmission
+from dhos_connector_api.simulate.hospital.his import simulate as simulate_his
 from dhos_connector_api.simulate.send import SimulatedHis
 from dhos_connector_api.site import source as site_source
+from dhos_connector_api.site.settings import SiteSettings
 
 
 @click.group()
@@ -67,11 +69,11 @@ def his(
 
 def _simulated(settings: Settings, url: str | None, api_key: str | None, *, webhooks: bool) -> SimulatedHis:
     """The HIS that sends there. Raises UsageError where it could not sign."""
-    known = settings.webhook_secrets("his")
+    known = settings.of(WebhookSettings).secrets["his"]
     if webhooks and not known:
         raise click.UsageError("--webhooks needs HIS_WEBHOOK_SECRET")
     return SimulatedHis(
-        url or f"http://127.0.0.1:{settings.server_port}",
+        url or settings.of(HttpSettings).local_url(),
         {"X-API-Key": api_key} if api_key else _token(settings),
         secret=Secret(known[0]) if known else None,
         now=clock.now,
@@ -81,7 +83,7 @@ def _simulated(settings: Settings, url: str | None, api_key: str | None, *, webh
 
 def _hospital(settings: Settings, wanted: str) -> tuple[HospitalOfHis, tzinfo]:
     """The hospital as the HIS writes it, and its zone, as far as the site's configuration knows it."""
-    intake = IntakeSource(settings, site_source.source(settings))()
+    intake = IntakeSource(settings, site_source.source(settings.of(SiteSettings)))()
     known = hospital_named(wanted, wanted, intake.site.his.hospitals)
     if known is None:
         return HospitalOfHis(wanted, wanted), intake.zone

@@ -1,1 +1,1 @@
-"""The settings: read once from the environment, typed, grouped by what they are for."""
+"""How settings are declared and read; the settings themselves stand in the `settings.py` of each room."""

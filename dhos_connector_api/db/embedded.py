@@ -172,7 +172,7 @@ def running(state: Path) -> DatabaseAddress | None:
 
 
 def _mark(data: Path) -> str:
-    """What tells this folder's server from every other on this machine (a copied folder has another)."""
+    """Return the mark of this folder's server on this machine (a copy of the folder has another)."""
     status = data.stat()
     return f"connector-{status.st_dev:x}-{status.st_ino:x}-"
 

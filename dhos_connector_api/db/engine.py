@@ -21,6 +21,8 @@ from dhos_connector_api.errors import StorageBusy, StorageUnavailable
 CONNECT_TIMEOUT = 3
 POOL_TIMEOUT = 2
 STATEMENT_TIMEOUT = 5
+#: The same, where nobody waits for the answer: workers and the command line.
+UNHURRIED_TIMEOUT = 60
 #: What the server does with each session. The last five let go of what a process holds that stands
 #: still within a transaction, or whose host has gone.
 _SESSION = {
@@ -62,6 +64,11 @@ class DatabaseAddress:
             "DATABASE_USER": self.user,
             "DATABASE_PASSWORD": self.password or "",
         }
+
+    @property
+    def label(self) -> str:
+        """`host:port/name`: which database this is, without who we are there."""
+        return f"{self.host}:{self.port}/{self.name}"
 
     def url(self) -> URL:
         """The SQLAlchemy URL, for psycopg 3."""

@@ -65,7 +65,7 @@ def _head() -> str | None:
 
 
 def is_at_head(connection: Connection) -> bool:
-    """Whether the database has every migration of this version of the code.
+    """Return whether the database has every migration of this version of the code.
 
     One that this version does not know is a newer one: it keeps the version before it working.
     """

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import destinations, settlement, store
-from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind, Outgoing
-from dhos_connector_api.deliveries.schedule import next_attempt
+from dhos_connector_api.deliveries.metrics import DELIVERY_ATTEMPTS, DELIVERY_SECONDS
+from dhos_connector_api.deliveries.rules.outcome import Accepted, DeliveryFailed, Kind, Outgoing
+from dhos_connector_api.deliveries.rules.schedule import next_attempt
+from dhos_connector_api.deliveries.states import AttemptOutcome
 from dhos_connector_api.deliveries.store import Claim
 from dhos_connector_api.errors import StorageUnavailable
 from dhos_connector_api.log import correlation_id, where
-from dhos_connector_api.metrics import DELIVERY_ATTEMPTS, DELIVERY_SECONDS
 from dhos_connector_api.site.model import DeliveryPolicy
 
 _log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Deliverer:
         self._chance = chance
 
     def claim(self, free: int) -> list[Claim]:
-        """Up to `free` deliveries to attempt, which nobody else will meanwhile. Raises StorageUnavailable."""
+        """Return up to `free` deliveries that this process alone may attempt. Raises StorageUnavailable."""
         name = self.destination.name
         with self._database.statements() as connection:
             if not store.is_due(connection, name, self._now()):
@@ -70,7 +71,7 @@ class Deliverer:
             lost = store.lose(connection, name, policy, now)
             lease = clock.new_uuid(now)
             claims = store.claim(connection, name, policy, health=health, free=free, now=now, lease=lease)
-        DELIVERY_ATTEMPTS.labels(name, Kind.AMBIGUOUS.value).inc(lost)
+        DELIVERY_ATTEMPTS.labels(name, AttemptOutcome.AMBIGUOUS.value).inc(lost)
         return claims
 
     def attempt(self, claimed: Claim) -> None:
@@ -127,7 +128,7 @@ class Deliverer:
             settlement.settle_failed(connection, claimed, answer, again=again, now=now, seconds=seconds)
 
     def _again(self, claimed: Claim, failed: DeliveryFailed, now: datetime) -> datetime | None:
-        """When a delivery that failed is due again; None: never."""
+        """Return when a delivery that failed is due again; None: never."""
         rejected = failed.ack_code == _REJECTED and not claimed.policy.refused_is_final
         if failed.kind is Kind.PERMANENT and not rejected:
             return None
@@ -138,7 +139,7 @@ class Deliverer:
 
     def _count(self, claimed: Claim, answer: Accepted | DeliveryFailed, seconds: float) -> None:
         name = self.destination.name
-        DELIVERY_ATTEMPTS.labels(name, answer.outcome).inc()
+        DELIVERY_ATTEMPTS.labels(name, answer.outcome.value).inc()
         DELIVERY_SECONDS.labels(name).observe(seconds)
         _log.log(
             logging.INFO if isinstance(answer, Accepted) else logging.WARNING,
@@ -148,7 +149,7 @@ class Deliverer:
                 "message_uuid": str(claimed.message_uuid),
                 "destination": name,
                 "attempt": claimed.number,
-                "outcome": answer.outcome,
+                "outcome": answer.outcome.value,
                 "http_status": answer.http_status,
                 "ack": answer.ack_code,
                 "cause": None if isinstance(answer, Accepted) else answer.text,

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from dhos_connector_api.deliveries.schedule import Health
+from dhos_connector_api.deliveries.rules.schedule import Health
 
 
 def locked_health(connection: Connection, destination: str) -> Health:
-    """How the destination is doing; its row is locked until the transaction ends."""
+    """Return how the destination is doing; its row is locked until the transaction ends."""
     look = text(
         "SELECT failures, failing_since, held_until FROM delivery_destination WHERE name = :name FOR UPDATE"
     )
@@ -59,7 +59,7 @@ def note_answer(connection: Connection, destination: str) -> None:
 
 
 def release(connection: Connection, destination: str | None) -> None:
-    """Let the destination (None: every one) be tried now. Comes first in a transaction.
+    """End the pause of the destination (None: of every one). Comes first in a transaction.
 
     Nothing is claimed for it until the transaction ends: a newer delivery cannot overtake unseen.
     """

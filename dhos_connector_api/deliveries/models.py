@@ -1,7 +1,6 @@
 """The tables of deliveries: what goes out, each attempt at it, and how each destination is doing.
 
-`position` is the order in which deliveries were queued. A delivery is `waiting` (for `due_at`),
-`sending` (leased until `leased_until`), or at its end: `delivered`, `dead`, `superseded`, `cancelled`.
+`position` is the order in which deliveries were queued. States and outcomes are those of `states`.
 """
 
 from datetime import datetime
@@ -26,7 +25,7 @@ class DeliveryRow(db.Model):  # type: ignore[name-defined,misc]
     message_uuid: Mapped[UUID] = mapped_column()
     destination: Mapped[str] = mapped_column(Text)
     series: Mapped[str | None] = mapped_column(Text)  # of one series only the newest is sent
-    state: Mapped[str] = mapped_column(Text, server_default=text("'waiting'"))
+    state: Mapped[str] = mapped_column(Text, server_default=text("'waiting'"))  # `states.DeliveryState`
     created: Mapped[datetime] = mapped_column(_TIME)
     due_at: Mapped[datetime] = mapped_column(_TIME)
     lease: Mapped[UUID | None] = mapped_column()  # who is sending it: only that one may settle it
@@ -58,7 +57,7 @@ class DeliveryAttemptRow(db.Model):  # type: ignore[name-defined,misc]
     delivery_uuid: Mapped[UUID] = mapped_column(primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
     started_at: Mapped[datetime] = mapped_column(_TIME)
-    outcome: Mapped[str | None] = mapped_column(Text)  # delivered | transient | ambiguous | permanent
+    outcome: Mapped[str | None] = mapped_column(Text)  # one of `states.AttemptOutcome`
     seconds: Mapped[float | None] = mapped_column(Float)
     http_status: Mapped[int | None] = mapped_column()
     ack_code: Mapped[str | None] = mapped_column(Text)

@@ -6,7 +6,9 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from dhos_connector_api.deliveries.destinations import release
+from dhos_connector_api.deliveries.states import DeliveryState
 from dhos_connector_api.errors import Conflict, NotFound
+from dhos_connector_api.messages import outgoing
 
 # A delivery at its end is not sent again when a newer one of its series is on its way, or has arrived,
 # or may have: what is late must not overwrite what corrected it.
@@ -28,27 +30,26 @@ WITH chosen AS (
             ELSE least(due_at, CAST(:now AS timestamptz)) END
     FROM spread WHERE delivery.uuid = spread.uuid
     RETURNING message_uuid
-), told AS (
-    UPDATE message SET state = 'queued', error_text = NULL, ack_status = NULL, modified = :now,
-        modified_by = :by
-    FROM retried WHERE message.uuid = retried.message_uuid
 )
-SELECT count(*) FROM retried
+SELECT message_uuid FROM retried
 """
 
 
 def retry(connection: Connection, uuid: UUID, *, by: str | None, now: datetime) -> None:
-    """Let one delivery be attempted next, its schedule begun anew.
+    """Make one delivery due now, its schedule begun anew.
 
     Raises NotFound; Conflict for one that is delivered, under way, or overtaken by a newer one.
     """
     state, destination = _state(connection, uuid)
-    if state in ("delivered", "sending"):
-        raise Conflict("the delivery is under way" if state == "sending" else "the delivery has arrived")
+    if state is DeliveryState.SENDING:
+        raise Conflict("the delivery is under way")
+    if state is DeliveryState.DELIVERED:
+        raise Conflict("the delivery has arrived")
     release(connection, destination)
     query = _RETRY.format(which="uuid = :uuid AND state NOT IN ('delivered', 'sending')")
-    values = {"uuid": uuid, "now": now, "by": by, "apart": 0.0}
-    if not connection.execute(text(query), values).scalar_one():
+    retried = connection.execute(text(query), {"uuid": uuid, "now": now, "apart": 0.0}).scalars().all()
+    outgoing.mark_queued(connection, retried, by=by, at=now)
+    if not retried:
         raise Conflict("a newer delivery of the same series has taken its place, or it is under way")
 
 
@@ -61,7 +62,7 @@ def retry_dead(
     by: str | None,
     now: datetime,
 ) -> int:
-    """Let dead deliveries be attempted again, so many seconds apart; how many there were.
+    """Make dead deliveries due again, so many seconds apart, and return their number.
 
     Those to one destination (None: to all) that died at or after `since` (None: ever), oldest first.
     """
@@ -70,9 +71,10 @@ def retry_dead(
         "state = 'dead' AND (CAST(:destination AS text) IS NULL OR destination = :destination)"
         " AND (CAST(:since AS timestamptz) IS NULL OR settled_at >= :since)"
     )
-    values = {"destination": destination, "since": since, "now": now, "by": by, "apart": seconds_apart}
-    count: int = connection.execute(text(_RETRY.format(which=which)), values).scalar_one()
-    return count
+    values = {"destination": destination, "since": since, "now": now, "apart": seconds_apart}
+    retried = connection.execute(text(_RETRY.format(which=which)), values).scalars().all()
+    outgoing.mark_queued(connection, retried, by=by, at=now)
+    return len(retried)
 
 
 def cancel(connection: Connection, uuid: UUID, *, by: str | None, now: datetime) -> None:
@@ -81,26 +83,26 @@ def cancel(connection: Connection, uuid: UUID, *, by: str | None, now: datetime)
     Raises NotFound; Conflict for one that is under way, delivered or superseded.
     """
     state, _ = _state(connection, uuid)
-    if state == "cancelled":
+    if state is DeliveryState.CANCELLED:
         return
     cancelled = connection.execute(
         text(
-            "WITH cancelled AS (UPDATE delivery SET state = 'cancelled', settled_at = :now"
-            " WHERE uuid = :uuid AND state IN ('waiting', 'dead') RETURNING message_uuid), told AS ("
-            " UPDATE message SET state = 'cancelled', modified = :now, modified_by = :by"
-            " FROM cancelled WHERE message.uuid = cancelled.message_uuid) SELECT count(*) FROM cancelled"
+            "UPDATE delivery SET state = 'cancelled', settled_at = :now"
+            " WHERE uuid = :uuid AND state IN ('waiting', 'dead') RETURNING message_uuid"
         ),
-        {"uuid": uuid, "now": now, "by": by},
-    ).scalar_one()
-    if not cancelled:
+        {"uuid": uuid, "now": now},
+    )
+    given_up = cancelled.scalars().all()
+    outgoing.mark_cancelled(connection, given_up, by=by, at=now)
+    if not given_up:
         raise Conflict("the delivery is under way, delivered or superseded: it cannot be cancelled")
 
 
-def _state(connection: Connection, uuid: UUID) -> tuple[str, str]:
-    """State and destination. Raises NotFound."""
+def _state(connection: Connection, uuid: UUID) -> tuple[DeliveryState, str]:
+    """Return state and destination. Raises NotFound."""
     found = connection.execute(
         text("SELECT state, destination FROM delivery WHERE uuid = :uuid"), {"uuid": uuid}
     ).one_or_none()
     if found is None:
         raise NotFound("there is no delivery with that uuid")
-    return found.state, found.destination
+    return DeliveryState(found.state), found.destination

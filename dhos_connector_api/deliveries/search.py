@@ -1,4 +1,8 @@
-"""Looking at deliveries: newest first, page by page, with every attempt. Nothing here writes."""
+"""Finding deliveries: newest first, page by page, with every attempt. Nothing here writes.
+
+What is shown of a delivery has facts of its `message` in it (control id, type, MSA-1): they are joined
+here, for a page of them would cost the messages room a second search by the uuids of this one.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +13,11 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api import clock
-from dhos_connector_api.deliveries.schedule import FAILING_AFTER
+from dhos_connector_api.deliveries.rules.schedule import FAILING_AFTER
+from dhos_connector_api.deliveries.states import DeliveryState
 
-STATES = ("waiting", "sending", "delivered", "dead", "superseded", "cancelled")
+#: The texts a search by state takes.
+STATES = tuple(each.value for each in DeliveryState)
 
 _COLUMNS = """
 d.uuid, d.message_uuid, d.destination, d.state, d.created, d.due_at, d.leased_until, d.attempts,
@@ -58,7 +64,7 @@ class Depth:
 
 
 def page(connection: Connection, wanted: Wanted, *, limit: int, before: UUID | None) -> Page:
-    """The deliveries that are wanted, from the cursor `before` on."""
+    """Return the deliveries that are wanted, from the cursor `before` on."""
     newest = clock.first_uuid(wanted.created_before) if wanted.created_before else UUID(int=(1 << 128) - 1)
     values: dict[str, Any] = {
         "destination": wanted.destination,
@@ -72,24 +78,24 @@ def page(connection: Connection, wanted: Wanted, *, limit: int, before: UUID | N
 
 
 def _page(wanted: Wanted) -> str:
-    """The query for what is wanted, with nothing in it that is not.
+    """Return the query for what is wanted, with nothing in it that is not.
 
     The state stands in it as a constant: an index of one state serves no query whose state is a value.
     """
-    state = "" if wanted.state is None else f" AND d.state = '{STATES[STATES.index(wanted.state)]}'"
+    state = "" if wanted.state is None else f" AND d.state = '{DeliveryState(wanted.state).value}'"
     destination = "" if wanted.destination is None else " AND d.destination = :destination"
     message = "" if wanted.message_uuid is None else " AND d.message_uuid = :message_uuid"
     return f"{_PAGE}{state}{destination}{message} ORDER BY d.uuid DESC LIMIT :limit"
 
 
 def get(connection: Connection, uuid: UUID) -> RowMapping | None:
-    """One delivery, or None."""
+    """Return one delivery with the facts of its message, or None."""
     query = f"SELECT {_COLUMNS} {_FROM} WHERE d.uuid = :uuid"
     return connection.execute(text(query), {"uuid": uuid}).mappings().one_or_none()
 
 
 def attempts(connection: Connection, uuid: UUID) -> Sequence[RowMapping]:
-    """Every attempt at a delivery, in order. One without an outcome is under way."""
+    """Return every attempt at a delivery, in order. One without an outcome is under way."""
     query = (
         "SELECT number, started_at, outcome, seconds, http_status, ack_code, error, detail"
         " FROM delivery_attempt WHERE delivery_uuid = :uuid ORDER BY number"
@@ -98,13 +104,13 @@ def attempts(connection: Connection, uuid: UUID) -> Sequence[RowMapping]:
 
 
 def of_message(connection: Connection, message_uuid: UUID) -> Sequence[RowMapping]:
-    """The deliveries of one message, in the order in which they were queued."""
+    """Return the deliveries of one message, in the order in which they were queued."""
     query = f"SELECT {_COLUMNS} {_FROM} WHERE d.message_uuid = :uuid ORDER BY d.position"
     return connection.execute(text(query), {"uuid": message_uuid}).mappings().all()
 
 
 def depths(connection: Connection) -> list[Depth]:
-    """What is not settled, and what needs a person, by destination."""
+    """Return how each destination is doing: what is not settled, and what needs a person."""
     found = connection.execute(
         text(
             "SELECT name, coalesce(sum(part.waiting), 0)::bigint, coalesce(sum(part.dead), 0)::bigint,"

@@ -14,15 +14,19 @@ from sqlalchemy import Connection
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.hl7.facts import Facts, facts, header_facts
-from dhos_connector_api.deliveries import cda, oru, store
+from dhos_connector_api.deliveries import store
+from dhos_connector_api.deliveries.cda import document as cda
+from dhos_connector_api.deliveries.metrics import SENT
+from dhos_connector_api.deliveries.oru import message as oru
 from dhos_connector_api.deliveries.store import NewDelivery
 from dhos_connector_api.errors import BadSite, NotAvailableHere, UnreadableMessage
 from dhos_connector_api.hl7v2 import modes
 from dhos_connector_api.hl7v2.build import with_header_fields
 from dhos_connector_api.hl7v2.read import Message, read, read_text
 from dhos_connector_api.messages import store as messages
+from dhos_connector_api.messages.kinds import Kind
+from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, NewMessage
-from dhos_connector_api.metrics import SENT
 from dhos_connector_api.site.model import IdentifierTable, Site
 
 _log = logging.getLogger(__name__)
@@ -34,7 +38,7 @@ _NAMES = {EPR: "EPR service adapter", MLLP: "MLLP receiver"}
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """What every message is sent with. `destinations` are those that are set up here."""
+    """The configuration that every message is sent with. `destinations` are those that are set up here."""
 
     site: Site
     zone: tzinfo
@@ -54,7 +58,7 @@ class Sending:
 def observation_set(
     data: Mapping[str, Any], outbound: Outbound, *, created_by: str | None, correlation_id: str
 ) -> Sending | None:
-    """The ORU message of an observation set, to be delivered to the EPR; None: this site sends none.
+    """Return the ORU message of an observation set, to be delivered to the EPR; None: this site sends none.
 
     Raises BadInput for data that make no message, NotAvailableHere without the destination that the
     site wants them to go to, BadSite when its transformer makes a message of it that is none.
@@ -71,7 +75,15 @@ def observation_set(
     # What we name MRN and NHS is that, whatever the hospital calls them in what it sends.
     ours = replace(outbound.site, inbound=replace(outbound.site.inbound, identifiers=IdentifierTable()))
     known = facts(message, ours, outbound.zone)
-    row = _hl7_row(message.text, "utf-8", known, at=now, created_by=created_by, correlation_id=correlation_id)
+    row = _hl7_row(
+        message.text,
+        "utf-8",
+        known,
+        kind=Kind.ORU,
+        at=now,
+        created_by=created_by,
+        correlation_id=correlation_id,
+    )
     return _sending(row, known.identifiers, destination, built.set_uuid)
 
 
@@ -91,7 +103,7 @@ def _read_back(text: str, outbound: Outbound) -> Message:
 
 
 def document(content: str, outbound: Outbound, *, created_by: str | None, correlation_id: str) -> Sending:
-    """A CDA document, to be delivered to Mirth as it is.
+    """Return a CDA document, to be delivered to Mirth as it is.
 
     Raises NotAvailableHere without a Mirth, BadInput for what is no harmless XML.
     """
@@ -101,11 +113,12 @@ def document(content: str, outbound: Outbound, *, created_by: str | None, correl
     read = cda.read(content, table=outbound.site.inbound.identifiers, zone=outbound.zone)
     row = NewMessage(
         uuid=clock.new_uuid(now),
+        kind=Kind.CDA,
         at=now,
         created_by=created_by,
         src_description="dhos",
         dst_description="mirth",
-        state="queued",
+        state=MessageState.QUEUED,
         correlation_id=correlation_id,
         received=content.encode(),
         content=content,
@@ -123,7 +136,7 @@ def document(content: str, outbound: Outbound, *, created_by: str | None, correl
 def acknowledgement(
     ack: bytes, *, charset: str | None, created_by: str | None, correlation_id: str
 ) -> Sending:
-    """An application acknowledgement, to be delivered as a message of its own (enhanced mode).
+    """Return an application acknowledgement, to be delivered as a message of its own (enhanced mode).
 
     In: the acknowledgement as it was made, in `charset`. What is sent says in MSH-15 and MSH-16 that it
     wants none in return (NE): it is delivered when it has been written, and a sender that misses it
@@ -136,20 +149,36 @@ def acknowledgement(
     text = with_header_fields(message.text, {15: never, 16: never}) + "\r"
     charset = "utf-8" if message.charset == "utf-16" else message.charset
     known = header_facts(message, UTC)
-    row = _hl7_row(text, charset, known, at=now, created_by=created_by, correlation_id=correlation_id)
+    row = _hl7_row(
+        text,
+        charset,
+        known,
+        kind=Kind.ACKNOWLEDGEMENT,
+        at=now,
+        created_by=created_by,
+        correlation_id=correlation_id,
+    )
     return _sending(row, (), MLLP, f"acknowledgement {known.control_id}")
 
 
 def _hl7_row(
-    text: str, charset: str, known: Facts, *, at: datetime, created_by: str | None, correlation_id: str
+    text: str,
+    charset: str,
+    known: Facts,
+    *,
+    kind: Kind,
+    at: datetime,
+    created_by: str | None,
+    correlation_id: str,
 ) -> NewMessage:
     return NewMessage(
         uuid=clock.new_uuid(at),
+        kind=kind,
         at=at,
         created_by=created_by,
         src_description="dhos",
         dst_description="tie",
-        state="queued",
+        state=MessageState.QUEUED,
         correlation_id=correlation_id,
         received=text.encode(charset, "replace"),
         content=text,
@@ -180,7 +209,7 @@ def _sending(
 
 
 def keep(connection: Connection, sending: Sending) -> UUID:
-    """Store the message and queue its delivery, in the caller's transaction; the message's uuid."""
+    """Store the message, queue its delivery, and return the message's uuid."""
     messages.insert(connection, sending.row, sending.effects, window=timedelta())
     store.add(connection, sending.delivery)
     return sending.row.uuid

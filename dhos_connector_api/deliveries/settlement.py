@@ -7,14 +7,17 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind
+from dhos_connector_api.deliveries.rules.outcome import Accepted, DeliveryFailed, Kind
+from dhos_connector_api.deliveries.states import DeliveryState
 from dhos_connector_api.deliveries.store import Claim
+from dhos_connector_api.messages import outgoing
+from dhos_connector_api.messages.states import MessageState
 
 
 def settle_delivered(
     connection: Connection, claimed: Claim, accepted: Accepted, *, now: datetime, seconds: float
 ) -> None:
-    """Note that it was taken, on the delivery, the attempt and the message.
+    """Store that it was taken, on the delivery, the attempt and the message.
 
     Holds too when the lease has run out meanwhile, whatever was decided since, unless another attempt
     is under way already.
@@ -22,7 +25,7 @@ def settle_delivered(
     settled = _delivered(connection, claimed, now)
     _end_attempt(connection, claimed, accepted, seconds=seconds)
     if settled:
-        _tell_message(connection, claimed, accepted, now=now)
+        _settle_message(connection, claimed, accepted, now=now)
 
 
 def settle_failed(
@@ -34,7 +37,7 @@ def settle_failed(
     now: datetime,
     seconds: float,
 ) -> None:
-    """Note that it failed, and when it is due `again`; None: it is dead.
+    """Store that it failed, and when it is due `again`; None: it is dead.
 
     Changes nothing but the attempt when the lease has run out meanwhile. Where an earlier attempt turned
     out to have been taken while this one was under way, the delivery is delivered, whatever this one says.
@@ -46,11 +49,11 @@ def settle_failed(
         settled = _not_delivered(connection, claimed, failed, again=again, now=now)
     _end_attempt(connection, claimed, failed, seconds=seconds)
     if settled and (taken is not None or again is None):
-        _tell_message(connection, claimed, taken or failed, now=now)
+        _settle_message(connection, claimed, taken or failed, now=now)
 
 
 def _delivered(connection: Connection, claimed: Claim, now: datetime) -> bool:
-    """Settle the delivery as delivered; whether it still could be."""
+    """Settle the delivery as delivered, and return whether it still could be."""
     settled = connection.execute(
         text(
             "UPDATE delivery SET state = 'delivered', settled_at = :now, lease = NULL, leased_until = NULL,"
@@ -65,7 +68,7 @@ def _delivered(connection: Connection, claimed: Claim, now: datetime) -> bool:
 def _not_delivered(
     connection: Connection, claimed: Claim, failed: DeliveryFailed, *, again: datetime | None, now: datetime
 ) -> bool:
-    """Let the delivery wait until `again`, or be dead; whether it was still this process's."""
+    """Put the delivery back until `again`, or mark it dead; return whether it was still this process's."""
     settled = connection.execute(
         text(
             "UPDATE delivery SET state = :state, due_at = coalesce(:again, due_at), settled_at = :settled_at,"
@@ -75,7 +78,7 @@ def _not_delivered(
         {
             "uuid": claimed.uuid,
             "lease": claimed.lease,
-            "state": "waiting" if again else "dead",
+            "state": (DeliveryState.WAITING if again else DeliveryState.DEAD).value,
             "again": again,
             "settled_at": None if again else now,
             "error": failed.text,
@@ -86,7 +89,7 @@ def _not_delivered(
 
 
 def _taken_before(connection: Connection, claimed: Claim) -> Accepted | None:
-    """What an earlier attempt was answered that was taken."""
+    """Return the answer of an earlier attempt that was taken, or None."""
     found = connection.execute(
         text(
             "SELECT http_status, ack_code FROM delivery_attempt"
@@ -100,7 +103,7 @@ def _taken_before(connection: Connection, claimed: Claim) -> Accepted | None:
 def _end_attempt(
     connection: Connection, claimed: Claim, answer: Accepted | DeliveryFailed, *, seconds: float
 ) -> None:
-    """Let the attempt say how it ended."""
+    """Store how the attempt ended."""
     failed = answer if isinstance(answer, DeliveryFailed) else None
     connection.execute(
         text(
@@ -111,7 +114,7 @@ def _end_attempt(
         {
             "uuid": claimed.uuid,
             "number": claimed.number,
-            "outcome": answer.outcome,
+            "outcome": answer.outcome.value,
             "seconds": seconds,
             "http_status": answer.http_status,
             "ack_code": answer.ack_code,
@@ -121,28 +124,18 @@ def _end_attempt(
     )
 
 
-def _tell_message(
+def _settle_message(
     connection: Connection, claimed: Claim, answer: Accepted | DeliveryFailed, *, now: datetime
 ) -> None:
-    """Let the message say what became of its delivery: delivered, or dead."""
+    """Store on the message what became of its delivery: delivered, or dead."""
     failed = answer if isinstance(answer, DeliveryFailed) else None
-    connection.execute(
-        text(
-            "UPDATE message SET state = :state, ack_status = :ack_code, error_text = :error, modified = :now,"
-            " is_processed = :delivered, processed_at = CASE WHEN :delivered THEN :now END"
-            " WHERE uuid = :uuid"
-        ),
-        {
-            "uuid": claimed.message_uuid,
-            "state": "dead" if failed else "delivered",
-            "ack_code": answer.ack_code,
-            "error": (failed.detail or failed.text) if failed else None,
-            "now": now,
-            "delivered": failed is None,
-        },
+    outgoing.settle(
+        connection,
+        claimed.message_uuid,
+        created=claimed.message_created,
+        state=MessageState.DEAD if failed else MessageState.DELIVERED,
+        ack=answer.ack,
+        ack_status=answer.ack_code,
+        error=(failed.detail or failed.text) if failed else None,
+        at=now,
     )
-    if answer.ack is not None:
-        connection.execute(
-            text("UPDATE message_body SET ack = :ack WHERE message_uuid = :uuid AND created = :created"),
-            {"ack": answer.ack, "uuid": claimed.message_uuid, "created": claimed.message_created},
-        )

@@ -1,4 +1,8 @@
-"""Finding events: by status, source, code, encounter; page by page, newest first or as asked."""
+"""Finding events: by status, source, code, encounter; page by page, newest first or as asked.
+
+An event's status follows from its envelope in the `outbox` and from its `message`: a search by status
+has to join them.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

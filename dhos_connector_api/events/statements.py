@@ -2,6 +2,7 @@
 
 Arrays become rows by `unnest`: the text never changes, and PostgreSQL plans it once. Everything
 follows from the rows that ON CONFLICT let through, so an event is kept and queued once or not at all.
+So it also writes `message`, `message_body`, `message_identifier` and `outbox`, in one trip to the server.
 What may be long is sent in binary (`%(name)b`): writing it as text would quote every quote of it.
 """
 
@@ -17,12 +18,12 @@ WITH given AS MATERIALIZED (
         %(companions)b::text[], %(occurred_at)s::timestamptz[], %(received_at)s::timestamptz[],
         %(message_uuid)s::uuid[], %(identity)s::bytea[], %(envelope_id)s::uuid[],
         %(sender)s::text[], %(correlation_id)s::text[], %(body)b::bytea[], %(received)b::bytea[],
-        %(message_type)s::text[], %(created_by)s::text[]
+        %(kind)s::text[], %(message_type)s::text[], %(created_by)s::text[]
     ) WITH ORDINALITY AS given (
         id, source_system, event_code, default_code, canonical_code, state, encounter_id,
         patient_identifier, payload, event_fields, companions, occurred_at, received_at,
-        message_uuid, identity, envelope_id, sender, correlation_id, body, received, message_type,
-        created_by, place)
+        message_uuid, identity, envelope_id, sender, correlation_id, body, received, kind,
+        message_type, created_by, place)
 ), kept AS (
     INSERT INTO integration_event (
         id, source_system, event_code, default_code, canonical_code, state, encounter_id,
@@ -37,9 +38,10 @@ WITH given AS MATERIALIZED (
     RETURNING id
 ), stored AS (
     INSERT INTO message (
-        uuid, created, created_by, modified, modified_by, src_description, dst_description, state,
+        uuid, kind, created, created_by, modified, modified_by, src_description, dst_description, state,
         message_type, event_code, sent_at, is_processed, processed_at, correlation_id)
-    SELECT message_uuid, received_at, created_by, received_at, created_by, source_system, 'dhos', 'accepted',
+    SELECT message_uuid, kind, received_at, created_by, received_at, created_by, source_system, 'dhos',
+        'accepted',
         message_type, event_code, occurred_at, body IS NULL, CASE WHEN body IS NULL THEN received_at END,
         correlation_id
     FROM given JOIN kept USING (id) WHERE received IS NOT NULL

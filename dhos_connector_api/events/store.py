@@ -11,6 +11,8 @@ given. Its message_id is a function of identity and generation (`actions.integra
 kept by `messages.store.insert` (give its uuid as `message_uuid`), in the same transaction; or give
 `kept`, and the event's own JSON is kept by this statement as a message of its own, under the event's id.
 Texts hold neither NUL nor lone surrogates; the codes and identifiers at most 255 characters.
+
+What is read of an event joins its `message` and its envelope in the `outbox`: its status follows from them.
 """
 
 import json
@@ -32,6 +34,7 @@ class Kept:
     """The bytes (UTF-8) by which an event is kept as a message of its own."""
 
     received: bytes
+    kind: str
     message_type: str
     created_by: str | None
 
@@ -145,6 +148,7 @@ def _columns(event: NewEvent) -> dict[str, Any]:
         "correlation_id": event.correlation_id,
         "body": event.body,
         "received": kept.received if kept else None,
+        "kind": kept.kind if kept else None,
         "message_type": kept.message_type if kept else None,
         "created_by": kept.created_by if kept else None,
     }

@@ -3,7 +3,7 @@
 What was checked is what a handler gets: nothing is parsed a second time by another parser.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,13 @@ import flask
 
 from dhos_connector_api.access.store import KnownKey
 from dhos_connector_api.auth.jwt import Claims
+from dhos_connector_api.intake.arrival import OPEN, Arrival, Door, arrived
+from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.spec.bodies import JsonBody
 
 _KEY = "connector"
+#: Where a WSGI environment has it.
+ENVIRON_KEY = "connector.call"
 
 
 @dataclass(slots=True)
@@ -38,14 +42,14 @@ class Call:
 
     @property
     def caller(self) -> str | None:
-        """Who called, for `created_by` and `modified_by`."""
+        """Return the caller, for `created_by` and `modified_by`."""
         if self.key is not None:
             return f"{self.key.source} (API key {self.key.id})"
         return self.claims.caller if self.claims else None
 
     @property
     def source(self) -> str | None:
-        """The source whose API key was sent; None for a token."""
+        """Return the source whose API key was sent; None for a token."""
         return self.key.source if self.key is not None else None
 
 
@@ -55,18 +59,30 @@ def begin(scope: MutableMapping[str, Any], call: Call) -> None:
 
 
 def of_scope(scope: MutableMapping[str, Any]) -> Call:
-    """The call of an ASGI scope."""
+    """Return the call of an ASGI scope."""
     call: Call = scope["extensions"][_KEY]
     return call
 
 
 def operation_id(scope: MutableMapping[str, Any]) -> str | None:
-    """The operation the request was routed to; None outside the specification."""
+    """Return the operation the request was routed to; None outside the specification."""
     found: str | None = scope["extensions"].get("connexion_routing", {}).get("operation_id")
     return found
 
 
+def arrival(kind: Kind, raw: bytes | None = None, *, door: Door = OPEN) -> Arrival:
+    """Return what the request at hand brings, of that kind; `raw` where that is not the body itself."""
+    here = current()
+    content = flask.request.get_data() if raw is None else raw
+    return arrived(content, kind, caller=here.caller, correlation_id=here.request_id, door=door)
+
+
+def of_environ(environ: Mapping[str, Any]) -> Call | None:
+    """Return the call of a WSGI environment; None where nothing came before Flask."""
+    return environ.get(ENVIRON_KEY)
+
+
 def current() -> Call:
-    """The call at hand, inside a Flask view."""
-    call: Call = flask.request.environ["connector.call"]
+    """Return the call at hand, inside a Flask view."""
+    call: Call = flask.request.environ[ENVIRON_KEY]
     return call

@@ -40,7 +40,7 @@ def page() -> flask.Response:
 
 
 def assets(document: dict[str, Any]) -> flask.Blueprint:
-    """What the page loads, `document` as `openapi.json` among it. Register it only with the page."""
+    """Return the blueprint of what the page loads, `document` among it. Register it only with the page."""
     blueprint = flask.Blueprint("docs", __name__, url_prefix="/docs")
 
     @blueprint.get("/<name>")

@@ -23,18 +23,20 @@ from dhos_connector_api.errors import TokenRejected
 from dhos_connector_api.http import call
 
 HEADER = b"x-api-key"
+#: Database connections for looking keys up, beside one for each thread of a web process.
+CONNECTIONS = 2
 Check = Callable[[ConnexionRequest], Awaitable[Any]]
 
 
 class KeySecurity:
-    """What connexion calls a security handler, for every operation with `security: - api_key: []`."""
+    """Checks API keys: connexion's security handler for every operation with `security: - api_key: []`."""
 
     def __init__(self, database: Database, now: Callable[[], datetime] = clock.now) -> None:
         self._database = database
         self._now = now
 
     def get_fn(self, _scheme: dict[str, Any], _scopes: Sequence[str]) -> Check:
-        """The check of one operation. Called by connexion at start.
+        """Return the check of one operation. Called by connexion at start.
 
         It raises TokenRejected for a bad key, and StorageUnavailable while keys cannot be looked up.
         """

@@ -14,19 +14,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import flask
-from flask_limiter import ApplicationLimit, Limiter, RequestLimit
+from flask_limiter import Limiter, RequestLimit
 
 from dhos_connector_api import clock
 from dhos_connector_api.errors import SiteUnavailable
 from dhos_connector_api.http import call
+from dhos_connector_api.http.metrics import RATE_LIMITED
 from dhos_connector_api.http.problems import flask_answer, too_many
 from dhos_connector_api.http.window_counts import WindowCounts
-from dhos_connector_api.metrics import RATE_LIMITED
 from dhos_connector_api.site.model import RateLimits, Site
 
 _log = logging.getLogger(__name__)
 
-_LIMITED = "/api/"
+#: Below this address requests are counted.
+LIMITED = "/api/"
 _MEMORY = f"{WindowCounts.STORAGE_SCHEME[0]}://"
 #: Seconds a request may wait for Redis; without `retry` its client would try several times.
 _REDIS_TIMEOUT = 0.25
@@ -46,7 +47,7 @@ class _Allowance:
 
 
 class RateLimiting:
-    """The limits of one web process. `event_operations` are operationIds marked `x-rate-limit: events`."""
+    """Counts requests of one web process. `event_operations`: ids of those with `x-rate-limit: events`."""
 
     def __init__(
         self, site: Callable[[], Site], event_operations: Iterable[str], storage: str | None = None
@@ -55,19 +56,30 @@ class RateLimiting:
         self._event_operations = frozenset(event_operations)
         self._limiter = Limiter(
             lambda: self._allowance().who,
-            application_limits=[ApplicationLimit(lambda: self._allowance().limit, exempt_when=_free)],
             storage_uri=storage or _MEMORY,
             storage_options=dict(_REDIS) if storage else {},
             in_memory_fallback_enabled=True,
             on_breach=_too_many,
         )
-        self._webhooks = self._limiter.shared_limit(
+        self._limit = self._limiter.shared_limit(
             lambda: self._allowance().limit, scope="global", key_func=lambda: self._allowance().who
         )
 
     def install(self, application: flask.Flask) -> None:
-        """Count every request before its handler runs."""
+        """Prepare the application for counting. Nothing is counted but by the two methods below."""
+        # An application that knows the limiter already gets no hooks of it: they would run, and cost a
+        # tenth of the time around a handler, at every request that has no limit too.
+        application.extensions.setdefault("limiter", set()).add(self._limiter)
         self._limiter.init_app(application)
+
+    def count_request(self) -> None:
+        """Count the request at hand against its caller, inside a Flask view, if it has one (yet).
+
+        Raises what Flask answers with 429. `routing` calls it before every handler below `/api/`.
+        """
+        here = call.current()
+        if here.claims is not None or here.key is not None:
+            self._count()
 
     def count_webhook(self, source: str) -> None:
         """Count a webhook, which has no caller, against its `source`, inside a Flask view.
@@ -76,7 +88,10 @@ class RateLimiting:
         and no repeat: whoever has seen a request could use up the limit with it.
         """
         call.current().webhook_source = source
-        with self._webhooks:
+        self._count()
+
+    def _count(self) -> None:
+        with self._limit:
             return
 
     def _allowance(self) -> _Allowance:
@@ -101,14 +116,8 @@ def _issuer(here: call.Call) -> str:
     return here.claims.issuer if here.claims else "nobody"
 
 
-def _free() -> bool:
-    """Whether a request is not counted: outside `/api/`, or without a caller (yet)."""
-    here = call.current()
-    return not flask.request.path.startswith(_LIMITED) or (here.claims is None and here.key is None)
-
-
 def _too_many(breached: RequestLimit) -> flask.Response:
-    """The answer to one request too many."""
+    """Return the answer to one request too many."""
     seconds = max(1, math.ceil(breached.reset_at - clock.now().timestamp()))
     kind = "source" if breached.key.find("/source ") >= 0 else "user"
     RATE_LIMITED.labels(kind).inc()

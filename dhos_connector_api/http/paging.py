@@ -13,12 +13,12 @@ from dhos_connector_api.http.answers import JSON
 
 
 def json_answer(value: Any, status: int = 200) -> flask.Response:
-    """That value."""
+    """Return the answer that holds that value."""
     return flask.Response(json.dumps(value), status, content_type=JSON)
 
 
 def uuid_of(text: str, unknown: str) -> UUID:
-    """What an address names. Raises NotFound with the text `unknown` for what cannot be one of ours."""
+    """Return the uuid an address names. Raises NotFound with the text `unknown` for what is none."""
     try:
         return UUID(text)
     except ValueError:
@@ -26,9 +26,10 @@ def uuid_of(text: str, unknown: str) -> UUID:
 
 
 def json_page(rows: Sequence[Any], next_before: UUID | None, query: dict[str, Any]) -> flask.Response:
-    """A page, with the address of the next relative to this one, so that it holds behind any proxy.
+    """Return the answer that holds a page, with the address of the next page.
 
-    `query` is what was asked for; entries that are None were not.
+    That is relative to this one, so that it holds behind any proxy. `query` is what was asked for; entries
+    that are None were not.
     """
     response = json_answer(rows)
     if next_before is not None:
@@ -38,7 +39,7 @@ def json_page(rows: Sequence[Any], next_before: UUID | None, query: dict[str, An
 
 
 def cursor(before: str | None) -> UUID | None:
-    """The cursor of a page. Raises BadInput for what never was one."""
+    """Return the cursor of a page. Raises BadInput for what never was one."""
     if before is None:
         return None
     try:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 import flask
 from starlette.exceptions import HTTPException as AsgiHttpException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Send
 from werkzeug.exceptions import HTTPException as FlaskHttpException
 
 from dhos_connector_api import errors
@@ -70,14 +70,14 @@ class Problem:
     details: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def body(self, path: str = "") -> bytes:
-        """The JSON body for a request of that path."""
+        """Return the JSON body for a request of that path."""
         if path.startswith(_PREDECESSOR):
             return json.dumps({"error": self.message, "details": dict(self.details)}).encode()
         return json.dumps({"code": self.status, "message": self.message}).encode()
 
 
 def problem_of(error: Exception) -> Problem:
-    """How `error` is answered. What is in no table is a failure of ours: 500, and nothing said of it."""
+    """Return how `error` is answered. What is in no table is a failure of ours: 500, without a word of it."""
     headers = {}
     if isinstance(error, errors.ConnectorError):
         known = (_STATUS[each] for each in type(error).__mro__ if each in _STATUS)
@@ -95,7 +95,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def too_many(seconds: int) -> Problem:
-    """How one request too many is answered: there is room again in so many seconds."""
+    """Return how one request too many is answered: there is room again in so many seconds."""
     text = "too many requests; Retry-After says when to go on"
     return Problem(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": str(seconds)})
 
@@ -125,26 +125,14 @@ def _logged(error: Exception) -> Problem:
     return problem
 
 
-class ProblemBoundary:
-    """ASGI: answers whatever is raised within; nothing gets past it to the server's own log."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        try:
-            await self._app(scope, receive, send)
-        except Exception as error:  # noqa: BLE001 - the last resort
-            problem = _logged(error)
-            body = problem.body(scope["path"])
-            await send_answer(send, problem.status, body, JSON, problem.headers)
+async def send(send_: Send, error: Exception, path: str) -> None:
+    """Send the answer to `error` that rose outside of Flask, at a request of that path."""
+    problem = _logged(error)
+    await send_answer(send_, problem.status, problem.body(path), JSON, problem.headers)
 
 
 def flask_answer(problem: Problem) -> flask.Response:
-    """The answer to the request at hand, inside a Flask view."""
+    """Return the answer to the request at hand, inside a Flask view."""
     body = problem.body(flask.request.path)
     return flask.Response(body, problem.status, problem.headers, content_type=JSON)
 

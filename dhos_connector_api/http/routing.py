@@ -8,7 +8,11 @@ from werkzeug.routing import BaseConverter
 
 from dhos_connector_api.errors import NotFound
 from dhos_connector_api.http import call
+from dhos_connector_api.http.limits import LIMITED
 from dhos_connector_api.spec.document import Operation, operations
+
+#: The blueprint of the operations; their endpoints are its name, a dot and the operationId.
+BLUEPRINT = "api"
 
 Handler = Callable[..., flask.Response]
 
@@ -20,16 +24,18 @@ class AnyText(BaseConverter):
     part_isolating = False
 
 
-def build(document: dict[str, Any], handlers: Mapping[str, Handler]) -> flask.Blueprint:
+def build(
+    document: dict[str, Any], handlers: Mapping[str, Handler], count_request: Callable[[], None]
+) -> flask.Blueprint:
     """Return the blueprint for every operation that is not answered before Flask.
 
-    `handlers` are by operationId.
+    `handlers` are by operationId. `count_request` is called before each of those that have a limit.
 
     A handler gets the checked path and query parameters by name, and nothing from the URL itself. It
-    runs only when the checks before Flask were those of its own operation: two routers read every URL,
-    and one that only Flask's understood would have passed no check at all.
+    runs only when the checks before Flask were those of its own operation: `Application` follows the
+    routing before it, and a URL that only Flask's own routing understood would have passed no check at all.
     """
-    blueprint = flask.Blueprint("api", __name__)
+    blueprint = flask.Blueprint(BLUEPRINT, __name__)
 
     @blueprint.record_once
     def _prepare(state: flask.blueprints.BlueprintSetupState) -> None:
@@ -42,7 +48,7 @@ def build(document: dict[str, Any], handlers: Mapping[str, Handler]) -> flask.Bl
             blueprint.add_url_rule(
                 rule,
                 operation.id,
-                _view(operation, handlers[operation.id]),
+                _view(operation, _limited(operation, handlers[operation.id], count_request)),
                 methods=[operation.method.upper()],
                 strict_slashes=not rule.endswith("/"),  # else Flask would redirect to the slash
             )
@@ -56,6 +62,17 @@ def _rule(operation: Operation) -> str:
             converter = "any_text:" if parameter["schema"].get("format") == "path" else ""
             rule = rule.replace(f"{{{parameter['name']}}}", f"<{converter}{parameter['name']}>")
     return rule
+
+
+def _limited(operation: Operation, handler: Handler, count_request: Callable[[], None]) -> Handler:
+    if not operation.path.startswith(LIMITED):
+        return handler
+
+    def counted(**parameters: Any) -> flask.Response:
+        count_request()
+        return handler(**parameters)
+
+    return counted
 
 
 def _view(operation: Operation, handler: Handler) -> Handler:

@@ -23,7 +23,7 @@ Check = Callable[[ConnexionRequest], dict[str, Any]]
 
 
 class TokenSecurity:
-    """What connexion calls a security handler, for every operation with `security: - token: [...]`."""
+    """Checks tokens: connexion's security handler for every operation with `security: - token: [...]`."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class TokenSecurity:
         self._known: dict[str, Claims] = {}
 
     def get_fn(self, _scheme: dict[str, Any], required_scopes: Sequence[str]) -> Check:
-        """The check of one operation. Called by connexion at start."""
+        """Return the check of one operation. Called by connexion at start."""
         required = frozenset(required_scopes)
 
         def check(request: ConnexionRequest) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class TokenSecurity:
         return check
 
     def _verified(self, token: str) -> Claims:
-        """The claims of a token. A sender uses one for minutes, so it is checked once and remembered
+        """Return the claims of a token. A sender uses one for minutes, so it is checked once and remembered
         until it expires."""
         now = self._now()
         claims = self._known.get(token)
@@ -71,7 +71,7 @@ class TokenSecurity:
 
 
 def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The token in `Authorization: Bearer ...` (RFC 6750 section 2.1)."""
+    """Return the token in `Authorization: Bearer ...` (RFC 6750 section 2.1)."""
     given = [value for name, value in headers if name == b"authorization"]
     if not given:
         raise TokenRejected("the request needs a token: Authorization: Bearer ...")

@@ -35,11 +35,11 @@ class WindowCounts(Storage):
 
     @property
     def base_exceptions(self) -> type[Exception]:
-        """What it may raise: nothing."""
+        """Return the errors it may raise: it raises none."""
         return ValueError
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Count `amount` in the window of `key`, or in a new one of `expiry` seconds; the count now."""
+        """Count `amount` in the window of `key`, or in a new one of `expiry` seconds; return the count."""
         with self._lock:
             now = self._now()
             if now >= self._tidy_at:
@@ -55,20 +55,20 @@ class WindowCounts(Storage):
         self._tidy_at = now + TIDY_EVERY
 
     def get(self, key: str) -> int:
-        """The count in the window of `key`."""
+        """Return the count in the window of `key`."""
         count, end = self._windows.get(key, (0, 0.0))
         return count if self._now() < end else 0
 
     def get_expiry(self, key: str) -> float:
-        """When the window of `key` ends, in seconds since 1970; now where there is none."""
+        """Return when the window of `key` ends, in seconds since 1970; now where there is none."""
         return max(self._now(), self._windows.get(key, (0, 0.0))[1])
 
     def check(self) -> bool:
-        """Memory is always there."""
+        """Return true: memory is always there."""
         return True
 
     def reset(self) -> int | None:
-        """Forget all; how many windows it were."""
+        """Forget all, and return the number of windows."""
         with self._lock:
             count = len(self._windows)
             self._windows = {}

@@ -3,37 +3,46 @@
 import asyncio
 import sys
 from asyncio import Future
-from collections.abc import Iterable
-from contextvars import Context, copy_context
+from collections.abc import Iterable, Mapping
+from contextvars import copy_context
 from io import BytesIO
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 from wsgiref.types import StartResponse, WSGIApplication
 
 from starlette.types import Receive, Scope, Send
 
 from dhos_connector_api.http import call
+from dhos_connector_api.http.jobs import Answer, Job, hand_back
+from dhos_connector_api.http.waiting import MOST_BODY_BYTES, KeepTogether, WaitingRequests
 
-
-class _Answer(NamedTuple):
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-
-class _Job(NamedTuple):
-    environ: dict[str, Any]
-    context: Context
-    future: "Future[_Answer]"
+#: Headers that nearly every request has; the WSGI names of others are made anew each time.
+_USUAL = (
+    *("host", "authorization", "user-agent", "accept", "accept-encoding", "accept-language", "connection"),
+    *("x-request-id", "x-api-key", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "via"),
+)
 
 
 class OneHop:
-    """ASGI: runs a WSGI application in `threads` threads, and ends them at shutdown."""
+    """ASGI: runs a WSGI application in `threads` threads, and ends them at shutdown.
 
-    def __init__(self, application: WSGIApplication, threads: int) -> None:
+    Requests of the operations in `together` (operationId -> media types) go to a thread of their own
+    that has those committed together which wait at the same moment; but for long bodies.
+    """
+
+    def __init__(
+        self,
+        application: WSGIApplication,
+        threads: int,
+        *,
+        together: Mapping[str, frozenset[str]],
+        keep_together: KeepTogether,
+    ) -> None:
         self._application = application
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._together = together
+        self._waiting = WaitingRequests(self._answer, keep_together)
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._threads = [Thread(target=self._work, name=f"web-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -46,14 +55,25 @@ class OneHop:
         else:
             message = await receive()
             environ = _environ(scope, message["body"])
-            future: Future[_Answer] = asyncio.get_running_loop().create_future()
-            self._jobs.put(_Job(environ, copy_context(), future))
+            future: Future[Answer] = asyncio.get_running_loop().create_future()
+            job = Job(environ, copy_context(), future)
+            if self._may_wait(environ, len(message["body"])):
+                self._waiting.submit(job)
+            else:
+                self._jobs.put(job)
             answer = await future
             await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
             await send({"type": "http.response.body", "body": answer.body})
 
+    def _may_wait(self, environ: dict[str, Any], size: int) -> bool:
+        """Whether the request is one of those that are kept together."""
+        media_types = self._together.get(environ[call.ENVIRON_KEY].checked)
+        if media_types is None or size > MOST_BODY_BYTES:
+            return False
+        return environ.get("CONTENT_TYPE", "").partition(";")[0] in media_types
+
     async def _live(self, receive: Receive, send: Send) -> None:
-        """The server's start and stop (ASGI lifespan)."""
+        """Answer the server's start and stop (ASGI lifespan)."""
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -61,19 +81,15 @@ class OneHop:
             self._jobs.put(None)
         for thread in self._threads:
             await asyncio.to_thread(thread.join)
+        await asyncio.to_thread(self._waiting.close)
         await send({"type": "lifespan.shutdown.complete"})
 
     def _work(self) -> None:
         """One thread. An executor's futures, chained to the loop's, cost three times as much."""
         while (job := self._jobs.get()) is not None:
-            loop = job.future.get_loop()
-            try:
-                answer = job.context.run(self._answer, job.environ)
-                loop.call_soon_threadsafe(_give, job.future, answer)
-            except Exception as error:  # noqa: BLE001  it rises again where the future is awaited
-                loop.call_soon_threadsafe(_fail, job.future, error)
+            hand_back([(job, job.attempt(self._answer, job.environ))])
 
-    def _answer(self, environ: dict[str, Any]) -> _Answer:
+    def _answer(self, environ: dict[str, Any]) -> Answer:
         started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _: Any = None, /) -> Any:
@@ -88,21 +104,11 @@ class OneHop:
                 close()
         status, headers = started
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-        return _Answer(int(status[:3]), raw, body)
-
-
-def _give(future: "Future[_Answer]", answer: _Answer) -> None:
-    if not future.done():  # the client may have gone
-        future.set_result(answer)
-
-
-def _fail(future: "Future[_Answer]", error: Exception) -> None:
-    if not future.done():
-        future.set_exception(error)
+        return Answer(int(status[:3]), raw, body)
 
 
 def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
-    """The WSGI environment (PEP 3333) of an ASGI request whose body is `body`."""
+    """Return the WSGI environment (PEP 3333) of an ASGI request whose body is `body`."""
     server = scope.get("server") or ("localhost", 80)
     environ: dict[str, Any] = {
         "REQUEST_METHOD": scope["method"],
@@ -120,7 +126,7 @@ def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
-        "connector.call": call.of_scope(scope),
+        call.ENVIRON_KEY: call.of_scope(scope),
     }
     if scope.get("client"):
         environ["REMOTE_ADDR"] = scope["client"][0]
@@ -130,9 +136,16 @@ def _environ(scope: Scope, body: bytes) -> dict[str, Any]:
 
 def _add_headers(environ: dict[str, Any], headers: Iterable[tuple[bytes, bytes]]) -> None:
     for name, value in headers:
+        text = value.decode("latin-1")
         if name == b"content-type":
-            environ["CONTENT_TYPE"] = value.decode("latin-1")
+            environ["CONTENT_TYPE"] = text
         elif b"_" not in name and name != b"content-length":  # a_b would pass for a-b
-            key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
-            text = value.decode("latin-1")
+            key = _NAMES.get(name) or _environ_name(name)
             environ[key] = f"{environ[key]},{text}" if key in environ else text
+
+
+def _environ_name(header: bytes) -> str:
+    return "HTTP_" + header.decode("latin-1").upper().replace("-", "_")
+
+
+_NAMES = {name.encode(): _environ_name(name.encode()) for name in _USUAL}

@@ -1,21 +1,33 @@
-"""Replay one stored message: publish it again, or accept now what was refused when it came."""
+"""Replays one stored message of any kind: publish it again, or take now what could not be taken when it came.
 
-from dataclasses import dataclass
-from datetime import datetime
+What is stored is read again, by today's code and site, under the message's own uuid; so its envelopes
+have the ids they have always had. Its sender is not told: the acknowledgement that was sent stays on record.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, RowMapping
 
 from dhos_connector_api import clock
+from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import Conflict, NotFound
-from dhos_connector_api.hl7v2.rules import Code, Verdict
-from dhos_connector_api.intake import reprocess
-from dhos_connector_api.intake.receive_event import MESSAGE_TYPE as EVENT
-from dhos_connector_api.intake.receive_hl7 import Intake, Received, receive
+from dhos_connector_api.events import store as events
+from dhos_connector_api.hl7v2.rules import Verdict
+from dhos_connector_api.intake import reprocess, webhook
+from dhos_connector_api.intake.arrival import Arrival, Door, Intake, Read
+from dhos_connector_api.intake.his import HisRead, add_events
+from dhos_connector_api.intake.hl7 import Hl7Read
+from dhos_connector_api.intake.take import KINDS, read_one
+from dhos_connector_api.intake.webhook import WebhookRead
 from dhos_connector_api.messages import store
-from dhos_connector_api.messages.store import Effects
+from dhos_connector_api.messages.kinds import Kind
+from dhos_connector_api.messages.store import Effects, NewMessage
 from dhos_connector_api.outbox import store as outbox
-from dhos_connector_api.site.model import Site
+
+_ACCEPTED = "the same was accepted as another message by now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,104 +36,158 @@ class Replayed:
 
     message_uuid: UUID
     envelopes: int
-    accepted_now: bool
-    refusal: Verdict | None
+    accepted_now: bool = False
+    refusal: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A stored message as a replay needs it."""
+    """A stored message as a replay needs it: as it arrived, and what became of it then."""
 
-    uuid: UUID
+    arrival: Arrival
     state: str
     received_at: datetime
-    correlation_id: str
-    created_by: str | None
-    received: bytes
-    is_hl7: bool = True
-    message_type: str | None = None
+
+    @property
+    def uuid(self) -> UUID:
+        """The message's uuid."""
+        return self.arrival.uuid
+
+
+def replay(database: Database, uuid: UUID, intake: Intake, *, by: str) -> Replayed:
+    """Replay that message and commit. `by` is who asked for it.
+
+    Raises NotFound, and Conflict for what cannot be replayed, or was accepted as another message.
+    """
+    with database.statements() as connection:
+        stored = load(connection, uuid)
+    read = None if stored.arrival.kind is Kind.EVENT else read_one(stored.arrival, intake)
+    with database.transaction() as connection:
+        if isinstance(read, Hl7Read):
+            return _replay_hl7(connection, stored, read, by)
+        accepted_now = read is not None and _take_again(connection, stored, read, by)
+        published = _publish_events(connection, stored.uuid, intake)
+        return Replayed(stored.uuid, published, accepted_now=accepted_now)
 
 
 def load(connection: Connection, uuid: UUID) -> Stored:
-    """Read the message to replay. Raises NotFound, and Conflict for one that cannot be replayed."""
+    """Return the message to replay. Raises NotFound, and Conflict for one that cannot be replayed."""
     row = store.get(connection, uuid)
     if row is None:
         raise NotFound("there is no message with that uuid")
     if row["received"] is None:
         raise Conflict("the bytes of this message are no longer kept")
-    if row["dst_description"] != "dhos":
+    kind = Kind(row["kind"])
+    if kind not in KINDS:
         raise Conflict("only messages that came in can be replayed")
     if row["duplicate_of"] is not None:
         raise Conflict(f"its control id belongs to message {row['duplicate_of']}")
-    return Stored(
-        row["uuid"],
-        row["state"],
-        row["created"],
-        row["correlation_id"],
-        row["created_by"],
-        bytes(row["received"]),
-        is_hl7=row["src_description"] == "tie" and row["message_type"] != EVENT,
-        message_type=row["message_type"],
+    return Stored(_arrival(row, kind), row["state"], row["created"])
+
+
+def _arrival(row: RowMapping, kind: Kind) -> Arrival:
+    """The message as it arrived; a webhook under the name it was signed with, if there was one."""
+    door = Door()
+    if kind is Kind.WEBHOOK:
+        door = Door(source=row["src_description"], signed_id=row["message_control_id"])
+    return Arrival(
+        bytes(row["received"]), kind, row["created_by"], row["correlation_id"], clock.now(), row["uuid"], door
     )
 
 
-def replay_events(connection: Connection, stored: Stored, site: Site) -> Replayed:
-    """Publish the events of a message that came as JSON again, with what their codes mean now.
-
-    `connection` is a transaction's.
+def _replay_hl7(connection: Connection, stored: Stored, read: Hl7Read, by: str) -> Replayed:
+    """An accepted message is published as it was, and as it reads now where outbox rows are pruned. A
+    refused one is accepted if it would be now. Raises Conflict when another message has its control id.
     """
-    events = reprocess.of_message(connection, stored.uuid)
-    for event in events:
-        reprocess.reprocess(connection, event, site, source=None, at=clock.now())
-    return Replayed(stored.uuid, len(events), accepted_now=False, refusal=None)
-
-
-def judge_again(stored: Stored, intake: Intake) -> Received:
-    """Read and judge the stored bytes by today's code and site, under the message's own uuid."""
-    return receive(
-        stored.received,
-        intake,
-        created_by=stored.created_by,
-        correlation_id=stored.correlation_id,
-        message_uuid=stored.uuid,
-    )
-
-
-def replay(connection: Connection, stored: Stored, judged: Received, *, by: str) -> Replayed:
-    """Queue the message's envelopes again, under the ids they have always had.
-
-    `connection` is a transaction's. An accepted message is published as it was, and as `judged` now
-    where outbox rows are pruned. A refused one is accepted if `judged` says so now; its sender is
-    not told: the acknowledgement that was sent stays on record. Raises Conflict when another
-    message has its control id.
-    """
-    verdict = judged.verdict
-    accepts = verdict is not None and verdict.code is Code.AA
     if stored.state == "accepted":
         queued = outbox.republish(connection, stored.uuid)
-        if accepts:
-            queued += _queue_missing(connection, stored, judged.effects)
-        return Replayed(stored.uuid, queued, accepted_now=False, refusal=None if queued else verdict)
-    if not accepts:
-        return Replayed(stored.uuid, 0, accepted_now=False, refusal=verdict)
-    accepted = store.accept(
-        connection,
-        stored.uuid,
-        judged.effects,
-        at=clock.now(),
-        received_at=stored.received_at,
-        by=by,
-        correlation_id=stored.correlation_id,
-        window=judged.intake.duplicate_window,
-    )
-    if not accepted:
+        if read.is_accepted:
+            queued += _queue_missing(connection, stored, read.effects)
+        return Replayed(stored.uuid, queued, refusal=None if queued else read.verdict)
+    if not read.is_accepted:
+        return Replayed(stored.uuid, 0, refusal=read.verdict)
+    window = read.intake.duplicate_window
+    if not _accept(connection, stored, read.effects, window=window, by=by):
         raise Conflict("another message has its control id by now, or it was accepted meanwhile")
-    return Replayed(stored.uuid, len(judged.effects.envelopes), accepted_now=True, refusal=None)
+    return Replayed(stored.uuid, len(read.effects.envelopes), accepted_now=True)
 
 
 def _queue_missing(connection: Connection, stored: Stored, effects: Effects) -> int:
     """Put envelopes that are no longer in the outbox there again."""
+    at = stored.arrival.at
     return sum(
-        outbox.add(connection, envelope, message_uuid=stored.uuid, sender=effects.sender, at=clock.now())
+        outbox.add(connection, envelope, message_uuid=stored.uuid, sender=effects.sender, at=at)
         for envelope in effects.envelopes
     )
+
+
+def _accept(connection: Connection, stored: Stored, effects: Effects, *, window: timedelta, by: str) -> bool:
+    """Turn the stored message into an accepted one; False where another holds its key."""
+    return store.accept(
+        connection,
+        stored.uuid,
+        effects,
+        at=stored.arrival.at,
+        received_at=stored.received_at,
+        by=by,
+        correlation_id=stored.arrival.correlation_id,
+        window=window,
+    )
+
+
+def _take_again(connection: Connection, stored: Stored, read: Read, by: str) -> bool:
+    """Take of a HIS payload or a webhook what fits by now; True when the message is accepted now.
+
+    Raises Conflict when the same was accepted as another message: then its events are known.
+    """
+    if isinstance(read, HisRead):
+        return _take_payload(connection, stored, read, by)
+    return isinstance(read, WebhookRead) and _take_webhook(connection, stored, read, by)
+
+
+def _take_payload(connection: Connection, stored: Stored, read: HisRead, by: str) -> bool:
+    if not read.admissions:
+        return False
+    if stored.state != "accepted":
+        _accept_keyed(connection, stored, read.effects, window=read.intake.duplicate_window, by=by)
+    _settle(connection, read.row, stored.state, add_events(connection, read).queued, by)
+    return stored.state != "accepted"
+
+
+def _take_webhook(connection: Connection, stored: Stored, read: WebhookRead, by: str) -> bool:
+    if read.webhook is None or stored.state == "accepted":
+        return False
+    event = webhook.new_event(connection, read, kept=None)
+    if not events.insert(connection, [event]):
+        raise Conflict(_ACCEPTED)
+    effects = Effects(identifiers=read.webhook.identifiers)
+    _accept_keyed(connection, stored, effects, window=timedelta(0), by=by)
+    _settle(connection, read.row, stored.state, int(event.envelope_id is not None), by)
+    return True
+
+
+def _accept_keyed(
+    connection: Connection, stored: Stored, effects: Effects, *, window: timedelta, by: str
+) -> None:
+    """Accept under a key. While a patient of a payload is refused, it does not hold its bytes: then under
+    one that no bytes have.
+    """
+    key = effects.key or hashlib.sha256(b"replayed\0" + stored.uuid.bytes).digest()
+    if not _accept(connection, stored, replace(effects, key=key, content_hash=key), window=window, by=by):
+        raise Conflict(_ACCEPTED)
+
+
+def _settle(connection: Connection, row: NewMessage, state: str, queued: int, by: str) -> None:
+    """What has just been queued makes a message wait for its consumers (again); nothing, and it is done."""
+    if queued:
+        store.mark_unprocessed(connection, row.uuid, by=by, at=row.at)
+    elif state != "accepted":
+        store.mark_processed(connection, row.uuid, by=by, at=row.at)
+
+
+def _publish_events(connection: Connection, message_uuid: UUID, intake: Intake) -> int:
+    """Publish the events of that message again, with what their codes mean now; return how many there are."""
+    found = reprocess.of_message(connection, message_uuid)
+    for event in found:
+        reprocess.reprocess(connection, event, intake.site, source=None, at=clock.now())
+    return len(found)

@@ -5,6 +5,8 @@ event is published under the id it has, and whoever has applied it does nothing.
 begins a generation, whose envelope consumers hear of once, however often it is reprocessed: also where
 a meaning comes back. What the old meaning has waiting is withdrawn. An envelope that is made anew says
 of the stay that it has ended where that is known by now: consumers must not take the patient for back.
+
+It locks an `integration_event`, changes its generation and its envelope in the `outbox` together.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -27,14 +27,15 @@ class MessageRow(db.Model):  # type: ignore[name-defined,misc]
     __tablename__ = "message"
 
     uuid: Mapped[UUID] = mapped_column(primary_key=True)
+    # See `kinds`; None: kept by a build that knew of none, see `views`.
+    kind: Mapped[str | None] = mapped_column(Text)
     created: Mapped[datetime] = mapped_column(_TIME)
     created_by: Mapped[str | None] = mapped_column(Text)
     modified: Mapped[datetime] = mapped_column(_TIME)
     modified_by: Mapped[str | None] = mapped_column(Text)
     src_description: Mapped[str] = mapped_column(Text)
     dst_description: Mapped[str] = mapped_column(Text)
-    # In: accepted | refused | unparseable. Out: queued | delivered | dead | superseded | cancelled.
-    state: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)  # one of `states.MessageState`
     message_type: Mapped[str | None] = mapped_column(Text)  # MSH-9 as sent
     event_code: Mapped[str | None] = mapped_column(Text)  # ADT_A01
     sending_application: Mapped[str | None] = mapped_column(Text)
@@ -79,7 +80,7 @@ class MessageBodyRow(db.Model):  # type: ignore[name-defined,misc]
 
 
 class MessageKeyRow(db.Model):  # type: ignore[name-defined,misc]
-    """Who holds a control id: the duplicate key of every message answered AA."""
+    """A duplicate key, and the message that holds it: one for every message answered AA."""
 
     __tablename__ = "message_key"
 

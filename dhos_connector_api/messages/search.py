@@ -12,10 +12,11 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api.messages.models import INDEXED_LENGTH
+from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.views import MESSAGE_COLUMNS, MESSAGE_JOINS
 
-#: What a message may be: the first three came in, the others go out (see `models`).
-STATES = ("accepted", "refused", "unparseable", "queued", "delivered", "dead", "superseded", "cancelled")
+#: The texts a search by state takes.
+STATES = tuple(each.value for each in MessageState)
 #: After the newest possible uuid: where the first page starts.
 NEWEST = UUID(int=(1 << 128) - 1)
 #: More aliases than this one patient does not have; it bounds what a hostile merge chain can cost.
@@ -74,14 +75,14 @@ ORDER BY m.uuid DESC LIMIT :limit
 
 
 def by_control_id(connection: Connection, control_id: str, *, limit: int, before: UUID | None) -> Page:
-    """Messages with that MSH-10, from any sender."""
+    """Return messages with that MSH-10, from any sender."""
     return _page(connection, _BY_CONTROL_ID, limit, before, {"control_id": control_id})
 
 
 def by_identifier(
     connection: Connection, identifier_type: str, identifier: str, *, limit: int, before: UUID | None
 ) -> Page:
-    """Messages under that identifier, and under every identifier merged into it.
+    """Return messages under that identifier, and under every identifier merged into it.
 
     Rows also have `direct` (found under the identifier itself) and `merged_from` (the older
     identifier it was found under, or None).
@@ -98,7 +99,7 @@ def latest(
     state: str | None = None,
     unprocessed: bool = False,
 ) -> Page:
-    """The newest messages, all of them, or only in one state, or only accepted and not processed."""
+    """Return the newest messages, all of them, or only in one state, or only accepted and not processed."""
     values = {"state": state, "unprocessed": unprocessed}
     return _page(connection, _LATEST, limit, before, values)
 

@@ -2,7 +2,9 @@
 
 Both claim the duplicate key first; every other part follows only where the claim went through, so
 one statement either keeps everything or nothing, and says which. `unnest` turns arrays into rows:
-the text of a statement never changes, and PostgreSQL plans it once.
+the text of a statement never changes, and PostgreSQL plans it once. The envelopes go into the `outbox`
+in the same statement, though that is another room's table: what was acknowledged is published, and
+there is one trip to the server for each message.
 """
 
 #: Claims `key` for `uuid`; an older claim is taken over once its window has run out.
@@ -47,10 +49,10 @@ INSERT = (
     + """
 , kept AS (
     INSERT INTO message (
-        uuid, created, created_by, modified, modified_by, src_description, dst_description, state,
+        uuid, kind, created, created_by, modified, modified_by, src_description, dst_description, state,
         message_type, event_code, sending_application, sending_facility, message_control_id, sent_at,
         ack_status, error_code, error_location, error_text, key, duplicate_of, correlation_id, title)
-    SELECT %(uuid)s::uuid, %(at)s::timestamptz, %(created_by)s::text, %(at)s::timestamptz,
+    SELECT %(uuid)s::uuid, %(kind)s::text, %(at)s::timestamptz, %(created_by)s::text, %(at)s::timestamptz,
         %(created_by)s::text, %(src_description)s::text, %(dst_description)s::text, %(state)s::text,
         %(message_type)s::text, %(event_code)s::text, %(sending_application)s::text,
         %(sending_facility)s::text, %(message_control_id)s::text, %(sent_at)s::timestamptz,

@@ -18,12 +18,13 @@ from dhos_connector_api.actions.envelope import Envelope
 from dhos_connector_api.actions.hl7.merges import Merge
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import statements
+from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.messages.views import MESSAGE_COLUMNS, MESSAGE_JOINS
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What an accepted message brings with it.
+    """The rows that an accepted message brings with it.
 
     `key` is None for a message that does not claim its control id (everything but AA).
     `identifiers` are (type, value) pairs; `envelopes` go to the outbox under `sender`.
@@ -60,6 +61,7 @@ class NewMessage:
     """One message to keep. Texts hold neither NUL nor lone surrogates; times are aware."""
 
     uuid: UUID
+    kind: Kind
     at: datetime
     created_by: str | None
     src_description: str
@@ -111,7 +113,7 @@ def insert(connection: Connection, message: NewMessage, effects: Effects, *, win
 def insert_all(
     database: Database, pairs: Sequence[tuple[NewMessage, Effects]], *, window: timedelta
 ) -> list[bool]:
-    """What `insert` does, for each of these in their order, in one transaction and one trip to the server.
+    """Do what `insert` does for each of these, in their order, in one transaction and one trip to the server.
 
     When it returns they are committed. Where one fails it raises, and none of them is kept.
     """
@@ -150,7 +152,7 @@ def accept(
 
 
 def key_holder(connection: Connection, key: bytes, *, at: datetime, window: timedelta) -> KeyHolder | None:
-    """The message that holds `key` at the time `at`, or None."""
+    """Return the message that holds `key` at the time `at`, or None."""
     row = connection.exec_driver_sql(
         statements.HOLDER, {"key": key, "expired_before": at - window}
     ).one_or_none()
@@ -161,7 +163,7 @@ def key_holder(connection: Connection, key: bytes, *, at: datetime, window: time
 
 
 def count_repeat(connection: Connection, key: bytes, *, at: datetime) -> None:
-    """Note that the message that holds `key` was sent again."""
+    """Count that the message that holds `key` was sent again."""
     connection.execute(
         text("UPDATE message_key SET repeats = repeats + 1, repeated_at = :at WHERE key = :key"),
         {"key": key, "at": at},
@@ -169,13 +171,13 @@ def count_repeat(connection: Connection, key: bytes, *, at: datetime) -> None:
 
 
 def get(connection: Connection, uuid: UUID) -> RowMapping | None:
-    """The message with that uuid as the API shows it (see `views`), or None."""
+    """Return the message with that uuid as the API shows it (see `views`), or None."""
     query = f"SELECT {MESSAGE_COLUMNS} FROM message m {MESSAGE_JOINS} WHERE m.uuid = :uuid"  # noqa: S608
     return connection.execute(text(query), {"uuid": uuid}).mappings().one_or_none()
 
 
 def mark_processed(connection: Connection, uuid: UUID, *, by: str | None, at: datetime) -> bool:
-    """Note that the platform has applied the message; False when there is no such message.
+    """Store that the platform has applied the message; return False when there is no such message.
 
     Idempotent: the first call sets `processed_at`, later ones change nothing. Nor does any where the
     message goes out: that one is processed when it is delivered.
@@ -194,7 +196,7 @@ def mark_processed(connection: Connection, uuid: UUID, *, by: str | None, at: da
 
 
 def mark_unprocessed(connection: Connection, uuid: UUID, *, by: str | None, at: datetime) -> None:
-    """Note that more of the message waits to be applied, where the platform had applied all there was."""
+    """Store that more of the message waits to be applied, where the platform had applied all there was."""
     connection.execute(
         text(
             "UPDATE message SET is_processed = false, processed_at = NULL, modified = :at, modified_by = :by"
@@ -205,7 +207,7 @@ def mark_unprocessed(connection: Connection, uuid: UUID, *, by: str | None, at: 
 
 
 def lock(connection: Connection, uuids: Iterable[UUID]) -> None:
-    """Let whoever else changes these messages wait until this transaction ends; always in the same order."""
+    """Lock these messages, always in the same order, until this transaction ends."""
     connection.execute(
         text("SELECT FROM message WHERE uuid = ANY(CAST(:uuids AS uuid[])) ORDER BY uuid FOR NO KEY UPDATE"),
         {"uuids": list(set(uuids))},
@@ -217,7 +219,7 @@ MOST_COUNTED = 10_000
 
 
 def late(connection: Connection, *, before: datetime) -> int:
-    """How many messages that came before that time are accepted and not processed, up to MOST_COUNTED."""
+    """Return how many messages from before that time are accepted and not processed, up to MOST_COUNTED."""
     count: int = connection.execute(
         text(
             "SELECT count(*) FROM (SELECT FROM message WHERE state = 'accepted' AND NOT is_processed"

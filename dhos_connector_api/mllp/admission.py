@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.rules import Code, Verdict
-from dhos_connector_api.mllp.listeners import Listener, Sender
+from dhos_connector_api.mllp.terms import Listener, Sender
 
 TOO_LONG = Verdict(Code.AR, "207", None, "The message is longer than this listener takes.")
 TOO_MANY = Verdict(Code.AR, "207", None, "The batch has more messages than one batch may have.")
@@ -18,7 +18,7 @@ Objects = Callable[[Message], Verdict | None]
 
 
 def objections(listener: Listener, names: frozenset[str]) -> Objects:
-    """What the listener has against a message; `names` are the client certificate's, in lower case."""
+    """Return the listener's check of a message; `names` are the client certificate's, in lower case."""
 
     def objects(message: Message) -> Verdict | None:
         if message.charset == "utf-16":

@@ -9,8 +9,8 @@ from threading import Thread
 from typing import NamedTuple
 
 from dhos_connector_api.log import where
-from dhos_connector_api.metrics import MLLP_GROUP
-from dhos_connector_api.mllp.answering import Answer, Taken
+from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
+from dhos_connector_api.mllp.metrics import MLLP_GROUP
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ Done = Callable[[Answer | None], None]
 class InHand(NamedTuple):
     """A frame that is being answered, and who is to be told."""
 
-    taken: Taken
+    taken: ReceivedFrame
     done: Done
 
 
@@ -29,7 +29,7 @@ class Job:
 
     __slots__ = ("_waiting",)
 
-    def __init__(self, taken: Taken, done: Done) -> None:
+    def __init__(self, taken: ReceivedFrame, done: Done) -> None:
         self._waiting = [InHand(taken, done)]
 
     def take(self) -> InHand | None:
@@ -50,7 +50,7 @@ class Committer:
 
     def __init__(
         self,
-        answer: Callable[[Sequence[Taken]], Sequence[Answer | None]],
+        answer: Callable[[Sequence[ReceivedFrame]], Sequence[Answer | None]],
         loop: asyncio.AbstractEventLoop,
         *,
         name: str,
@@ -65,7 +65,7 @@ class Committer:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, taken: Taken, done: Done) -> Job:
+    def submit(self, taken: ReceivedFrame, done: Done) -> Job:
         """Have a frame answered; `done` gets the answer, or None where there must not be one.
 
         Who takes the job back in time hears nothing more of it, and nothing is stored.

@@ -8,12 +8,12 @@ from secrets import token_hex
 from typing import cast
 
 from dhos_connector_api.hl7v2.framing import LINE_ENDS, Deframer, Dropped, Frame, Oddity
-from dhos_connector_api.intake.receive_hl7 import Door
+from dhos_connector_api.intake.arrival import Door
 from dhos_connector_api.mllp import tls
+from dhos_connector_api.mllp.active_listener import TLS_FACTOR, ActiveListener
 from dhos_connector_api.mllp.admission import objections
-from dhos_connector_api.mllp.answering import Answer, Taken
+from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
 from dhos_connector_api.mllp.committer import Job
-from dhos_connector_api.mllp.port import TLS_FACTOR, Port
 
 #: After so many oddities since its last whole frame, or bytes since then, a peer is no MLLP sender, or
 #: a broken one.
@@ -32,13 +32,13 @@ _NEVER = float("inf")
 
 
 class Connection(asyncio.Protocol):
-    """A peer of `port`; it is to be told (`overdue`) when its `deadline`, in the port's time, has passed."""
+    """A peer of a listener, which calls `overdue` once its clock has passed `deadline` (seconds)."""
 
-    def __init__(self, port: Port, peer: str) -> None:
+    def __init__(self, active: ActiveListener, peer: str) -> None:
         self.deadline, self._why = _NEVER, ""
-        self._port, self._peer = port, peer
-        self._name = f"{port.listener.name}-{token_hex(4)}"  # makes the correlation ids of its frames
-        self._deframer = Deframer(port.listener.largest_message)
+        self._active, self._peer = active, peer
+        self._name = f"{active.listener.name}-{token_hex(4)}"  # makes the correlation ids of its frames
+        self._deframer = Deframer(active.listener.largest_message)
         self._door = Door()
         self._transport: asyncio.Transport | None = None
         self._in_hand: Frame | None = None
@@ -58,8 +58,8 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=1, low=0)  # every answer not taken is known of
         names = tls.names(transport.get_extra_info("peercert"))
-        self._door = Door(objections(self._port.listener, names), answers_unreadable=True)
-        self._port.open.add(self)
+        self._door = Door(objects=objections(self._active.listener, names), answers_unreadable=True)
+        self._active.open.add(self)
         self._wait_for_peer()
 
     def data_received(self, data: bytes) -> None:
@@ -74,7 +74,7 @@ class Connection(asyncio.Protocol):
             self._count_held()
         else:
             if between:
-                self._wait(self._port.listener.frame_timeout, "frame not completed in time")
+                self._wait(self._active.listener.frame_timeout, "frame not completed in time")
             self._next()
 
     def eof_received(self) -> bool:
@@ -99,20 +99,20 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         # Who ends in good order may want no answer (MSH-15, MSH-16), and sends nothing again.
-        broken = exc is not None or self._leaving or self._port.room.held > self._port.room.most
+        broken = exc is not None or self._leaving or self._active.capacity.held > self._active.capacity.most
         if exc is not None and not self._leaving:
             self._reason = "lost"
         self._leaving = True
         if (last := self._deframer.finish()) is not None:
-            self._port.dropped(self._peer, last.why, last.size)
+            self._active.dropped(self._peer, last.why, last.size)
         if broken and self._job is not None and self._job.take() is not None:
-            self._port.outcome("dropped: the sender has gone")
+            self._active.outcome("dropped: the sender has gone")
             self._in_hand = None
         self._gone = True
         self._count_held()
-        self._port.open.discard(self)
+        self._active.open.discard(self)
         expected = self._reason in {"closed by the peer", "shutdown"}
-        self._port.leave(self._peer, self._reason, expected=expected, frames=self._frames)
+        self._active.leave(self._peer, self._reason, expected=expected, frames=self._frames)
 
     def overdue(self) -> None:
         """End it: the deadline has passed."""
@@ -156,14 +156,14 @@ class Connection(asyncio.Protocol):
     def _take(self, frame: Frame) -> None:
         self._frames += 1
         self._oddities = 0
-        self._in_hand, self._since = frame, self._port.now()
+        self._in_hand, self._since = frame, self._active.now()
         self._wait(LONGEST_IN_HAND + frame.size / SLOWEST, "not stored in time")
-        taken = Taken(frame, self._port.listener, self._door, f"{self._name}-{self._frames}")
-        self._job = self._port.submit(taken, self._answered)
+        taken = ReceivedFrame(frame, self._active.listener, self._door, f"{self._name}-{self._frames}")
+        self._job = self._active.submit(taken, self._answered)
 
     def _drop(self, dropped: Dropped) -> None:
         self._oddities += 1
-        self._port.dropped(self._peer, dropped.why, dropped.size)
+        self._active.dropped(self._peer, dropped.why, dropped.size)
         junk = dropped.why is Oddity.OUTSIDE and dropped.size > MOST_STRAY
         if junk or self._oddities >= MOST_ODDITIES:
             self.abort("not an MLLP sender")
@@ -179,24 +179,24 @@ class Connection(asyncio.Protocol):
             self._read(on=True)
 
     def _answered(self, answer: Answer | None) -> None:
-        port, self._in_hand, self._job = self._port, None, None
+        active, self._in_hand, self._job = self._active, None, None
         if self._transport is None or self._transport.is_closing():
-            port.outcome("not stored" if answer is None else "not answered: the sender has gone")
+            active.outcome("not stored" if answer is None else "not answered: the sender has gone")
             self._count_held()
         elif answer is None:
-            port.outcome("not stored")
+            active.outcome("not stored")
             self.abort("not stored")
         else:
             self._wait_for_peer()
             if answer.content:
                 self._transport.write(answer.content)
-            port.acknowledged(answer.codes, port.now() - self._since)
+            active.acknowledged(answer.codes, active.now() - self._since)
             if self._draining:
                 self._leave("shutdown")
             self._next()
 
     def _leave(self, reason: str) -> None:
-        """Say goodbye: answers still reach a peer that goes on sending, which closing would prevent."""
+        """End it in good order: unlike closing, that lets answers reach a peer that goes on sending."""
         if self._transport is None or self._leaving:
             return
         self._reason, self._leaving = reason, True
@@ -208,7 +208,7 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
 
     def _wait_for_peer(self) -> None:
-        listener = self._port.listener
+        listener = self._active.listener
         if not self._writing:
             self._wait(listener.write_timeout, "answers not taken in time")
         elif self._deframer.clean:
@@ -217,7 +217,7 @@ class Connection(asyncio.Protocol):
             self._wait(listener.frame_timeout, "frame not completed in time")
 
     def _wait(self, seconds: float, why: str) -> None:
-        self.deadline, self._why = self._port.now() + seconds, why
+        self.deadline, self._why = self._active.now() + seconds, why
 
     def _read(self, *, on: bool) -> None:
         if self._transport is None or self._reading is on:
@@ -229,12 +229,12 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def _count_held(self) -> None:
-        """Keep the process's count of bytes; where there is no room, whoever holds much has to go."""
-        room = self._port.room
+        """Keep the process's count of bytes; where they are too many, end a connection that holds much."""
+        capacity = self._active.capacity
         waiting = 0 if self._gone else self._deframer.held
         held = waiting + (len(self._in_hand.content) if self._in_hand else 0)
-        held *= TLS_FACTOR if self._port.listener.tls else 1
-        room.held += held - self._held
+        held *= TLS_FACTOR if self._active.listener.tls else 1
+        capacity.held += held - self._held
         self._held = held
-        if room.held > room.most and held > FAIR and not self._gone:
+        if capacity.held > capacity.most and held > FAIR and not self._gone:
             self.abort("no room")

@@ -1,14 +1,9 @@
-"""The MLLP listeners: where they listen, whom they trust, what they take. Read from a TOML file.
-
-A listener says which senders it is for; a message of any other is refused. What is not said has the
-default beside it here. Durations are in seconds.
-"""
+"""The MLLP listeners, read from a TOML file and checked: every entry of `terms`, and nothing else."""
 
 import re
 import tomllib
 from collections import Counter
-from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -17,56 +12,11 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 from dhos_connector_api.config.values import misfits
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.hl7v2.modes import Mode
-
-Network = IPv4Network | IPv6Network
+from dhos_connector_api.mllp.terms import Listener, Network, Sender, Tls
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
 _MOST_BYTES = 100_000_000
 _LONGEST = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """The listener's certificate, and the authority clients' certificates must come from, if any."""
-
-    certificate: Path
-    key: Path
-    client_ca: Path | None = None
-    client_certificate: str = "required"  # | "optional"; without client_ca none is asked for
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Who may send: MSH-3.1 and MSH-4.1 (None: any), what, and with which certificate.
-
-    `accepted` is as in the site file, and narrows it; `certificate` is a name in the client's
-    certificate: its common name, or one of its alternative names (DNS, URI, e-mail).
-    """
-
-    application: str | None = None
-    facility: str | None = None
-    accepted: dict[str, frozenset[str]] | None = None
-    certificate: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """One port. No senders: everybody may send."""
-
-    name: str
-    port: int
-    host: str = "0.0.0.0"  # noqa: S104
-    tls: Tls | None = None
-    senders: tuple[Sender, ...] = ()
-    mode: Mode = Mode.AUTO
-    application_ack: str = "connection"  # of enhanced mode: on the same connection | "delivery"
-    networks: tuple[Network, ...] = ()
-    largest_message: int = 5_000_000
-    frame_timeout: float = 15
-    idle_timeout: float = 600
-    write_timeout: float = 5
-    connections: int = 4000
-    connections_per_peer: int = 1000
 
 
 class _Accepted(fields.Field[dict[str, frozenset[str]]]):
@@ -159,7 +109,7 @@ class _FileSchema(Schema):
 
 
 def read_file(path: Path) -> tuple[Listener, ...]:
-    """The listeners of a TOML file. Raises BadSetting, in one line that names the entry, not its value."""
+    """Return listeners of a TOML file. Raises BadSetting: one line that names the entry, not its value."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -10,14 +10,14 @@ RESERVE = 64
 
 
 def raise_limit() -> None:
-    """Let this process open as many files as it may: the soft limit of a shell is often 1024."""
+    """Raise the soft limit of open files to the hard one: that of a shell is often 1024."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):  # some systems do not allow "no limit"; then the old one stays
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def for_connections() -> int:
-    """How many connections there may be, besides what is open now and the reserve; at least one."""
+    """Return how many connections there may be, besides what is open now and the reserve; at least one."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return sys.maxsize

@@ -12,11 +12,11 @@ from dhos_connector_api.hl7v2.batch import is_batch
 from dhos_connector_api.hl7v2.framing import Frame
 from dhos_connector_api.log import where
 from dhos_connector_api.mllp import open_files, tls
-from dhos_connector_api.mllp.answering import Answer, Taken
+from dhos_connector_api.mllp.active_listener import ActiveListener, Capacity, Peer
+from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
 from dhos_connector_api.mllp.committer import Committer, Done, Job
 from dhos_connector_api.mllp.connection import Connection
-from dhos_connector_api.mllp.listeners import Listener
-from dhos_connector_api.mllp.port import Peer, Port, Room
+from dhos_connector_api.mllp.terms import Listener
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _BACKLOG = 2048
 _EXHAUSTED = 0.5
 _SLOWEST_SWEEP = 1.0
 
-AnswerGroup = Callable[[Sequence[Taken]], Sequence[Answer | None]]
+AnswerGroup = Callable[[Sequence[ReceivedFrame]], Sequence[Answer | None]]
 
 
 class Server:
@@ -54,11 +54,11 @@ class Server:
     ) -> None:
         """Bind all sockets, `shared` with other processes, and load all certificates. Raises BadSetting."""
         self._answer = answer
-        self._room = Room(most_held, open_files.for_connections())
+        self._capacity = Capacity(most_held, open_files.for_connections())
         self._contexts = [tls.context(listener) for listener in listeners]
         self._sockets = [_bound(listener, shared=shared) for listener in listeners]
         self._listeners = tuple(listeners)
-        self._ports: list[Port] = []
+        self._active: list[ActiveListener] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._committers: list[Committer] = []
 
@@ -70,7 +70,7 @@ class Server:
     @property
     def held(self) -> int:
         """Bytes in memory for all connections."""
-        return self._room.held
+        return self._capacity.held
 
     def start(self) -> None:
         """Begin to accept. Call it in the event loop."""
@@ -79,14 +79,14 @@ class Server:
         large = Committer(self._answer, loop, name="mllp-large", threads=LARGE_THREADS, most=1)
         self._committers = [usual, large]
 
-        def submit(taken: Taken, done: Done) -> Job:
+        def submit(taken: ReceivedFrame, done: Done) -> Job:
             return (large if _is_large(taken.frame) else usual).submit(taken, done)
 
         for listener, bound, context in zip(self._listeners, self._sockets, self._contexts, strict=True):
             bound.listen(_BACKLOG)
-            port = Port(listener, submit, loop.time, self._room)
-            self._ports.append(port)
-            self._spawn(self._accept(port, bound, context))
+            active = ActiveListener(listener, submit, loop.time, self._capacity)
+            self._active.append(active)
+            self._spawn(self._accept(active, bound, context))
             host, number = bound.getsockname()[:2]
             _log.info("listening", extra={"listener": listener.name, "host": host, "port": number})
         self._spawn(self._sweep())
@@ -101,13 +101,13 @@ class Server:
         for connection in self._connections():
             connection.drain()
         await self._until_gone(grace)
-        for port in self._ports:
-            port.publish()
+        for active in self._active:
+            active.publish()
         for committer in self._committers:
             committer.close(seconds=1)
 
     def close(self) -> None:
-        """Let go of the sockets that listen."""
+        """Close the sockets that listen."""
         for each in self._sockets:
             each.close()
 
@@ -122,7 +122,7 @@ class Server:
         await asyncio.sleep(0)
 
     def _connections(self) -> list[Peer]:
-        return [connection for port in self._ports for connection in port.open]
+        return [connection for active in self._active for connection in active.open]
 
     def _spawn(self, work: "asyncio._CoroutineLike[None]") -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -130,7 +130,7 @@ class Server:
         task.add_done_callback(self._tasks.discard)
 
     async def _sweep(self) -> None:
-        """Tell connections of passed deadlines: cheaper than a timer for every frame."""
+        """End connections whose deadline has passed: cheaper than a timer for every frame."""
         shortest = min(
             min(each.frame_timeout, each.idle_timeout, each.write_timeout) for each in self._listeners
         )
@@ -138,33 +138,35 @@ class Server:
         while True:
             await asyncio.sleep(pause)
             _overdue(self._connections(), asyncio.get_running_loop().time())
-            for port in self._ports:
-                port.publish()
+            for active in self._active:
+                active.publish()
 
-    async def _accept(self, port: Port, bound: socket.socket, context: ssl.SSLContext | None) -> None:
+    async def _accept(
+        self, active: ActiveListener, bound: socket.socket, context: ssl.SSLContext | None
+    ) -> None:
         loop = asyncio.get_running_loop()
         while True:
             try:
                 accepted, address = await loop.sock_accept(bound)
             except OSError as error:
-                _log.error("cannot accept", extra={"listener": port.listener.name, "cause": where(error)})
+                _log.error("cannot accept", extra={"listener": active.listener.name, "cause": where(error)})
                 await asyncio.sleep(_EXHAUSTED)
                 continue
             peer = address[0]
-            if (refusal := port.refusal(peer)) is not None:
+            if (refusal := active.refusal(peer)) is not None:
                 accepted.close()
-                port.turn_away(peer, refusal)
+                active.turn_away(peer, refusal)
                 continue
-            port.enter(peer)
-            self._spawn(self._admit(port, accepted, peer, context))
+            active.enter(peer)
+            self._spawn(self._admit(active, accepted, peer, context))
 
     async def _admit(
-        self, port: Port, accepted: socket.socket, peer: str, context: ssl.SSLContext | None
+        self, active: ActiveListener, accepted: socket.socket, peer: str, context: ssl.SSLContext | None
     ) -> None:
-        """Shake hands, if there is TLS, and let the connection live by itself."""
+        """Make the connection, after a handshake where there is TLS; from then on it ends itself."""
         _keep_alive(accepted)
-        connection = Connection(port, peer)
-        timeout = port.listener.frame_timeout if context else None
+        connection = Connection(active, peer)
+        timeout = active.listener.frame_timeout if context else None
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: connection, accepted, ssl=context, ssl_handshake_timeout=timeout
@@ -172,7 +174,7 @@ class Server:
         except (OSError, TimeoutError, asyncio.CancelledError) as error:  # ssl.SSLError is an OSError
             accepted.close()
             if not connection.made:  # else it takes its leave itself
-                port.leave(peer, "TLS failed", expected=False, cause=type(error).__name__)
+                active.leave(peer, "TLS failed", expected=False, cause=type(error).__name__)
 
 
 def _is_large(frame: Frame) -> bool:
@@ -200,7 +202,7 @@ def _bound(listener: Listener, *, shared: bool) -> socket.socket:
 
 
 def _keep_alive(accepted: socket.socket) -> None:
-    """A peer that has gone without a word is found out in some two minutes, idle or not."""
+    """Set keepalives, so that a peer that vanished is noticed within some two minutes, idle or not."""
     accepted.setblocking(False)
     with suppress(OSError):  # it may have gone already; reading will tell
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 from dhos_connector_api import tls as contexts
 from dhos_connector_api.errors import BadSetting
-from dhos_connector_api.mllp.listeners import Listener
+from dhos_connector_api.mllp.terms import Listener
 
 
 def context(listener: Listener) -> ssl.SSLContext | None:

@@ -1,6 +1,6 @@
 """The table of envelopes. Rows are written with the message or event that they tell of.
 
-That is what `messages.store.insert` and `events.store.insert` do; `events.reprocess` and a replay
+That is what `messages.store.insert` and `events.store.insert` do; reprocessing and a replay
 write them for what is there already, by `outbox.store.add`.
 
 `position` is the order in which rows were inserted, and a sender's are published in it. While a

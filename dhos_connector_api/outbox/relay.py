@@ -14,9 +14,9 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from dhos_connector_api.actions.envelope import Envelope, Outcome
-from dhos_connector_api.metrics import COMMIT_TO_CONFIRM_SECONDS, PUBLISH_SECONDS, PUBLISHED
 from dhos_connector_api.outbox import store
-from dhos_connector_api.outbox.holds import Holds
+from dhos_connector_api.outbox.backoff import Backoff
+from dhos_connector_api.outbox.metrics import COMMIT_TO_CONFIRM_SECONDS, PUBLISH_SECONDS, PUBLISHED
 from dhos_connector_api.outbox.store import Stream, WaitingRow, whole_sender
 
 Publish = Callable[[Sequence[Envelope]], Sequence[Outcome]]
@@ -45,7 +45,7 @@ class Settlement:
 
 
 def settlement(rows: Sequence[WaitingRow], outcomes: Sequence[Outcome]) -> Settlement:
-    """Sort a batch by what is to be noted (pure); rows of a sender stand in their order.
+    """Return a batch sorted by what is to be noted (pure); rows of a sender stand in their order.
 
     After an unroutable row its stream has stopped, after one that was refused or not answered its
     whole sender: later confirms of what has stopped count for nothing.
@@ -67,7 +67,7 @@ def settlement(rows: Sequence[WaitingRow], outcomes: Sequence[Outcome]) -> Settl
 
 
 class Relay:
-    """The step over one database session. `connection` commits each statement by itself.
+    """Publishes what waits, step by step, on one session; `connection` commits each statement by itself.
 
     Any error of the session goes through: the caller must then stop publishing at once.
     """
@@ -86,7 +86,7 @@ class Relay:
         self._now = now
         self._monotonic = monotonic
         self._batch = batch
-        self._holds = Holds()
+        self._backoff = Backoff()
         self._after = ""
         #: Whether the last batch left rows behind, as far as it could tell.
         self.behind = False
@@ -105,24 +105,26 @@ class Relay:
         return True
 
     def _select(self) -> list[WaitingRow]:
-        """A single row of what failed before and is due, else a batch of all the others."""
-        due = self._holds.due(self._monotonic())
+        """Return a single row of what failed before and is due, else a batch of all the others."""
+        due = self._backoff.due(self._monotonic())
         if due is not None:
             row = self._next_of(due)
             if row is not None:
                 return [row]
-            self._holds.forget(due)
-        rows = store.waiting(self._connection, rows=self._batch, held=self._holds.all(), after=self._after)
+            self._backoff.forget(due)
+        rows = store.waiting(
+            self._connection, rows=self._batch, held=self._backoff.streams(), after=self._after
+        )
         if rows:
             self._after = max(row.stream[0] for row in rows)
         return rows
 
     def _next_of(self, due: Stream) -> WaitingRow | None:
-        """The next row of a stream that is due, or of a whole sender but for its unroutable streams."""
+        """Return the next row of a stream, or of a whole sender but for its unroutable streams, or None."""
         sender, routing_key = due
         if routing_key:
             return store.first_waiting(self._connection, due)
-        held = [stream for stream in self._holds.all() if stream[1]]
+        held = [stream for stream in self._backoff.streams() if stream[1]]
         rows = store.waiting(self._connection, rows=1, held=held, sender=sender)
         return rows[0] if rows else None
 
@@ -137,17 +139,17 @@ class Relay:
             store.mark_dead(self._connection, _ids(result.impossible), at=at, error=error)
         for outcome, rows in result.failed.items():
             store.count_attempt(self._connection, _ids(rows), error=ERRORS[outcome])
-        if len(self._holds):
+        if len(self._backoff):
             for row in (*result.confirmed, *result.impossible):
-                self._holds.passed(row.stream)
-                self._holds.passed(whole_sender(row.stream))
+                self._backoff.advanced(row.stream)
+                self._backoff.advanced(whole_sender(row.stream))
         now = self._monotonic()
         for stream, doubtful in result.stopped.items():
-            self._holds.failed(stream, now=now, doubtful=doubtful)
+            self._backoff.failed(stream, now=now, doubtful=doubtful)
 
 
 def _is_full(rows: Sequence[WaitingRow], most: int) -> bool:
-    """Whether a sender gave as many rows as its share of a batch of `most` allows: it may have more."""
+    """Return whether a sender gave as many rows as its share of `most` allows: it may have more."""
     senders = Counter(row.stream[0] for row in rows)
     return bool(senders) and max(senders.values()) >= max(1, most // len(senders))
 

@@ -1,6 +1,6 @@
-"""Reading and settling outbox rows. Nothing here commits; the caller owns the transaction.
+"""Selecting, settling and changing outbox rows. Nothing here commits; the caller owns the transaction.
 
-The relay alone selects and settles waiting rows. The rest is for people and housekeeping.
+The relay alone selects and settles waiting rows. The rest is for replay, people and housekeeping.
 """
 
 from collections.abc import Collection, Sequence
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, text
 
 from dhos_connector_api.actions.envelope import Envelope
 
@@ -19,7 +19,7 @@ Stream = tuple[str, str]
 
 
 def whole_sender(stream: Stream) -> Stream:
-    """All streams of that one's sender."""
+    """Return what stands for all streams of that stream's sender."""
     return (stream[0], "")
 
 
@@ -80,16 +80,6 @@ class WaitingRow:
     created: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Depth:
-    """What is not published under one routing key; `oldest` is None when nothing waits."""
-
-    routing_key: str
-    waiting: int
-    dead: int
-    oldest: datetime | None
-
-
 def waiting(
     connection: Connection,
     *,
@@ -98,7 +88,7 @@ def waiting(
     after: str = "",
     sender: str | None = None,
 ) -> list[WaitingRow]:
-    """Up to `rows` waiting rows, as many from each sender, in their order; none of a stream in `held`.
+    """Return up to `rows` waiting rows, as many of each sender, in their order; none of a stream in `held`.
 
     Senders that sort after `after` come first. With `sender`, only rows of that one.
     """
@@ -118,7 +108,7 @@ def waiting(
 
 
 def first_waiting(connection: Connection, stream: Stream) -> WaitingRow | None:
-    """The next row of that stream, or None."""
+    """Return the next row of that stream, or None."""
     found = connection.execute(_FIRST, {"sender": stream[0], "routing_key": stream[1]}).one_or_none()
     return None if found is None else _row(found)
 
@@ -166,7 +156,7 @@ def count_attempt(connection: Connection, ids: Sequence[UUID], *, error: str) ->
 
 
 def retry(connection: Connection, ids: Sequence[UUID] | None) -> int:
-    """Let these dead rows (None: all of them) wait for the relay again; how many there were."""
+    """Make these dead rows (None: all of them) wait for the relay again; return how many there were."""
     return connection.execute(
         text(
             "UPDATE outbox SET dead_at = NULL WHERE dead_at IS NOT NULL"
@@ -177,9 +167,9 @@ def retry(connection: Connection, ids: Sequence[UUID] | None) -> int:
 
 
 def republish(connection: Connection, message_uuid: UUID) -> int:
-    """Publish the envelopes of that message again under the same ids; how many there are.
+    """Make the envelopes of that message wait again, under the same ids; return how many there are.
 
-    Those that are waiting or dead count too: they wait (again).
+    Those that are waiting or dead count too.
     """
     return connection.execute(
         text(
@@ -190,8 +180,25 @@ def republish(connection: Connection, message_uuid: UUID) -> int:
     ).rowcount
 
 
+def wait_again(connection: Connection, id_: UUID) -> bool:
+    """Make one envelope wait again, published or dead as it may be; return False when it is not there."""
+    changed = connection.execute(
+        text("UPDATE outbox SET published_at = NULL, dead_at = NULL, last_error = NULL WHERE id = :id"),
+        {"id": id_},
+    )
+    return bool(changed.rowcount)
+
+
+def withdraw(connection: Connection, id_: UUID) -> bool:
+    """Delete an envelope that was not published, waiting or dead; return False when there is none."""
+    deleted = connection.execute(
+        text("DELETE FROM outbox WHERE id = :id AND published_at IS NULL"), {"id": id_}
+    )
+    return bool(deleted.rowcount)
+
+
 def add(connection: Connection, envelope: Envelope, *, message_uuid: UUID, sender: str, at: datetime) -> int:
-    """Let an envelope wait for the relay; 0 when one with its id is there already, else 1."""
+    """Insert an envelope that waits for the relay; return 0 when one with its id is there, else 1."""
     return connection.execute(
         text(
             "INSERT INTO outbox (id, message_uuid, sender, routing_key, body, correlation_id, created)"
@@ -211,7 +218,7 @@ def add(connection: Connection, envelope: Envelope, *, message_uuid: UUID, sende
 
 
 def prune(connection: Connection, *, published_before: datetime, limit: int) -> int:
-    """Delete up to `limit` rows published before that time, oldest first; how many it were."""
+    """Delete up to `limit` rows published before that time, oldest first; return how many."""
     return connection.execute(
         text(
             "DELETE FROM outbox WHERE id = ANY(ARRAY(SELECT id FROM outbox"
@@ -221,39 +228,3 @@ def prune(connection: Connection, *, published_before: datetime, limit: int) -> 
         ),
         {"before": published_before, "limit": limit},
     ).rowcount
-
-
-def depth_and_age(connection: Connection) -> list[Depth]:
-    """How much is not published, by routing key, and since when the oldest of it waits."""
-    found = connection.execute(
-        text(
-            "SELECT routing_key, sum(waiting)::bigint, sum(dead)::bigint, min(oldest) FROM ("
-            "SELECT routing_key, count(*) AS waiting, 0 AS dead, min(created) AS oldest FROM outbox"
-            " WHERE published_at IS NULL AND dead_at IS NULL GROUP BY routing_key"
-            " UNION ALL SELECT routing_key, 0, count(*), NULL FROM outbox"
-            " WHERE dead_at IS NOT NULL GROUP BY routing_key) AS part GROUP BY routing_key ORDER BY 1"
-        )
-    )
-    return [Depth(*each) for each in found]
-
-
-_SHOWN = (
-    "id, position, message_uuid, sender, routing_key, correlation_id, created, published_at, attempts,"
-    " dead_at, last_error, octet_length(body) AS size"
-)
-
-
-def unpublished(connection: Connection, *, dead: bool, limit: int, after: int = 0) -> Sequence[RowMapping]:
-    """Waiting rows, or dead ones, oldest first, without their bodies.
-
-    `after` is the `position` of the last row of the page before.
-    """
-    which = "dead_at IS NOT NULL" if dead else _WAITING
-    query = f"SELECT {_SHOWN} FROM outbox WHERE {which} AND position > :after ORDER BY position LIMIT :limit"  # noqa: S608
-    return connection.execute(text(query), {"after": after, "limit": limit}).mappings().all()
-
-
-def of_message(connection: Connection, message_uuid: UUID) -> Sequence[RowMapping]:
-    """The envelopes of one message, whatever became of them, without their bodies."""
-    query = f"SELECT {_SHOWN} FROM outbox WHERE message_uuid = :uuid ORDER BY position"  # noqa: S608
-    return connection.execute(text(query), {"uuid": message_uuid}).mappings().all()

@@ -29,6 +29,8 @@ _logger = logging.getLogger(__name__)
 _BACKOFF = (0.2, 0.5, 1, 2, 5, 10, 30)
 #: Seconds after which a child counts as well.
 _WELL = 10
+#: Seconds children have to end beyond what the slowest of them takes for what it has in hand.
+LONGER_THAN_A_CHILD = 5
 #: Signals after which children are not waited for any longer.
 _IMPATIENT = 2
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dhos_connector_api.deliveries.acknowledged import TAKEN
+from dhos_connector_api.deliveries.rules.acknowledgement import TAKEN
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.read import read
 
@@ -48,7 +48,7 @@ def understood(ack: bytes, seconds: float | None = None) -> Answer:
 
 @dataclass(slots=True)
 class Summary:
-    """What came of many messages."""
+    """The counts of how many messages were answered."""
 
     codes: Counter[str] = field(default_factory=Counter)
     late: Counter[str] = field(default_factory=Counter)

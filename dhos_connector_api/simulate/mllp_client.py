@@ -174,7 +174,7 @@ def _asked(message: bytes) -> tuple[str, Wanted]:
 
 
 def _silence(asked: Wanted, control_id: str) -> Answer | None:
-    """What silence says: taken where only errors are answered (ER), refused with SU, else nothing."""
+    """Return what silence means: taken where only errors are answered (ER), refused with SU, else nothing."""
     if asked == modes.ORIGINAL or Condition.ALWAYS in {asked.accept, asked.application}:
         return None
     return Answer(SILENT if modes.silent_when_taken(asked) else LOST, control_id)

@@ -11,7 +11,7 @@ import requests
 from dhos_connector_api.actions.his.visits import VisitTypes
 from dhos_connector_api.auth.signatures import Secret, plain_signature, standard_signature
 from dhos_connector_api.errors import BadInput
-from dhos_connector_api.simulate.his import Transmission
+from dhos_connector_api.simulate.hospital.his import Transmission
 
 PATIENT_DATA = "/api/integrations/his-patient-data/"
 WEBHOOK = "/api/v1/webhooks/his/events"
@@ -24,7 +24,7 @@ _ATTEMPTS = 5
 
 @dataclass(slots=True)
 class Summary:
-    """What became of everything sent. `surprises` are in our words and name no patient."""
+    """The counts of what was sent and answered. `surprises` are in our words and name no patient."""
 
     answers: Counter[str] = field(default_factory=Counter)
     new_stages: int = 0

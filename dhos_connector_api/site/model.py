@@ -1,6 +1,6 @@
 """One hospital's configuration (what Polaris calls the trustomer config): dataclasses only.
 
-`site_source.py` fills them from a TOML or JSON file, or from the trustomer service. Every default
+`source` fills them from a TOML or JSON file, or from the trustomer service. Every default
 here is what a hospital gets that configures nothing.
 """
 
@@ -29,7 +29,7 @@ class IdentifierTable:
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """What is accepted from the hospital. An empty set of processing ids or versions accepts all."""
+    """The messages accepted from the hospital. An empty set of processing ids or versions accepts all."""
 
     accepted: dict[str, frozenset[str]] = field(default_factory=lambda: {"ADT": ALL_ADT_TRIGGERS})
     processing_ids: frozenset[str] = frozenset()
@@ -118,7 +118,7 @@ class Hospital:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """How many requests of `/api/...` are taken: from a source, and from each user (the rest)."""
+    """The number of requests of `/api/...` that are taken: from a source, and from each user (the rest)."""
 
     events_per_hour: int = 1000
     requests_per_minute: int = 100
@@ -137,7 +137,7 @@ class WebhookOptions:
 
 @dataclass(frozen=True, slots=True)
 class His:
-    """What the HIS's JSON and webhooks need to be understood. Sources are in lower case.
+    """How the HIS's JSON and webhooks are understood. Sources are in lower case.
 
     `visit_types` adds to the known ones: what the HIS writes -> canonical event code. `rate_limits`
     has what differs from the default, by source; `webhooks` likewise.

@@ -16,12 +16,13 @@ from connexion.json_schema import Draft4RequestValidator
 from jsonschema import Draft4Validator, ValidationError
 
 from dhos_connector_api.errors import BadInput
+from dhos_connector_api.spec.compiled import compiled
 
 #: Deeper than any body of the specification, and far from the interpreter's own limit.
 MOST_LEVELS = 64
 #: Lists and objects in one body; reading millions of them would take seconds.
 MOST_COLLECTIONS = 10_000
-#: Faults told of one body.
+#: Faults in one answer.
 MOST_FAULTS = 100
 #: Digits of an integer; PostgreSQL's bigint has 19.
 MOST_DIGITS = 18
@@ -35,7 +36,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def parse(raw: bytes) -> Any:
-    """The value of a JSON text. Raises BadInput for everything that is not one, in linear time."""
+    """Return the value of a JSON text. Raises BadInput for everything that is not one, in linear time."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -52,7 +53,7 @@ def parse(raw: bytes) -> Any:
 
 
 def end_of(text: str, begin: int = 0) -> int | None:
-    """Where the list or object that begins there ends; None where it does not.
+    """Return where the list or object that begins there ends; None where it does not.
 
     Raises BadInput where it holds more lists and objects, or deeper ones, than a body may.
     """
@@ -120,34 +121,42 @@ _DECODER = json.JSONDecoder(
 
 
 class JsonBody:
-    """Checks the bodies of one operation against its schema, compiled once."""
+    """Checks the bodies of one operation against its schema, compiled once.
+
+    What fits is known from the compiled schema; only what does not is looked through by the validator
+    that can say why.
+    """
 
     def __init__(self, schema: dict[str, Any]) -> None:
+        self._fits = compiled(schema)
         self._validator = Draft4RequestValidator(schema, format_checker=Draft4Validator.FORMAT_CHECKER)
 
     def inside(self, *path: str) -> "JsonBody":
-        """The check of a part, by its place in the schema."""
+        """Return the check of a part, by its place in the schema."""
         schema: Any = self._validator.schema
         for step in path:
             schema = schema[step]
         return JsonBody(schema)
 
     def value(self, raw: bytes) -> Any:
-        """The parsed body. Raises BadInput when there is none, or when it does not fit the schema."""
+        """Return the parsed body. Raises BadInput when there is none, or when it does not fit the schema."""
         if not raw:
             raise BadInput("the request needs a body")
         value = parse(raw)
-        error = next(self._validator.iter_errors(value), None)
-        if error is not None:
-            raise BadInput(explain(error))
+        if not self._fits(value):
+            error = next(self._validator.iter_errors(value), None)
+            if error is not None:
+                raise BadInput(explain(error))
         return value
 
     def faults(self, value: Any) -> dict[str, list[str]]:
-        """What of a parsed body does not fit, by field (`actions[0].name`); empty where all does.
+        """Return what of a parsed body does not fit, by field (`actions[0].name`); empty where all does.
 
-        At most MOST_FAULTS are told.
+        At most MOST_FAULTS of them.
         """
         found: dict[str, list[str]] = {}
+        if self._fits(value):
+            return found
         for error in islice(self._validator.iter_errors(value), MOST_FAULTS):
             field = _field(error.absolute_path)
             if error.validator == "required":
@@ -165,7 +174,7 @@ def _field(path: Iterable[Any]) -> str:
 
 
 def explain(error: ValidationError) -> str:
-    """What does not fit, in words of the schema only."""
+    """Return what does not fit, in words of the schema only."""
     if error.validator == "anyOf" and error.context:
         return _explain_branch(error.context)
     place = _place_of(error)
@@ -192,7 +201,7 @@ def _expectation(error: ValidationError) -> str:
 
 
 def _explain_branch(errors: Sequence[ValidationError]) -> str:
-    """What does not fit where one of several schemas had to (anyOf).
+    """Return what does not fit where one of several schemas had to (anyOf).
 
     A schema that says with `not` which values are none of its own is passed over for these. Of the
     others the last one counts; what it misses is named all at once.

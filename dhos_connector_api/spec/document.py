@@ -29,36 +29,42 @@ class Operation:
 
     @property
     def tag(self) -> str:
-        """Its tag, which is also the name of the module that handles it."""
+        """Return its tag, which is also the name of the module that handles it."""
         tag: str = self.definition["tags"][0]
         return tag
 
     @property
     def is_answered_before_flask(self) -> bool:
-        """Whether it is a probe, which no handler has to do with."""
+        """Return whether it is a probe, which no handler has to do with."""
         return bool(self.definition.get("x-answered-before-flask"))
 
     @property
     def allowed_issuers(self) -> frozenset[str]:
-        """Whose tokens are taken; only internal ones unless it says otherwise."""
+        """Return the issuers whose tokens are taken; only internal ones unless it says otherwise."""
         return frozenset(self.definition.get("x-allowed-issuers", ("internal",)))
 
 
 def counted_as_events(document: dict[str, Any]) -> frozenset[str]:
-    """The operationIds that count against a source's events (`x-rate-limit: events`)."""
+    """Return the operationIds that count against a source's events (`x-rate-limit: events`)."""
     return frozenset(
         each.id for each in operations(document) if each.definition.get("x-rate-limit") == "events"
     )
 
 
+def kept_together(document: dict[str, Any]) -> dict[str, frozenset[str]]:
+    """Return the media types of requests that are kept together, by operationId (`x-kept-together`)."""
+    found = ((each.id, each.definition.get("x-kept-together")) for each in operations(document))
+    return {id_: frozenset(media_types) for id_, media_types in found if media_types}
+
+
 @cache
 def load(folder: Path = FOLDER) -> dict[str, Any]:
-    """The whole specification as one document, without references to other files."""
+    """Return the whole specification as one document, without references to other files."""
     return _Bundle(folder).document()
 
 
 def operations(document: dict[str, Any]) -> Iterator[Operation]:
-    """Every operation, in the order in which paths are matched."""
+    """Return every operation, in the order in which paths are matched."""
     for path, item in document["paths"].items():
         for method in _METHODS:
             if method in item:
@@ -73,7 +79,7 @@ def _followed(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _at(document: Any, pointer: str) -> Any:
-    """What a JSON pointer (RFC 6901) points at."""
+    """Return what a JSON pointer (RFC 6901) points at."""
     for step in pointer.strip("/").split("/"):
         document = document[step.replace("~1", "/").replace("~0", "~")]
     return document

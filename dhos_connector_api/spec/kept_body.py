@@ -32,7 +32,7 @@ class Shape:
 
 
 def shape_of(raw: bytes, check: JsonBody | None) -> Shape:
-    """The parsed body and what of it does not fit. `check` is None where the operation has no schema."""
+    """Return the parsed body, and what of it does not fit. Without a `check` everything fits."""
     try:
         value = parse(raw)
     except BadInput as error:
@@ -40,8 +40,8 @@ def shape_of(raw: bytes, check: JsonBody | None) -> Shape:
     return Shape(value, check.faults(value) if check else {})
 
 
-def judged(raw: bytes, check: JsonBody | None, judge: Callable[[Shape], _Judged]) -> _Judged:
-    """What `judge` makes of the body; where we fail at finding out, what it makes of a `failed` one.
+def body_of(raw: bytes, check: JsonBody | None, judge: Callable[[Shape], _Judged]) -> _Judged:
+    """Return what `judge` makes of the body; where we fail at finding out, what it makes of a `failed` one.
 
     So a fault of ours loses nobody's body: it is kept, and taken by a replay once we are mended.
     """
@@ -54,7 +54,7 @@ def judged(raw: bytes, check: JsonBody | None, judge: Callable[[Shape], _Judged]
 
 @cache
 def check_of(operation: str) -> JsonBody:
-    """How bodies of that operation are checked, for those who read stored ones again."""
+    """Return how bodies of that operation are checked, for those who read stored ones again."""
     document = dict(Specification.load(specification.load()))
     operations = {each.id: each for each in specification.operations(document)}
     body = operations[operation].definition["requestBody"]

@@ -26,7 +26,7 @@ _COMMAS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|,', re.DOTALL)
 
 
 def _nothing(_digits: str) -> None:
-    """Numbers are not worth reading while places are looked for."""
+    """Return nothing: numbers are not worth reading while places are looked for."""
 
 
 _PLACES = json.JSONDecoder(parse_int=_nothing, parse_float=_nothing, parse_constant=_nothing)
@@ -51,7 +51,7 @@ class ListBody:
         return len(self._places)
 
     def __iter__(self) -> Iterator[bytes]:
-        """Each element as a JSON text of its own."""
+        """Return each element as a JSON text of its own."""
         for begin, end in self._places:
             yield self._text[begin:end].encode()
 
@@ -76,7 +76,7 @@ class ListBody:
         return places
 
     def _key(self, at: int, names: set[str]) -> tuple[str, int]:
-        """The name of the member that begins there, which becomes one of `names`."""
+        """Return the name of the member that begins there, which becomes one of `names`."""
         key, at = self._value(at)
         if not isinstance(key, str):
             raise BadInput(_NO_JSON)
@@ -108,7 +108,7 @@ class ListBody:
         return value, self._after(at)
 
     def _read(self, at: int) -> tuple[object, int]:
-        """The value that begins there, if it holds no more than it may, and its end."""
+        """Return the value that begins there, if it holds no more than it may, and its end."""
         if self._text[at] in "[{":
             self._count(at)
         return _PLACES.raw_decode(self._text, at)
@@ -124,7 +124,7 @@ class ListBody:
             raise BadInput(f"the body holds an element of more than {MOST_VALUES} values")
 
     def _next(self, end: str, at: int) -> int:
-        """Where the next member begins, or `end` stands."""
+        """Return where the next member begins, or `end` stands."""
         if self._text[at] == end:
             return at
         at = self._expect(",", at)
@@ -139,6 +139,6 @@ class ListBody:
         return self._after(at + 1)
 
     def _after(self, at: int) -> int:
-        """The next place that is no white space."""
+        """Return the next place that is no white space."""
         found = _SPACE.match(self._text, at)
         return found.end() if found else at

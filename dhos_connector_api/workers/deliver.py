@@ -1,4 +1,4 @@
-"""The delivery process: for each destination one who claims, and as many threads as it may have at once.
+"""The delivery process: for each destination a thread that claims, and as many that attempt as it may have.
 
 Any number of these processes may run; they share each destination's room through its row.
 """
@@ -15,6 +15,8 @@ from dhos_connector_api.workers import loop
 POLL = 0.1
 #: Attempts of one process to one destination at once; the site sets how many of all processes.
 MOST_THREADS = 64
+#: Database connections of a process: one that claims for each destination, others that settle.
+CONNECTIONS = 8
 
 
 class DeliveryWorker:
@@ -28,7 +30,7 @@ class DeliveryWorker:
         self._pool = ThreadPoolExecutor(MOST_THREADS, f"deliver-{deliverer.destination.name}")
 
     def step(self) -> bool:
-        """Begin what is due, as far as there is room; False: nothing was. Raises StorageUnavailable."""
+        """Begin what is due, as far as there is room; return whether any was. Raises StorageUnavailable."""
         self._ended.clear()
         with self._lock:
             free = self._free
@@ -44,7 +46,7 @@ class DeliveryWorker:
         self._ended.wait(seconds)
 
     def close(self) -> None:
-        """Let what is under way end."""
+        """Wait until what is under way has ended."""
         self._pool.shutdown()
 
     def _attempt(self, claimed: Claim) -> None:

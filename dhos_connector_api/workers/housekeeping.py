@@ -1,127 +1,75 @@
-"""What has to be done now and then: prune envelopes and Idempotency-Keys, make room for the next months.
+"""Housekeeping: runs the periodic jobs of the rooms, each when it is due.
 
 Any number of processes may run it; an advisory lock of the transaction lets one work at a time.
 """
 
-import logging
 import threading
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
 
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.errors import StorageUnavailable
-from dhos_connector_api.events import idempotency
-from dhos_connector_api.outbox import store
+from dhos_connector_api.db.jobs import Job
 from dhos_connector_api.workers import loop
-
-log = logging.getLogger(__name__)
 
 #: "dhos" and a number, see `lease.RELAY_LOCK`.
 HOUSEKEEPING_LOCK = 0x64686F73_0002
-#: Rows of one DELETE: a short transaction, which holds up nobody.
-PRUNED_AT_ONCE = 5_000
-#: Partitions of message_body exist for this month and so many after it.
-MONTHS_AHEAD = 2
+#: Seconds between two looks for what is due, and until a job that failed is tried again.
 REST = 60.0
-PARTITIONS_EVERY = 3600.0
 
 
 class Housekeeping:
-    """The step of the housekeeping process; `retention` is how long published envelopes are kept."""
+    """The step of housekeeping: one bounded piece of each job that is due."""
 
     def __init__(
         self,
         database: Database,
+        jobs: Sequence[Job],
         *,
-        retention: timedelta,
         now: Callable[[], datetime] = clock.now,
         monotonic: Callable[[], float] = clock.monotonic,
     ) -> None:
         self._database = database
-        self._retention = retention
         self._now = now
         self._monotonic = monotonic
-        self._partitions_due = 0.0
+        self._due = dict.fromkeys(jobs, 0.0)
 
     def step(self) -> bool:
-        """One bounded piece of work; False when all is tidy or another process is at it.
+        """Do a piece of every job that is due; False when no job has more, or another process is at it.
 
-        Raises StorageUnavailable.
+        A job that fails is logged and tried again after a while; the others go on.
         """
-        if self._monotonic() >= self._partitions_due:
-            self._partitions_due = self._monotonic() + PARTITIONS_EVERY
-            for first in months(self._now(), MONTHS_AHEAD):
-                self._make_partition(first)
-        with self._database.transaction() as connection:
-            if not _ours(connection):
-                return False
-            before = self._now() - self._retention
-            published = store.prune(connection, published_before=before, limit=PRUNED_AT_ONCE)
-            forgotten = idempotency.prune(connection, at=self._now(), limit=PRUNED_AT_ONCE)
-            return PRUNED_AT_ONCE in (published, forgotten)
+        started = self._monotonic()
+        more = [self._piece(job, started) for job, due in self._due.items() if due <= started]
+        return any(more)
 
-    def _make_partition(self, first: datetime) -> None:
-        """Make the partition of that month; a month that cannot have one now is tried again later."""
-        try:
+    def _piece(self, job: Job, started: float) -> bool:
+        more = False
+
+        def attempt() -> None:
+            nonlocal more
             with self._database.transaction() as connection:
-                if _ours(connection) and create_partition(connection, first):
-                    log.info("made a partition", extra={"partition": partition_name(first)})
-        except IntegrityError:
-            # Messages of that month are in the default partition already; they are served from there.
-            log.warning("a month stays in the default partition", extra={"partition": partition_name(first)})
-        except StorageUnavailable:
-            # The table is busy, or the server away. There is time: the months lie ahead.
-            log.warning("could not make a partition yet", extra={"partition": partition_name(first)})
-            self._partitions_due = self._monotonic() + REST
+                more = _ours(connection) and job.step(connection, self._now())
 
-
-def months(now: datetime, ahead: int) -> list[datetime]:
-    """The first instants (UTC) of this month and of as many after it."""
-    now = now.astimezone(UTC)
-    counted = [now.year * 12 + now.month - 1 + offset for offset in range(ahead + 1)]
-    return [datetime(each // 12, each % 12 + 1, 1, tzinfo=UTC) for each in counted]
-
-
-def partition_name(first: datetime) -> str:
-    """The partition of message_body for the month that begins then."""
-    return f"message_body_{first:%Y_%m}"
-
-
-def create_partition(connection: Connection, first: datetime) -> bool:
-    """Make the partition for the month that begins at `first`; False when it is there already.
-
-    Made apart and attached: that locks neither inserts into other months nor reads of them for
-    longer than a moment, and waits for locks at most a second. Raises IntegrityError when the
-    default partition holds rows of that month.
-    """
-    name = partition_name(first)
-    if connection.execute(text("SELECT to_regclass(:name)"), {"name": name}).scalar_one() is not None:
-        return False
-    end = months(first, 1)[1]
-    connection.execute(text("SET LOCAL lock_timeout = '1s'"))
-    connection.execute(text(f"CREATE TABLE {name} (LIKE message_body INCLUDING ALL)"))
-    connection.execute(
-        text(
-            f"ALTER TABLE message_body ATTACH PARTITION {name}"
-            f" FOR VALUES FROM ('{first.isoformat()}') TO ('{end.isoformat()}')"
-        )
-    )
-    return True
+        if not loop.logged(attempt, f"a periodic job failed: {job.name}"):
+            self._due[job] = started + REST
+            return False
+        if not more:
+            self._due[job] = started + job.every.total_seconds()
+        return more
 
 
 def _ours(connection: Connection) -> bool:
-    """True when no other process keeps house; the lock ends with the transaction."""
+    """Return True when no other process keeps house; the lock ends with the transaction."""
     taken: bool = connection.execute(
         text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": HOUSEKEEPING_LOCK}
     ).scalar_one()
     return taken
 
 
-def run(database: Database, retention: timedelta, stop: threading.Event) -> None:
+def run(database: Database, jobs: Sequence[Job], stop: threading.Event) -> None:
     """Keep house until `stop` is set."""
-    keeper = Housekeeping(database, retention=retention)
+    keeper = Housekeeping(database, jobs)
     loop.run(keeper.step, idle=stop.wait, rest=lambda worked: 0.0 if worked else REST, stop=stop)

@@ -36,7 +36,7 @@ _SESSION = {
 
 
 def session_engine(url: URL | str, *, name: str = "dhos-connector-api relay") -> Engine:
-    """An engine for the one session of a relay: no pool, every statement commits by itself.
+    """Return an engine for the one session of a relay: no pool, every statement commits by itself.
 
     `name` is shown in pg_stat_activity.
     """
@@ -63,7 +63,7 @@ class Lease:
         self._connection: Connection | None = None
 
     def take(self) -> Connection | None:
-        """Try for the lock once; the session that holds it from now on, or None: another has it.
+        """Try for the lock once; return the session that holds it from now on, or None: another has it.
 
         Raises SQLAlchemyError when PostgreSQL cannot be reached. Not to be called by its holder.
         """
@@ -78,7 +78,7 @@ class Lease:
             self._connection.execute(text("SELECT 1"))
 
     def alive(self) -> bool:
-        """Whether the session is still there; asks PostgreSQL."""
+        """Return whether the session is still there; asks PostgreSQL."""
         try:
             self.check()
         except SQLAlchemyError:

@@ -9,7 +9,6 @@ import signal
 import threading
 from collections.abc import Callable
 
-from dhos_connector_api.actions.envelope import Envelope
 from dhos_connector_api.log import where
 
 log = logging.getLogger(__name__)
@@ -21,7 +20,7 @@ _SLICE = 0.1
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGTERM and SIGINT set. Call it in the main thread."""
+    """Return an event that SIGTERM and SIGINT set. Call it in the main thread."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -60,23 +59,11 @@ def _wait(seconds: float, idle: Callable[[float], object], stop: threading.Event
         seconds -= _SLICE
 
 
-def guarded(consume: Callable[[Envelope], None]) -> Callable[[Envelope], bool]:
-    """`consume` for the in-process bus: True when it returned, False (and logged) when it raised."""
-
-    def attempt(envelope: Envelope) -> bool:
-        try:
-            consume(envelope)
-        except Exception as error:  # noqa: BLE001  a consumer may fail in any way
-            log.error("a consumer failed", extra={"error": where(error), "message_id": str(envelope.id)})
-            return False
-        return True
-
-    return attempt
-
-
-def logged(action: Callable[[], None], text: str) -> None:
-    """Call `action`, which nobody waits for; when it raises, log `text` and go on."""
+def logged(action: Callable[[], None], text: str) -> bool:
+    """Call `action`, which nobody waits for; when it raises, log `text` and return False."""
     try:
         action()
     except Exception as error:  # noqa: BLE001  the last resort of a thread
         log.error(text, extra={"error": where(error)})
+        return False
+    return True

@@ -6,6 +6,7 @@ the lock finds out before it publishes the next batch.
 """
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -16,27 +17,30 @@ from sqlalchemy.exc import SQLAlchemyError
 from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import Envelope, Outcome
 from dhos_connector_api.log import where
-from dhos_connector_api.metrics import RELAY_ACTIVE
 from dhos_connector_api.outbox.relay import Relay
+from dhos_connector_api.outbox.wake import Bell
 from dhos_connector_api.workers import loop
 from dhos_connector_api.workers.lease import Lease
+from dhos_connector_api.workers.metrics import RELAY_ACTIVE
 
 log = logging.getLogger(__name__)
 
-#: Seconds in which the next batch gathers, unless rows were left behind (what a batch costs, here, in
-#: PostgreSQL and in RabbitMQ, it costs once, however many rows it has); and between two tries of a
-#: standby for the lease.
+#: Seconds between two looks when nobody wakes us; and between two tries of a standby for the lease.
 POLL, STANDBY_POLL = 0.1, 1.0
+#: After a step that published, the next batch gathers for at least so many seconds, and for so many
+#: times as long as that step took, up to POLL: what a batch costs, here, in PostgreSQL and in RabbitMQ,
+#: it costs once, however many rows it has. On a busy machine steps take longer, and batches grow.
+LEAST_GATHERING, GATHERING = 0.005, 2.0
 #: Seconds a batch under way may still take for its confirms once the process is told to stop.
 GRACE = 3.0
 
 
 class Outlet(Protocol):
-    """Where envelopes go: `broker.publisher.Publisher` or `broker.in_process.InProcessBus`."""
+    """Where envelopes go: `broker.publisher.Publisher` or `broker.no_broker.NoBroker`."""
 
     def ready(self) -> bool: ...
     def publish(self, batch: Sequence[Envelope]) -> Sequence[Outcome]: ...
-    def idle(self, seconds: float) -> None: ...
+    def idle(self, seconds: float, bell: socket.socket | None = None) -> None: ...
     def drop(self) -> None: ...
     def close(self) -> None: ...
 
@@ -48,7 +52,12 @@ MakeOutlet = Callable[[Callable[[], bool]], Outlet]
 class RelayWorker:
     """The step of the relay's process."""
 
-    def __init__(self, engine: Engine, make_outlet: MakeOutlet, stop: threading.Event) -> None:
+    def __init__(
+        self, engine: Engine, make_outlet: MakeOutlet, stop: threading.Event, bell: Bell | None = None
+    ) -> None:
+        self._bell = bell
+        self._listens = self._woken = False
+        self._took = 0.0
         self._lease = Lease(engine)
         self._outlet = make_outlet(self._keep_waiting)
         self._stop = stop
@@ -61,7 +70,8 @@ class RelayWorker:
         return self._relay is not None
 
     def step(self) -> bool:
-        """Publish one batch if the lease is ours and the broker ready; False: nothing to do now."""
+        """Publish one batch if the lease is ours and the broker ready; return False: nothing to do now."""
+        self._listens = False
         try:
             return self._step()
         except SQLAlchemyError as error:
@@ -70,14 +80,26 @@ class RelayWorker:
             return False
 
     def idle(self, seconds: float) -> None:
-        """Wait, while RabbitMQ's heartbeats are served."""
-        self._outlet.idle(seconds)
+        """Wait, while RabbitMQ's heartbeats are served; not longer than until a commit wakes us.
+
+        A commit is listened for after a step that found nothing, but not after one that failed, nor
+        where it had been woken for nothing: what waits then is held back, and each new row would wake us.
+        """
+        if self._bell is None or not self._listens:
+            self._outlet.idle(seconds)
+            return
+        self._outlet.idle(seconds, self._bell.bind())
+        self._woken = self._bell.drain()
 
     def rest(self, worked: bool) -> float:
-        """Seconds to wait after a step, which published something or did not."""
+        """Return the seconds to wait after a step, which published something or did not."""
         if self._relay is None:
             return STANDBY_POLL
-        return 0.0 if worked and self._relay.behind else POLL
+        if worked and self._relay.behind:
+            return 0.0
+        if worked and self._bell is not None:
+            return min(POLL, max(LEAST_GATHERING, GATHERING * self._took))
+        return POLL
 
     def close(self) -> None:
         """Leave in good order: RabbitMQ first, then the lease."""
@@ -92,7 +114,12 @@ class RelayWorker:
         if not self._outlet.ready():
             self._lease.check()
             return False
-        return self._relay.step()
+        began = clock.monotonic()
+        worked = self._relay.step()
+        self._took = clock.monotonic() - began
+        self._listens = not worked and not self._woken
+        self._woken = False
+        return worked
 
     def _take_over(self) -> Relay | None:
         connection = self._lease.take()
@@ -105,6 +132,8 @@ class RelayWorker:
     def _let_go(self) -> None:
         """RabbitMQ before anything else: another relay may hold the lease by now."""
         self._outlet.drop()
+        if self._bell is not None:
+            self._bell.close()
         self._relay = None
         RELAY_ACTIVE.set(0)
         self._lease.drop()
@@ -119,9 +148,9 @@ class RelayWorker:
         return self._lease.alive()
 
 
-def run(engine: Engine, make_outlet: MakeOutlet, stop: threading.Event) -> None:
-    """Be a relay until `stop` is set. `engine` is one of `lease.session_engine`."""
-    worker = RelayWorker(engine, make_outlet, stop)
+def run(engine: Engine, make_outlet: MakeOutlet, stop: threading.Event, bell: Bell | None = None) -> None:
+    """Run a relay until `stop` is set. `engine` is one of `lease.session_engine`; `bell` wakes it."""
+    worker = RelayWorker(engine, make_outlet, stop, bell)
     try:
         loop.run(worker.step, idle=worker.idle, rest=worker.rest, stop=stop)
     finally:

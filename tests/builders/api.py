@@ -25,15 +25,12 @@ from dhos_connector_api.app.web import create_app
 from dhos_connector_api.auth import api_keys
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.send import Outbound
-from dhos_connector_api.intake.receive_hl7 import Intake
 from dhos_connector_api.site.model import His, RateLimits, SendConfig, Site
+from tests.builders.intake import INTAKE
 from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER, settings
 
 WRITE = "write:hl7_message"
 READ = "read:hl7_message"
-INTAKE = Intake(
-    site=Site(), zone=UTC, duplicate_policy="replay", duplicate_window=timedelta(days=7), transform=None
-)
 #: A site that sends observation sets, with both destinations set up.
 OUTBOUND = Outbound(
     site=Site(send_config=SendConfig(generate_oru_messages=True)),

@@ -13,7 +13,7 @@ from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import search, store
 from dhos_connector_api.deliveries.deliver import Deliverer, Destination
-from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind, Outgoing
+from dhos_connector_api.deliveries.rules.outcome import Accepted, DeliveryFailed, Kind, Outgoing
 from dhos_connector_api.deliveries.store import NewDelivery
 from dhos_connector_api.messages import store as messages
 from dhos_connector_api.messages.store import Effects

@@ -15,9 +15,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.intake.arrival import Intake
 from dhos_connector_api.site.model import His, Hospital, Site
-from dhos_connector_api.spec.kept_body import Shape
 
 _number = count(1)
 _START = datetime(2025, 6, 1, 8, 0)  # noqa: DTZ001  the HIS tells local times
@@ -100,11 +99,6 @@ def payload(
 def raw_of(value: Any) -> bytes:
     """A value as the bytes of a request."""
     return json.dumps(value, ensure_ascii=False).encode()
-
-
-def shape_of(value: Any) -> Shape:
-    """What the door says of a value that fits the specification."""
-    return Shape(value, {})
 
 
 def webhook(**changes: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from dhos_connector_api.deliveries.plain_xml import LONGEST_NAMESPACE, LONGEST_TAG, MOST_LEVELS
+from dhos_connector_api.deliveries.cda.plain_xml import LONGEST_NAMESPACE, LONGEST_TAG, MOST_LEVELS
 
 BAIT = "BAIT-THAT-NOBODY-MAY-READ"
 

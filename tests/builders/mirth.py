@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from dhos_connector_api import clock
-from dhos_connector_api.deliveries.outcome import DeliveryFailed, Outgoing
+from dhos_connector_api.deliveries.rules.outcome import DeliveryFailed, Outgoing
 from dhos_connector_api.deliveries.transports.mirth import MirthTransport
 from fakes.mirth import FakeMirth
 from tests.builders.cda import cda

@@ -15,12 +15,12 @@ from dhos_connector_api.hl7v2.acknowledge import acknowledge, refuse_unreadable
 from dhos_connector_api.hl7v2.framing import END, START, framed
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, Code
-from dhos_connector_api.mllp.answering import Answer, Taken
+from dhos_connector_api.mllp.active_listener import ActiveListener, Capacity
+from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
 from dhos_connector_api.mllp.committer import Done, Job
 from dhos_connector_api.mllp.connection import Connection
-from dhos_connector_api.mllp.listeners import Listener
-from dhos_connector_api.mllp.port import Port, Room
 from dhos_connector_api.mllp.server import Server
+from dhos_connector_api.mllp.terms import Listener
 from tests.builders.hl7 import NOW
 
 
@@ -37,8 +37,8 @@ class Memory:
     stored: list[bytes] = field(default_factory=list)
     fails: bool = False
 
-    def answer(self, group: Sequence[Taken]) -> list[Answer | None]:
-        """As `answering.Desk.answer`."""
+    def answer(self, group: Sequence[ReceivedFrame]) -> list[Answer | None]:
+        """As `answering.FrameAnswerer.answer`."""
         return [None if self.fails else self._one(taken.frame.content) for taken in group]
 
     def _one(self, content: bytes) -> Answer:
@@ -103,17 +103,17 @@ class Line:
         self.now = 0.0
         self.wire = MemoryTransport()
         self.waiting: list[Job] = []
-        self.room = Room(most_held, most_connections=1000)
-        port = Port(terms or listener(), self._submit, self._time, self.room)
-        port.enter("127.0.0.1")
-        self.port = port
-        self.connection = Connection(port, "127.0.0.1")
+        self.capacity = Capacity(most_held, most_connections=1000)
+        active = ActiveListener(terms or listener(), self._submit, self._time, self.capacity)
+        active.enter("127.0.0.1")
+        self.active = active
+        self.connection = Connection(active, "127.0.0.1")
         self.connection.connection_made(self.wire)
 
     def _time(self) -> float:
         return self.now
 
-    def _submit(self, taken: Taken, done: Done) -> Job:
+    def _submit(self, taken: ReceivedFrame, done: Done) -> Job:
         self.waiting.append(job := Job(taken, done))
         return job
 
@@ -185,7 +185,7 @@ class Running:
 
 @contextmanager
 def serving(
-    answer: Callable[[Sequence[Taken]], Sequence[Answer | None]], **changes: Any
+    answer: Callable[[Sequence[ReceivedFrame]], Sequence[Answer | None]], **changes: Any
 ) -> Iterator[Running]:
     """A real server with one listener; `changes` are the listener's, and `most_held`."""
     most_held = changes.pop("most_held", 10**9)

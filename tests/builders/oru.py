@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any
 from uuid import UUID
 
-from dhos_connector_api.deliveries.oru import ObservationMessage, build
+from dhos_connector_api.deliveries.oru.message import ObservationMessage, build
 from dhos_connector_api.hl7v2.read import Message, read_text
 from dhos_connector_api.site.model import Hl7Config, OxygenMask, SendConfig, Site
 from tests.builders.hl7 import NOW

@@ -8,7 +8,9 @@ from uuid import uuid5
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import LEGACY_ROUTING_KEY, Envelope
-from dhos_connector_api.config.settings import Settings, load
+from dhos_connector_api.app import configuration
+from dhos_connector_api.config.load import Settings
+from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.messages.store import Effects, NewMessage
 
 _number = count(1)
@@ -31,7 +33,7 @@ def settings(**environ: str) -> Settings:
         "EPR_SERVICE_ADAPTER_HS_KEY": ADAPTER_KEY,
     }
     values.update({name.upper(): value for name, value in environ.items()})
-    return load(values)
+    return configuration.read(values)
 
 
 def later() -> datetime:
@@ -45,6 +47,7 @@ def new_message(**changes: Any) -> NewMessage:
     number = next(_number)
     values: dict[str, Any] = {
         "uuid": clock.new_uuid(at),
+        "kind": Kind.HL7,
         "at": at,
         "created_by": "epr",
         "src_description": "tie",

@@ -11,8 +11,11 @@ import pytest
 from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.intake import receive_webhook
-from tests.builders.his import payload, raw_of, shape_of, stay, visit, webhook
+from dhos_connector_api.intake.arrival import Door
+from dhos_connector_api.intake.take import take
+from dhos_connector_api.messages.kinds import Kind
+from tests.builders.his import payload, raw_of, stay, visit, webhook
+from tests.builders.intake import INTAKE, an_arrival
 from tests.rigs.his_doors import send
 
 _TYPES = ("Consultation", "Clinical Condtion", "Prescribed Drugs")
@@ -28,12 +31,7 @@ def _patient_copies(numbers: Random) -> list[dict[str, Any]]:
 
 
 def _send_webhook(database: Database, value: dict[str, Any]) -> None:
-    shape = shape_of(value)
-    received = receive_webhook.receive(
-        raw_of(value), shape, "his", signed_id=None, correlation_id="request-1"
-    )
-    with database.transaction() as connection:
-        receive_webhook.keep(connection, received)
+    take(an_arrival(raw_of(value), Kind.WEBHOOK, door=Door(source="his")), INTAKE, database)
 
 
 def _requests(database: Database, numbers: Random, patients: int) -> Iterator[Callable[[], object]]:

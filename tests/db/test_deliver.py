@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.deliveries.outcome import Accepted, Kind, Outgoing
+from dhos_connector_api.deliveries.rules.outcome import Accepted, Kind, Outgoing
 from dhos_connector_api.deliveries.store import LOST
 from dhos_connector_api.messages import store as messages
 from dhos_connector_api.site.model import DeliveryPolicy

@@ -7,7 +7,7 @@ import pytest
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import operate, search
-from dhos_connector_api.deliveries.outcome import Kind
+from dhos_connector_api.deliveries.rules.outcome import Kind
 from dhos_connector_api.deliveries.search import Wanted
 from dhos_connector_api.errors import Conflict, NotFound
 from tests.builders.delivery import Clock, Script, deliverer, failed, queue, shown, states, work

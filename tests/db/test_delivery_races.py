@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import operate
-from dhos_connector_api.deliveries.outcome import Accepted, Kind, Outgoing
+from dhos_connector_api.deliveries.rules.outcome import Accepted, Kind, Outgoing
 from dhos_connector_api.errors import Conflict
 from dhos_connector_api.site.model import DeliveryPolicy
 from tests.builders.delivery import Clock, Script, deliverer, failed, outcomes, queue, shown, states, work

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -14,11 +15,14 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import NotFound
 from dhos_connector_api.events import mappings, store
 from dhos_connector_api.events.store import NewEvent
-from dhos_connector_api.intake import replay, reprocess
+from dhos_connector_api.intake import reprocess
+from dhos_connector_api.intake.replay import replay
 from dhos_connector_api.intake.reprocess import Preview
 from dhos_connector_api.messages import store as messages
+from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.site.model import His, Site
 from tests.builders.event import kept_event, new_event, published, waiting
+from tests.builders.intake import INTAKE
 from tests.builders.rows import WINDOW, effects, later, new_message
 from tests.rigs.meanings import SITE, applied, map_to
 
@@ -164,7 +168,7 @@ def test_of_many_that_apply_at_once_one_tells(database: Database) -> None:
 def test_events_of_one_message_are_published_again_in_the_order_in_which_they_came(
     database: Database,
 ) -> None:
-    at, message = later(), new_message()
+    at, message = later(), new_message(kind=Kind.EVENT)
     codes = [f"E{number}" for number in range(30)]
     events = [
         new_event(id=clock.new_uuid(at), canonical_code=code, kept=None, message_uuid=message.uuid)
@@ -175,8 +179,7 @@ def test_events_of_one_message_are_published_again_in_the_order_in_which_they_ca
         store.insert(connection, events)
         connection.execute(text("UPDATE integration_event SET default_code = canonical_code"))
         connection.execute(text("DELETE FROM outbox"))
-        stored = replay.load(connection, message.uuid)
-        assert replay.replay_events(connection, stored, SITE).envelopes == len(events)
+    assert replay(database, message.uuid, replace(INTAKE, site=SITE), by="test").envelopes == len(events)
     assert [code for _, code in waiting(database)] == codes
 
 

@@ -7,17 +7,24 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Connection, create_engine, text
 
+from dhos_connector_api.app.housekeeping import jobs
 from dhos_connector_api.clock import now
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
+from dhos_connector_api.db.jobs import EVERY_MINUTE, PRUNED_AT_ONCE, Job
 from dhos_connector_api.events import idempotency
+from dhos_connector_api.inbox import store as inbox
+from dhos_connector_api.messages.periodic import months
 from dhos_connector_api.outbox import store
 from dhos_connector_api.workers import housekeeping
-from dhos_connector_api.workers.housekeeping import Housekeeping, months
+from dhos_connector_api.workers.housekeeping import Housekeeping
 from tests.builders.outbox import put
+from tests.builders.rows import settings
 from tests.rigs.shared_postgres import temporary_database
 
 DECEMBER = datetime(2031, 12, 9, 12, tzinfo=UTC)
+#: The jobs of every room, with envelopes kept for a week.
+JOBS = jobs(settings())
 
 
 @pytest.fixture
@@ -60,7 +67,7 @@ def test_months_go_over_the_end_of_the_year() -> None:
 
 def test_each_month_gets_its_partition_once(fresh: Database) -> None:
     for _ in range(2):
-        Housekeeping(fresh, retention=timedelta(days=7), now=lambda: DECEMBER).step()
+        Housekeeping(fresh, JOBS, now=lambda: DECEMBER).step()
     with fresh.transaction() as connection:
         assert _partitions(connection) == [
             "message_body_2031_12",
@@ -77,7 +84,7 @@ def test_each_month_gets_its_partition_once(fresh: Database) -> None:
 def test_a_month_that_is_in_the_default_partition_already_stays_there(fresh: Database) -> None:
     with fresh.transaction() as connection:
         assert _store_body(connection, DECEMBER) == "message_body_default"
-    Housekeeping(fresh, retention=timedelta(days=7), now=lambda: DECEMBER).step()
+    Housekeeping(fresh, JOBS, now=lambda: DECEMBER).step()
     with fresh.transaction() as connection:
         names = _partitions(connection)
         assert _store_body(connection, DECEMBER) == "message_body_default"
@@ -87,9 +94,7 @@ def test_a_month_that_is_in_the_default_partition_already_stays_there(fresh: Dat
 @pytest.mark.slow
 def test_a_busy_table_is_tried_again_and_holds_nobody_up(fresh: Database) -> None:
     seconds = [0.0]
-    keeper = Housekeeping(
-        fresh, retention=timedelta(days=7), now=lambda: DECEMBER, monotonic=lambda: seconds[0]
-    )
+    keeper = Housekeeping(fresh, JOBS, now=lambda: DECEMBER, monotonic=lambda: seconds[0])
     with fresh.transaction() as busy:
         busy.execute(text("LOCK TABLE message_body IN ACCESS EXCLUSIVE MODE"))
         keeper.step()
@@ -102,10 +107,10 @@ def test_a_busy_table_is_tried_again_and_holds_nobody_up(fresh: Database) -> Non
 
 def test_published_envelopes_go_after_their_time_in_bounded_pieces(database: Database) -> None:
     with database.transaction() as connection:
-        old, young = put(connection, housekeeping.PRUNED_AT_ONCE + 1), put(connection, 1)
+        old, young = put(connection, PRUNED_AT_ONCE + 1), put(connection, 1)
         store.settle(connection, old, at=now() - timedelta(days=8))
         store.settle(connection, young, at=now() - timedelta(days=6))
-    keeper = Housekeeping(database, retention=timedelta(days=7))
+    keeper = Housekeeping(database, JOBS)
     assert keeper.step()
     assert not keeper.step()
     with database.statements() as connection:
@@ -117,9 +122,9 @@ def test_one_process_at_a_time_keeps_house(database: Database) -> None:
         store.settle(connection, put(connection, 1), at=now() - timedelta(days=8))
     with database.transaction() as other:
         other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": housekeeping.HOUSEKEEPING_LOCK})
-        assert not Housekeeping(database, retention=timedelta(days=7)).step()
+        assert not Housekeeping(database, JOBS).step()
         assert other.execute(text("SELECT count(*) FROM outbox")).scalar_one() == 1
-    Housekeeping(database, retention=timedelta(days=7)).step()
+    Housekeeping(database, JOBS).step()
     with database.statements() as connection:
         assert connection.execute(text("SELECT count(*) FROM outbox")).scalar_one() == 0
 
@@ -130,7 +135,58 @@ def test_idempotency_keys_are_forgotten_after_a_day(fresh: Database) -> None:
         for number, age in enumerate((timedelta(hours=23), timedelta(hours=25))):
             request = idempotency.Request(bytes([number]), b"")
             idempotency.claim(connection, request, uuid4(), at=at - age)
-    keeper = Housekeeping(fresh, retention=timedelta(days=7), now=lambda: at)
+    keeper = Housekeeping(fresh, JOBS, now=lambda: at)
     assert not keeper.step()
     with fresh.statements() as connection:
         assert connection.execute(text("SELECT key FROM idempotency_key")).scalars().all() == [b"\x00"]
+
+
+def test_applied_envelopes_are_forgotten_when_they_cannot_come_again(database: Database) -> None:
+    at, old, young = now(), uuid4(), uuid4()
+    with database.transaction() as connection:
+        inbox.record(connection, "journeys", old, at - timedelta(days=15))
+        inbox.record(connection, "journeys", young, at - timedelta(days=13))
+    assert not Housekeeping(database, JOBS).step()
+    with database.statements() as connection:
+        assert connection.execute(text("SELECT message_id FROM inbox")).scalars().all() == [young]
+
+
+def test_a_job_that_fails_stops_no_other_and_is_tried_again(database: Database) -> None:
+    seconds, attempts, done = [0.0], list[datetime](), list[datetime]()
+
+    def bad(connection: Connection, at: datetime) -> bool:
+        attempts.append(at)
+        connection.execute(text("INSERT INTO event_mapping (id) VALUES (NULL)"))
+        return True
+
+    def good(_: Connection, at: datetime) -> bool:
+        done.append(at)
+        return False
+
+    hourly = [Job("bad", timedelta(hours=1), bad), Job("good", timedelta(hours=1), good)]
+    keeper = Housekeeping(database, hourly, now=lambda: DECEMBER, monotonic=lambda: seconds[0])
+    assert not keeper.step()
+    assert (len(attempts), len(done)) == (1, 1)
+    seconds[0] += housekeeping.REST
+    keeper.step()
+    assert (len(attempts), len(done)) == (2, 1)
+
+
+def test_a_job_goes_on_until_nothing_is_left_and_then_waits_until_it_is_due(database: Database) -> None:
+    seconds, done = [0.0], list[datetime]()
+
+    def job(_: Connection, at: datetime) -> bool:
+        done.append(at)
+        return len(done) == 1  # after the first piece more is left
+
+    keeper = Housekeeping(
+        database, [Job("counted", EVERY_MINUTE, job)], now=lambda: DECEMBER, monotonic=lambda: seconds[0]
+    )
+    assert keeper.step()
+    assert not keeper.step()
+    seconds[0] += 59
+    assert not keeper.step()
+    assert len(done) == 2
+    seconds[0] += 1
+    keeper.step()
+    assert len(done) == 3

@@ -4,16 +4,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
-from dhos_connector_api.access import models as _access
+from dhos_connector_api.app import rooms
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.engine import DatabaseAddress
 from dhos_connector_api.db.metadata import db
-from dhos_connector_api.deliveries import models as _deliveries
-from dhos_connector_api.events import models as _events
-from dhos_connector_api.messages import models as _messages
-from dhos_connector_api.outbox import models as _outbox
 
-assert _messages and _outbox and _deliveries and _events and _access  # importing them declares their tables
+rooms.import_all("models")
 
 
 def test_migrations_go_up_down_and_up_again(empty_database: DatabaseAddress) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTING_KEY, Envelope, Outcome
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from dhos_connector_api.outbox import store
+from dhos_connector_api.outbox import search
 from dhos_connector_api.outbox.relay import ERRORS, Relay
 from dhos_connector_api.workers.lease import session_engine
 from tests.builders.outbox import put
@@ -81,7 +81,7 @@ def test_everything_is_published_once_in_order_and_then_there_is_nothing_to_do(s
     _drain(relay)
     assert broker.taken == ids
     assert broker.batches == [500, 500, 203]
-    assert store.depth_and_age(session) == []
+    assert search.depth_and_age(session) == []
 
 
 def test_an_unroutable_row_waits_visibly_holds_only_its_stream_and_goes_out_once_bound(
@@ -94,7 +94,7 @@ def test_an_unroutable_row_waits_visibly_holds_only_its_stream_and_goes_out_once
     relay = _relay(session, broker, monotonic)
     _drain(relay)
     assert broker.taken == legacy
-    waiting = store.unpublished(session, dead=False, limit=9)
+    waiting = search.unpublished(session, dead=False, limit=9)
     assert [row["id"] for row in waiting] == events
     assert {row["last_error"] for row in waiting} == {ERRORS[Outcome.RETURNED]}
 
@@ -118,7 +118,7 @@ def test_what_follows_a_refused_row_is_published_again_in_order(session: Connect
     broker.refuses = {ids[1]}
     relay = _relay(session, broker, monotonic)
     _drain(relay)
-    assert [row["id"] for row in store.unpublished(session, dead=False, limit=9)] == ids[1:]
+    assert [row["id"] for row in search.unpublished(session, dead=False, limit=9)] == ids[1:]
     broker.refuses, monotonic.seconds = set(), 1
     _drain(relay)
     assert broker.taken == [ids[0], ids[2], ids[3], ids[1], ids[2], ids[3]]
@@ -134,7 +134,7 @@ def test_one_message_that_is_too_large_is_found_marked_dead_and_stops_nothing(se
     _drain(relay)
     assert [id_ for id_ in broker.taken if id_ in ids] == ids[:7] + ids[8:]
     assert [id_ for id_ in broker.taken if id_ in others] == others
-    (dead,) = store.unpublished(session, dead=True, limit=9)
+    (dead,) = search.unpublished(session, dead=True, limit=9)
     assert (dead["id"], dead["last_error"]) == (ids[7], ERRORS[Outcome.IMPOSSIBLE])
 
 
@@ -191,13 +191,13 @@ def test_a_sender_keeps_its_order_over_its_routing_keys_through_failures(session
     broker.refuses = {ids[9]}
     relay = _relay(session, broker, clockwork)
     _drain(relay)
-    assert store.depth_and_age(session)
+    assert search.depth_and_age(session)
     broker.refuses = set()
     broker.taken.clear()
     clockwork.seconds = 60
     _drain(relay)
     assert broker.taken == ids[9:]
-    assert store.depth_and_age(session) == []
+    assert search.depth_and_age(session) == []
 
 
 def test_an_unbound_event_key_does_not_hold_back_admissions(session: Connection) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTING_KEY
 from dhos_connector_api.clock import now
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.outbox import store
+from dhos_connector_api.outbox import search, store
 from tests.builders.outbox import put
 
 
@@ -88,9 +88,9 @@ def test_settled_and_dead_rows_wait_no_longer_and_say_why(database: Database) ->
         store.settle(connection, ids[:1], at=now())
         store.mark_dead(connection, ids[1:2], at=now(), error="too large")
         assert [row.envelope.id for row in store.waiting(connection, rows=9)] == ids[2:]
-        published, dead, waiting = store.of_message(connection, uuid)
-        assert [row["id"] for row in store.unpublished(connection, dead=True, limit=9)] == [ids[1]]
-        assert [row["id"] for row in store.unpublished(connection, dead=False, limit=9)] == [ids[2]]
+        published, dead, waiting = search.of_message(connection, uuid)
+        assert [row["id"] for row in search.unpublished(connection, dead=True, limit=9)] == [ids[1]]
+        assert [row["id"] for row in search.unpublished(connection, dead=False, limit=9)] == [ids[2]]
     assert published["published_at"] and not published["last_error"]
     assert dead["dead_at"] and dead["last_error"] == "too large"
     assert waiting["last_error"] == "unroutable"
@@ -110,8 +110,8 @@ def test_settling_looks_its_rows_up_whatever_the_backlog(database: Database) -> 
 def test_the_list_goes_on_where_a_page_ended(database: Database) -> None:
     with database.transaction() as connection:
         ids = put(connection, 5)
-        page = store.unpublished(connection, dead=False, limit=3)
-        rest = store.unpublished(connection, dead=False, limit=3, after=page[-1]["position"])
+        page = search.unpublished(connection, dead=False, limit=3)
+        rest = search.unpublished(connection, dead=False, limit=3, after=page[-1]["position"])
     assert [row["id"] for row in (*page, *rest)] == ids
 
 
@@ -134,13 +134,34 @@ def test_a_message_is_published_again_under_the_same_ids(database: Database) -> 
         assert store.republish(connection, uuid4()) == 0
 
 
-def test_depth_and_age_are_told_by_routing_key(database: Database) -> None:
+def test_one_envelope_waits_again_whatever_became_of_it(database: Database) -> None:
+    with database.transaction() as connection:
+        ids = put(connection, 3)
+        store.settle(connection, ids[:1], at=now())
+        store.mark_dead(connection, ids[1:2], at=now(), error="too large")
+        assert all(store.wait_again(connection, id_) for id_ in ids[:2])
+        assert [row.envelope.id for row in store.waiting(connection, rows=9)] == ids
+        assert not store.wait_again(connection, uuid4())
+
+
+def test_an_envelope_is_withdrawn_unless_it_was_published(database: Database) -> None:
+    with database.transaction() as connection:
+        published, dead, waiting, other = put(connection, 4)
+        store.settle(connection, [published], at=now())
+        store.mark_dead(connection, [dead], at=now(), error="too large")
+        results = [store.withdraw(connection, id_) for id_ in (published, dead, waiting, waiting)]
+        assert results == [False, True, True, False]
+        left = connection.execute(text("SELECT id FROM outbox ORDER BY position")).scalars().all()
+    assert left == [published, other]
+
+
+def test_depth_and_age_are_shown_by_routing_key(database: Database) -> None:
     with database.transaction() as connection:
         ids = put(connection, 4)
         put(connection, 2, routing_key=EVENT_ROUTING_KEY)
         store.settle(connection, ids[:1], at=now())
         store.mark_dead(connection, ids[1:2], at=now(), error="too large")
-        depths = {depth.routing_key: depth for depth in store.depth_and_age(connection)}
+        depths = {depth.routing_key: depth for depth in search.depth_and_age(connection)}
     assert (depths[LEGACY_ROUTING_KEY].waiting, depths[LEGACY_ROUTING_KEY].dead) == (2, 1)
     assert (depths[EVENT_ROUTING_KEY].waiting, depths[EVENT_ROUTING_KEY].dead) == (2, 0)
     oldest = depths[EVENT_ROUTING_KEY].oldest

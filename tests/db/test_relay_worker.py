@@ -1,5 +1,6 @@
 """The relay's worker on a real PostgreSQL: who may publish, and what is let go first."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
@@ -7,12 +8,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from dhos_connector_api.actions.envelope import LEGACY_ROUTING_KEY, Envelope, Outcome
-from dhos_connector_api.broker.in_process import InProcessBus
+from dhos_connector_api.actions.envelope import Envelope, Outcome
+from dhos_connector_api.broker.no_broker import NoBroker
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from dhos_connector_api.outbox import store
+from dhos_connector_api.outbox import search
 from dhos_connector_api.workers.lease import session_engine
-from dhos_connector_api.workers.loop import guarded
 from dhos_connector_api.workers.relay import POLL, STANDBY_POLL, RelayWorker
 from tests.builders.outbox import put
 from tests.rigs.waiting import eventually
@@ -37,7 +37,7 @@ class RecordingOutlet:
         self.during()
         return [Outcome.CONFIRMED] * len(batch)
 
-    def idle(self, seconds: float) -> None:
+    def idle(self, seconds: float, bell: socket.socket | None = None) -> None:
         """Nothing to serve."""
 
     def drop(self) -> None:
@@ -167,25 +167,17 @@ def test_a_relay_without_a_broker_keeps_an_eye_on_its_lease(
     assert two.outlet.taken == ids
 
 
-def test_without_rabbitmq_rows_wait_for_a_consumer_in_this_process(
-    address: DatabaseAddress, database: Database
+def test_without_rabbitmq_rows_wait_visibly_until_there_is_a_broker(
+    address: DatabaseAddress, database: Database, workers: tuple[Worker, Worker]
 ) -> None:
-    bus, seen = InProcessBus(), list[UUID]()
     ids = _put(database, 3)
-
-    def relay() -> RelayWorker:
-        return RelayWorker(session_engine(address.url()), lambda _: bus, threading.Event())
-
-    first = relay()
-    first.step()
-    first.close()
+    without = RelayWorker(session_engine(address.url()), lambda _: NoBroker(), threading.Event())
+    without.step()
+    without.close()
     with database.statements() as connection:
-        assert [depth.waiting for depth in store.depth_and_age(connection)] == [3]
-    bus = InProcessBus()
-    bus.register(LEGACY_ROUTING_KEY, guarded(lambda envelope: seen.append(envelope.id)))
-    second = relay()
-    assert second.step()
-    second.close()
-    assert seen == ids
+        assert [depth.waiting for depth in search.depth_and_age(connection)] == [3]
+    one, _ = workers
+    assert one.relay.step()
+    assert one.outlet.taken == ids
     with database.statements() as connection:
-        assert store.depth_and_age(connection) == []
+        assert search.depth_and_age(connection) == []

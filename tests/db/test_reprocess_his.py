@@ -16,6 +16,7 @@ from tests.builders.rows import later
 from tests.rigs.his_doors import codes, rows, send
 from tests.rigs.his_doors import published as envelopes
 from tests.rigs.meanings import SITE, applied, map_to
+from tests.rigs.stored import uuid_of
 
 
 def the_message(database: Database, uuid: UUID) -> Any:
@@ -29,7 +30,7 @@ def test_a_message_is_processed_when_the_last_of_its_events_is_withdrawn(databas
     for code in ("HIS_ADMITTED", "Consultation"):
         map_to(database, None, code=code)
         assert applied(database, code=code) == 1
-        processed_after.append(the_message(database, receipt.message_uuid)["is_processed"])
+        processed_after.append(the_message(database, uuid_of(receipt))["is_processed"])
     assert processed_after == [False, True]
     assert codes(database) == []
 
@@ -48,7 +49,7 @@ def test_of_the_last_events_of_a_message_withdrawn_at_once_one_has_it_processed(
 def test_a_replay_locks_all_events_of_a_message_before_it_changes_one(database: Database) -> None:
     receipt = send(database, payload(visits=[visit("Consultation")]))
     with database.transaction() as connection:
-        assert len(reprocess.of_message(connection, receipt.message_uuid)) == 2
+        assert len(reprocess.of_message(connection, uuid_of(receipt))) == 2
         assert rows(database, "SELECT id FROM integration_event FOR UPDATE SKIP LOCKED") == []
 
 
@@ -84,7 +85,7 @@ def test_what_is_published_again_after_the_discharge_says_that_the_stay_has_ende
     known = discharged_at(envelopes(database)[-1])
     with database.transaction() as connection:
         connection.execute(text("DELETE FROM outbox"))
-        (event,) = reprocess.of_message(connection, receipt.message_uuid)
+        (event,) = reprocess.of_message(connection, uuid_of(receipt))
         reprocess.reprocess(connection, event, SITE, source=None, at=later())
     assert [discharged_at(each) for each in envelopes(database)] == [known]
 

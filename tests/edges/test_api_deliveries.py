@@ -11,7 +11,7 @@ from sqlalchemy import text
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.deliveries.outcome import Kind
+from dhos_connector_api.deliveries.rules.outcome import Kind
 from dhos_connector_api.hl7v2.read import read_text
 from dhos_connector_api.site.model import Hl7Config, IdentifierTable, Inbound, SendConfig, Site
 from tests.builders.api import OUTBOUND, READ, WRITE, api, ask, internal

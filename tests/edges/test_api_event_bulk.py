@@ -20,8 +20,9 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import SiteUnavailable
 from dhos_connector_api.events import idempotency
 from dhos_connector_api.http.limits import RateLimiting
-from dhos_connector_api.intake.receive_events import GROUP, MOST_GROUP_BYTES
-from dhos_connector_api.intake.receive_hl7 import Intake
+from dhos_connector_api.intake.arrival import Intake
+from dhos_connector_api.intake.event import MOST as GROUP
+from dhos_connector_api.intake.event import MOST_BYTES as MOST_GROUP_BYTES
 from dhos_connector_api.site.model import Site
 from tests.builders.api import UNLIMITED, a_key, api, ask, internal
 from tests.builders.event import waiting

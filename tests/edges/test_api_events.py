@@ -12,10 +12,10 @@ from sqlalchemy.exc import OperationalError
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.intake import replay
-from dhos_connector_api.intake.replay_json import replay_json
-from tests.builders.api import INTAKE, READ, UNLIMITED, WRITE, a_key, api, ask, internal
+from dhos_connector_api.intake.replay import replay
+from tests.builders.api import READ, UNLIMITED, WRITE, a_key, api, ask, internal
 from tests.builders.event import published, waiting
+from tests.builders.intake import INTAKE
 
 EVENTS = "/api/integrations/events/"
 EVENT: dict[str, Any] = {
@@ -168,10 +168,7 @@ def test_a_source_may_have_a_name_that_we_use_ourselves(
     patched = ask(app, "PATCH", f"/dhos/v1/message/{id_}", token=internal(WRITE), json={"is_processed": True})
     assert patched.status_code == 204
     assert look(app, f"{EVENTS}{id_}/")["status"] == "processed"
-    with database.statements() as connection:
-        stored = replay.load(connection, UUID(id_))
-    assert not stored.is_hl7
-    assert replay_json(database, stored, INTAKE, by="test").envelopes == 1
+    assert replay(database, UUID(id_), INTAKE, by="test").envelopes == 1
     assert [code for _, code in waiting(database)] == ["OPD"]
 
 

@@ -10,8 +10,7 @@ from sqlalchemy import text
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.intake import replay
-from dhos_connector_api.intake.replay_json import replay_json
+from dhos_connector_api.intake.replay import replay
 from dhos_connector_api.site.model import His, RateLimits, Site
 from tests.builders.api import a_key, api, ask, internal
 from tests.builders.his import INTAKE, MAIN, NORTH, SITE, WRITE_HIS, payload, raw_of, stay, visit
@@ -218,7 +217,6 @@ def test_a_fault_of_ours_loses_no_body(database: Database) -> None:
     assert kept(database) == [("refused", raw_of(value))]
     with database.statements() as connection:
         (uuid,) = connection.execute(text("SELECT uuid FROM message")).scalars()
-        stored = replay.load(connection, uuid)
-    assert not replay_json(database, stored, replace(INTAKE, site=broken), by="test").accepted_now
-    assert replay_json(database, stored, INTAKE, by="test").accepted_now
+    assert not replay(database, uuid, replace(INTAKE, site=broken), by="test").accepted_now
+    assert replay(database, uuid, INTAKE, by="test").accepted_now
     assert [state for state, _ in kept(database)] == ["accepted"]

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from dhos_connector_api.app.web import webhook_secrets
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import BadSetting
+from dhos_connector_api.http.settings import WebhookSettings
 from dhos_connector_api.site.model import RateLimits, Site, WebhookOptions
 from tests.builders.api import a_key, api, ask
 from tests.builders.his import (
@@ -145,7 +146,7 @@ def test_a_signed_body_that_does_not_fit_is_400_and_kept(app: ASGIApp, database:
 
 def test_a_secret_that_is_no_base64_stops_the_start() -> None:
     with pytest.raises(BadSetting, match="LIS_WEBHOOK_SECRET"):
-        webhook_secrets(settings(LIS_WEBHOOK_SECRET="whsec_ü" + "x" * 40))
+        webhook_secrets(settings(LIS_WEBHOOK_SECRET="whsec_ü" + "x" * 40).of(WebhookSettings))
 
 
 def few(database: Database) -> ASGIApp:

@@ -1,7 +1,7 @@
 """The command line as a person uses it: real processes, their output, their exit status."""
 
 import json
-from datetime import UTC, timedelta
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -11,9 +11,10 @@ from sqlalchemy import text
 from dhos_connector_api import clock
 from dhos_connector_api.auth import jwt
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from dhos_connector_api.intake.receive_hl7 import Intake, keep, receive
+from dhos_connector_api.intake.take import take
 from dhos_connector_api.site.model import Inbound, Site
 from tests.builders.hl7 import adt
+from tests.builders.intake import INTAKE, an_arrival
 from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER
 from tests.rigs.command_line import run, start
 from tests.rigs.processes import Web, environment
@@ -51,10 +52,9 @@ def environ(address: DatabaseAddress, database: Database) -> dict[str, str]:
 
 def kept(database: Database, raw: bytes, site: Site | None = None) -> UUID:
     """The uuid of that message, received at a site."""
-    intake = Intake(site or Site(), UTC, "replay", timedelta(days=7), None)
-    received = receive(raw, intake, created_by="epr", correlation_id="request-1")
-    with database.statements() as connection:
-        return keep(connection, received).message_uuid
+    receipt = take(an_arrival(raw), replace(INTAKE, site=site or Site()), database)
+    assert receipt.uuid is not None
+    return receipt.uuid
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -9,7 +9,7 @@ import pytest
 
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from dhos_connector_api.deliveries.outcome import Kind
+from dhos_connector_api.deliveries.rules.outcome import Kind
 from tests.builders.delivery import Clock, Script, deliverer, failed, queue, shown, work
 from tests.rigs import command_line
 from tests.rigs.command_line import Done

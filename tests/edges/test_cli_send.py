@@ -9,10 +9,10 @@ from click.testing import CliRunner, Result
 from dhos_connector_api.cli.main import main
 from dhos_connector_api.db.embedded import free_port
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from dhos_connector_api.mllp.answering import Desk
+from dhos_connector_api.mllp.answering import FrameAnswerer
 from dhos_connector_api.simulate.answers import Answer, Summary, percentile
-from tests.builders.api import INTAKE
 from tests.builders.hl7 import adt
+from tests.builders.intake import INTAKE
 from tests.builders.mllp import serving
 from tests.rigs.certificates import Authority
 from tests.rigs.mllp_receivers import Misbehaving, python_hl7, receiving
@@ -84,7 +84,7 @@ def test_both_acknowledgements_of_enhanced_mode_are_counted_and_none_is_waited_f
     (tmp_path / "enhanced.hl7").write_bytes(
         b"".join(adt(MSH_15=accept, MSH_16=application) for accept, application in asks)
     )
-    with serving(Desk(database, lambda: INTAKE, None).answer) as running:
+    with serving(FrameAnswerer(database, lambda: INTAKE).answer) as running:
         done = run("send", "--mllp", f"127.0.0.1:{running.port}", tmp_path / "enhanced.hl7")
     assert done.exit_code == 0
     assert "1 AA, 2 CA, 1 none asked\nbesides: 1 AA\n" in done.stdout
@@ -97,7 +97,7 @@ def test_silence_is_an_answer_where_the_message_allows_it(database: Database, tm
         + adt("A20", MSH_15="ER", MSH_16="NE")
         + adt("A20", control_id="REFUSED", MSH_15="SU", MSH_16="NE")
     )
-    with serving(Desk(database, lambda: INTAKE, None).answer) as running:
+    with serving(FrameAnswerer(database, lambda: INTAKE).answer) as running:
         to = ("send", "--mllp", f"127.0.0.1:{running.port}", "--until-acknowledged", "--timeout", 0.5)
         done = run(*to, tmp_path / "some.hl7")
     assert done.exit_code == 1
@@ -165,7 +165,7 @@ def test_tls_takes_the_right_certificate_and_no_other(file: Path, tmp_path: Path
 
 
 def test_a_generated_stream_is_taken_by_our_own_listener(database: Database) -> None:
-    with serving(Desk(database, lambda: INTAKE, None).answer) as running:
+    with serving(FrameAnswerer(database, lambda: INTAKE).answer) as running:
         done = run("generate", "--patients", 40, "--seed", 7, "--mllp", f"127.0.0.1:{running.port}")
         again = run("generate", "--patients", 40, "--seed", 7, "--mllp", f"127.0.0.1:{running.port}")
     assert (done.exit_code, again.exit_code) == (0, 0), done.output

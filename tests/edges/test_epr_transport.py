@@ -9,7 +9,7 @@ import pytest
 
 from dhos_connector_api.auth.jwt import Issuer
 from dhos_connector_api.db.embedded import free_port
-from dhos_connector_api.deliveries.outcome import DeliveryFailed, Kind, Outgoing
+from dhos_connector_api.deliveries.rules.outcome import DeliveryFailed, Kind, Outgoing
 from dhos_connector_api.deliveries.transports.epr import EprTransport
 from fakes.epr import REASON, FakeEpr
 

@@ -12,7 +12,7 @@ import requests
 from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from dhos_connector_api.intake.receive_events import GROUP
+from dhos_connector_api.intake.event import MOST as GROUP
 from tests.builders.api import a_key
 from tests.rigs.processes import Web, environment
 from tests.rigs.waiting import eventually
@@ -104,8 +104,8 @@ def _once_each(kept: list[Kept], encounters: Iterable[str]) -> bool:
         *(
             pytest.param(*each, marks=pytest.mark.slow)
             for each in (
-                ("events understood, not stored", 2, 1, "by a key"),
-                ("events understood, not stored", 3, 2, "by their ids"),
+                ("events read, not stored", 2, 1, "by a key"),
+                ("events read, not stored", 3, 2, "by their ids"),
                 ("a group of events kept, the next not", 1, 1, "by their ids"),
                 ("all events kept, the answer not", 1, 3, "by a key"),
                 ("the answer noted, not committed", 1, 3, "by a key"),

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from dhos_connector_api.deliveries.cda import Document, read
-from dhos_connector_api.deliveries.outcome import LARGEST_ANSWER
-from dhos_connector_api.deliveries.plain_xml import MOST_LEVELS, read_plain
-from dhos_connector_api.deliveries.plain_xml import Path as XmlPath
+from dhos_connector_api.deliveries.cda.document import Document, read
+from dhos_connector_api.deliveries.cda.plain_xml import MOST_LEVELS, read_plain
+from dhos_connector_api.deliveries.cda.plain_xml import Path as XmlPath
+from dhos_connector_api.deliveries.rules.outcome import LARGEST_ANSWER
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.identifiers import MRN
 from dhos_connector_api.site.model import IdentifierTable

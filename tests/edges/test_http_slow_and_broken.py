@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from dhos_connector_api.deliveries.outcome import DeliveryFailed, Kind
+from dhos_connector_api.deliveries.rules.outcome import DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports import http
 from tests.rigs.wire import Talk, Wire, hang, says, whole_request
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dhos_connector_api.deliveries.outcome import LARGEST_ANSWER, DeliveryFailed, Kind
+from dhos_connector_api.deliveries.rules.outcome import LARGEST_ANSWER, DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports import http
 from dhos_connector_api.deliveries.transports.http import Reply
 from tests.rigs.wire import Wire, hang, request_head, says, until_hung_up, whole_request

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dhos_connector_api import log
-from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind
+from dhos_connector_api.deliveries.rules.outcome import Accepted, DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports.mirth import DESCRIPTION_LIFE, MirthTransport
 from fakes.mirth import NEGATIVE, PATH, REASON, RETURNED, FakeMirth, key_of
 from tests.builders.cda import cda

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from dhos_connector_api import clock
-from dhos_connector_api.deliveries.outcome import DeliveryFailed, Kind
+from dhos_connector_api.deliveries.rules.outcome import DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports.wsdl import MOST_FILES, MOST_GROUPS, OneHost
 from fakes.mirth import NAMESPACE, PATH, WSDL, XSD, FakeMirth
 from tests.builders.mirth import PASSWORD, failure, outgoing, running_mirth, transport

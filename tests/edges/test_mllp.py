@@ -3,21 +3,22 @@
 import socket
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import create_engine, text
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.hl7v2.batch import is_batch
 from dhos_connector_api.hl7v2.framing import Frame, framed
 from dhos_connector_api.hl7v2.modes import Mode
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.intake.receive_hl7 import Door, Receipt
-from dhos_connector_api.mllp.answering import Answer, Desk, Taken
-from dhos_connector_api.mllp.listeners import Sender
+from dhos_connector_api.intake.arrival import Door
+from dhos_connector_api.mllp.answering import Answer, FrameAnswerer, ReceivedFrame
+from dhos_connector_api.mllp.terms import Sender
 from tests.builders.hl7 import adt, many_merges
 from tests.builders.intake import INTAKE, REJECTING
 from tests.builders.mllp import Client, Memory, Running, listener, msa, serving
@@ -26,12 +27,12 @@ from tests.rigs.stored import count, published
 
 
 @pytest.fixture
-def desk(database: Database) -> Desk:
-    return Desk(database, lambda: INTAKE, None)
+def desk(database: Database) -> FrameAnswerer:
+    return FrameAnswerer(database, lambda: INTAKE)
 
 
 @pytest.fixture
-def running(desk: Desk) -> Iterator[Running]:
+def running(desk: FrameAnswerer) -> Iterator[Running]:
     with serving(desk.answer) as server:
         yield server
 
@@ -66,7 +67,10 @@ def test_a_repeat_gets_the_first_acknowledgement_byte_by_byte(database: Database
 
 
 def test_under_reject_a_repeat_gets_ar(database: Database) -> None:
-    with serving(Desk(database, lambda: REJECTING, None).answer) as running, Client(running.port) as client:
+    with (
+        serving(FrameAnswerer(database, lambda: REJECTING).answer) as running,
+        Client(running.port) as client,
+    ):
         raw = adt()
         assert [msa(client.ask(raw))[0] for _ in range(2)] == ["AA", "AR"]
 
@@ -163,7 +167,7 @@ def test_enhanced_mode_answers_a_repeat_alike(client: Client) -> None:
     assert [_codes(client, raw, 2) for _ in range(2)] == [["CA", "AA"]] * 2
 
 
-def test_a_listener_may_force_a_mode(desk: Desk) -> None:
+def test_a_listener_may_force_a_mode(desk: FrameAnswerer) -> None:
     with serving(desk.answer, mode=Mode.ORIGINAL) as running, Client(running.port) as client:
         assert _codes(client, adt(MSH_15="AL", MSH_16="AL"), 1) == ["AA"]
     with serving(desk.answer, mode=Mode.ENHANCED) as running, Client(running.port) as client:
@@ -174,24 +178,16 @@ def test_a_listener_may_force_a_mode(desk: Desk) -> None:
 def test_an_application_acknowledgement_may_be_queued_in_the_transaction_of_its_message(
     database: Database,
 ) -> None:
-    queued: list[tuple[str, Receipt]] = []
-
-    def send_later(connection: Connection, taken: Taken, receipt: Receipt) -> None:
-        known = connection.execute(
-            text("SELECT count(*) FROM message WHERE uuid = :u"), {"u": receipt.message_uuid}
-        )
-        assert known.scalar_one() == 1
-        with database.statements() as other:
-            assert other.execute(text("SELECT count(*) FROM message")).scalar_one() == len(queued)
-        queued.append((taken.listener.name, receipt))
-
-    desk = Desk(database, lambda: INTAKE, send_later)
-    with serving(desk.answer, application_ack="delivery") as running, Client(running.port) as client:
+    answerer = FrameAnswerer(database, lambda: INTAKE)
+    with serving(answerer.answer, application_ack="delivery") as running, Client(running.port) as client:
         assert [msa(client.ask(adt(MSH_15="AL", MSH_16="AL")))[0] for _ in range(2)] == ["CA", "CA"]
         assert msa(client.ask(adt(MSH_15="AL")))[0] == "CA"
         assert msa(client.ask(adt()))[0] == "AA", "original mode has no other acknowledgement"
-    assert [name for name, _ in queued] == ["test", "test"]
-    assert [receipt.code for _, receipt in queued] == ["AA", "AA"]
+    with database.statements() as connection:
+        together = connection.execute(text("SELECT count(DISTINCT d.xmin::text), count(*) FROM delivery d"))
+        assert tuple(together.one()) == (2, 2)
+        same = connection.execute(text("SELECT count(*) FROM delivery d JOIN message m ON m.xmin = d.xmin"))
+        assert same.scalar_one() == 4, "each with the message it answers, and the one it is"
 
 
 def test_a_batch_is_answered_as_a_batch(database: Database, client: Client) -> None:
@@ -205,7 +201,7 @@ def test_a_batch_is_answered_as_a_batch(database: Database, client: Client) -> N
     assert count(database) == 4
 
 
-def test_what_is_too_long_is_refused_and_its_head_kept(database: Database, desk: Desk) -> None:
+def test_what_is_too_long_is_refused_and_its_head_kept(database: Database, desk: FrameAnswerer) -> None:
     with serving(desk.answer, largest_message=2000) as running, Client(running.port) as client:
         raw = adt(control_id="LONG") + b"NTE|" + b"x" * 500_000 + b"\r"
         assert msa(client.ask(raw)) == ("AR", "LONG")
@@ -220,7 +216,9 @@ def test_five_megabytes_are_taken(database: Database, client: Client) -> None:
     assert bytes(_row(database)["received"]) == raw
 
 
-def test_a_sender_the_listener_is_not_for_is_refused_and_kept(database: Database, desk: Desk) -> None:
+def test_a_sender_the_listener_is_not_for_is_refused_and_kept(
+    database: Database, desk: FrameAnswerer
+) -> None:
     with serving(desk.answer, senders=(Sender("EPIC"),)) as running, Client(running.port) as client:
         assert msa(client.ask(adt(control_id="C1"))) == ("AR", "C1")
         assert msa(client.ask(adt(MSH_3="EPIC")))[0] == "AA"
@@ -229,7 +227,7 @@ def test_a_sender_the_listener_is_not_for_is_refused_and_kept(database: Database
 
 def test_while_the_database_is_away_nothing_is_acknowledged() -> None:
     away = Database(create_engine("postgresql+psycopg://nobody@127.0.0.1:1/nothing"))
-    with serving(Desk(away, lambda: INTAKE, None).answer) as running, Client(running.port) as client:
+    with serving(FrameAnswerer(away, lambda: INTAKE).answer) as running, Client(running.port) as client:
         client.send(framed(adt()))
         assert client.rest() == b""
 
@@ -237,7 +235,7 @@ def test_while_the_database_is_away_nothing_is_acknowledged() -> None:
 def test_a_failure_of_ours_ends_the_connection_and_nothing_else() -> None:
     memory = Memory()
 
-    def answer(group: Sequence[Taken]) -> Sequence[Answer | None]:
+    def answer(group: Sequence[ReceivedFrame]) -> Sequence[Answer | None]:
         if any(b"POISON" in taken.frame.content for taken in group):
             raise RuntimeError
         return memory.answer(group)
@@ -248,30 +246,40 @@ def test_a_failure_of_ours_ends_the_connection_and_nothing_else() -> None:
         assert msa(good.ask(adt()))[0] == "AA"
 
 
-def _taken(raw: bytes, **changes: Any) -> Taken:
-    return Taken(Frame(raw, len(raw)), listener(**changes), Door(), "test-1")
+def _taken(raw: bytes, **changes: Any) -> ReceivedFrame:
+    return ReceivedFrame(Frame(raw, len(raw)), listener(**changes), Door(), "test-1")
 
 
 def test_a_failure_of_ours_with_one_frame_costs_the_others_nothing(database: Database) -> None:
-    def send_later(_connection: Connection, _taken: Taken, _receipt: Receipt) -> None:
-        raise RuntimeError
-
     bad = _taken(adt(MSH_15="AL", MSH_16="AL"), application_ack="delivery")
-    answers = Desk(database, lambda: INTAKE, send_later).answer([_taken(adt()), bad, _taken(adt())])
+    with _without_deliveries(database):
+        answers = FrameAnswerer(database, lambda: INTAKE).answer([_taken(adt()), bad, _taken(adt())])
     assert [answer.codes if answer else None for answer in answers] == [("AA",), None, ("AA",)]
     assert count(database) == 2
+
+
+@contextmanager
+def _without_deliveries(database: Database) -> Iterator[None]:
+    """While nothing can be queued to be delivered."""
+    with database.transaction() as connection:
+        connection.execute(text("ALTER TABLE delivery RENAME TO delivery_away"))
+    try:
+        yield
+    finally:
+        with database.transaction() as connection:
+            connection.execute(text("ALTER TABLE delivery_away RENAME TO delivery"))
 
 
 def test_acknowledgements_by_delivery_are_given_up_too_while_the_database_is_away() -> None:
     away = Away()
     group = [_taken(adt(MSH_15="AL", MSH_16="AL"), application_ack="delivery") for _ in range(64)]
-    assert Desk(away.database, lambda: INTAKE, None).answer(group) == [None] * 64
+    assert FrameAnswerer(away.database, lambda: INTAKE).answer(group) == [None] * 64
     assert away.tries <= 3
 
 
 def test_where_no_acknowledgement_is_to_be_delivered_messages_are_kept_together(database: Database) -> None:
     group = [_taken(adt(MSH_15="AL", MSH_16="NE"), application_ack="delivery") for _ in range(3)]
-    answers = Desk(database, lambda: INTAKE, None).answer(group)
+    answers = FrameAnswerer(database, lambda: INTAKE).answer(group)
     assert [answer.codes if answer else None for answer in answers] == [("CA",)] * 3
     with database.statements() as connection:
         transactions = connection.execute(text("SELECT count(DISTINCT xmin::text) FROM message")).scalar_one()
@@ -285,16 +293,16 @@ def test_frames_that_bring_much_are_kept_in_smaller_groups(database: Database) -
         seen.append(count(database))
         return content
 
-    desk = Desk(database, lambda: replace(INTAKE, transform=transform), None)
+    desk = FrameAnswerer(database, lambda: replace(INTAKE, transform=transform))
     answers = desk.answer([_taken(many_merges()) for _ in range(12)])
     assert [answer.codes if answer else None for answer in answers] == [("AA",)] * 12
     assert max(read - stored for read, stored in enumerate(seen)) < 8
 
 
-def test_a_batch_holds_up_nobody_else(database: Database, desk: Desk) -> None:
+def test_a_batch_holds_up_nobody_else(database: Database, desk: FrameAnswerer) -> None:
     begun, released = threading.Event(), threading.Event()
 
-    def answer(group: Sequence[Taken]) -> Sequence[Answer | None]:
+    def answer(group: Sequence[ReceivedFrame]) -> Sequence[Answer | None]:
         if any(is_batch(taken.frame.content) for taken in group):
             begun.set()
             released.wait(30)
@@ -308,10 +316,12 @@ def test_a_batch_holds_up_nobody_else(database: Database, desk: Desk) -> None:
         assert b"\rMSA|AA|" in sender.receive()
 
 
-def test_messages_that_wait_on_several_connections_are_kept_together(database: Database, desk: Desk) -> None:
+def test_messages_that_wait_on_several_connections_are_kept_together(
+    database: Database, desk: FrameAnswerer
+) -> None:
     sizes: list[int] = []
 
-    def answer(group: Sequence[Taken]) -> Sequence[Answer | None]:
+    def answer(group: Sequence[ReceivedFrame]) -> Sequence[Answer | None]:
         sizes.append(len(group))
         return desk.answer(group)
 
@@ -350,5 +360,5 @@ def test_the_listeners_policy_is_that_of_its_site(database: Database) -> None:
     narrow = replace(
         INTAKE, site=replace(INTAKE.site, inbound=replace(INTAKE.site.inbound, versions=frozenset({"2.5"})))
     )
-    with serving(Desk(database, lambda: narrow, None).answer) as running, Client(running.port) as client:
+    with serving(FrameAnswerer(database, lambda: narrow).answer) as running, Client(running.port) as client:
         assert [msa(client.ask(adt(version=version)))[0] for version in ("2.3", "2.5")] == ["AR", "AA"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dhos_connector_api import clock
-from dhos_connector_api.app.mllp import create_mllp, send_later
+from dhos_connector_api.app.mllp import create_mllp
 from dhos_connector_api.app.outgoing import destinations
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.deliveries import send
@@ -16,11 +16,11 @@ from dhos_connector_api.deliveries.transports.mllp import MllpTransport
 from dhos_connector_api.deliveries.transports.mllp_line import Receiver
 from dhos_connector_api.errors import BadSetting, NotAvailableHere
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.mllp.answering import Desk
+from dhos_connector_api.mllp.answering import FrameAnswerer
 from dhos_connector_api.site.model import Deliveries, DeliveryPolicy, SendConfig, Site
-from tests.builders.api import INTAKE
 from tests.builders.delivery import Clock, deliverer, queue, states, work
 from tests.builders.hl7 import adt
+from tests.builders.intake import INTAKE
 from tests.builders.mllp import Client, msa, serving
 from tests.builders.oru import data
 from tests.builders.rows import settings
@@ -93,7 +93,7 @@ def test_a_site_may_want_its_observation_sets_over_mllp(database: Database, at: 
 
 @pytest.mark.parametrize("charset", ["utf-8", "8859/1"])
 def test_an_application_acknowledgement_travels_by_itself(database: Database, charset: str) -> None:
-    desk = Desk(database, lambda: INTAKE, send_later)
+    desk = FrameAnswerer(database, lambda: INTAKE)
     raw = adt(
         version="2.5", MSH_3="EPR", MSH_15="AL", MSH_16="AL", control_id="Ö1", MSH_18=charset,
         codec="latin-1" if charset == "8859/1" else "utf-8",

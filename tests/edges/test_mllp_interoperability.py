@@ -15,7 +15,7 @@ from hl7.mllp import open_hl7_connection
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.mllp.answering import Desk
+from dhos_connector_api.mllp.answering import FrameAnswerer
 from tests.builders.hl7 import adt
 from tests.builders.intake import INTAKE
 from tests.builders.mllp import msa, serving, unframed
@@ -28,7 +28,7 @@ SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*.hl7"))
 @pytest.fixture
 def port(database: Database) -> Iterator[int]:
     """A listener before the test's database."""
-    with serving(Desk(database, lambda: INTAKE, None).answer) as running:
+    with serving(FrameAnswerer(database, lambda: INTAKE).answer) as running:
         yield running.port
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.hl7v2.framing import framed
-from dhos_connector_api.mllp.answering import Answer, Desk, Taken
+from dhos_connector_api.mllp.answering import Answer, FrameAnswerer, ReceivedFrame
 from tests.builders.hl7 import adt
 from tests.builders.intake import INTAKE
 from tests.builders.mllp import Client, Memory, Running, msa, serving
@@ -76,7 +76,7 @@ def test_five_hundred_slow_and_half_open_peers_do_not_harm_honest_ones() -> None
 def test_frames_of_peers_that_have_gone_take_no_memory_while_nothing_can_be_stored() -> None:
     begun, released = threading.Event(), threading.Event()
 
-    def answer(group: Sequence[Taken]) -> Sequence[Answer | None]:
+    def answer(group: Sequence[ReceivedFrame]) -> Sequence[Answer | None]:
         begun.set()
         released.wait(60)
         return [None] * len(group)
@@ -99,7 +99,7 @@ def test_frames_of_peers_that_have_gone_take_no_memory_while_nothing_can_be_stor
 
 
 def test_draining_answers_what_is_in_hand_then_leaves(database: Database) -> None:
-    with serving(Desk(database, lambda: INTAKE, None).answer) as running:
+    with serving(FrameAnswerer(database, lambda: INTAKE).answer) as running:
         idle, busy = Client(running.port), Client(running.port)
         assert msa(idle.ask(adt()))[0] == "AA"
         busy.send(b"".join(framed(adt()) for _ in range(3)))
@@ -116,7 +116,7 @@ def test_draining_answers_what_is_in_hand_then_leaves(database: Database) -> Non
 def test_a_message_that_is_never_stored_does_not_hold_up_the_end() -> None:
     released = threading.Event()
 
-    def answer(group: Sequence[Taken]) -> Sequence[Answer | None]:
+    def answer(group: Sequence[ReceivedFrame]) -> Sequence[Answer | None]:
         released.wait(30)
         return [None] * len(group)
 

@@ -12,10 +12,10 @@ import pytest
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.hl7v2.framing import framed
-from dhos_connector_api.mllp.answering import Desk
-from dhos_connector_api.mllp.listeners import Sender, Tls
-from dhos_connector_api.mllp.port import TLS_BYTES
+from dhos_connector_api.mllp.active_listener import TLS_BYTES
+from dhos_connector_api.mllp.answering import FrameAnswerer
 from dhos_connector_api.mllp.server import Server
+from dhos_connector_api.mllp.terms import Sender, Tls
 from tests.builders.hl7 import adt
 from tests.builders.intake import INTAKE
 from tests.builders.mllp import Client, Memory, Running, listener, msa, serving
@@ -65,7 +65,7 @@ def _code(running: Running, wrap: Callable[[socket.socket], socket.socket]) -> s
 
 @contextmanager
 def _serving(database: Database, tls: Tls, **changes: Any) -> Iterator[Running]:
-    with serving(Desk(database, lambda: INTAKE, None).answer, tls=tls, **changes) as running:
+    with serving(FrameAnswerer(database, lambda: INTAKE).answer, tls=tls, **changes) as running:
         yield running
 
 

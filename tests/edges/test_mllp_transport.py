@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from dhos_connector_api import clock
 from dhos_connector_api.db.embedded import free_port
-from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind, Outgoing
+from dhos_connector_api.deliveries.rules.outcome import Accepted, DeliveryFailed, Kind, Outgoing
 from dhos_connector_api.deliveries.transports.mllp import MOST_ON_A_LINE, MllpTransport
 from dhos_connector_api.deliveries.transports.mllp_line import Receiver, tls_context
 from dhos_connector_api.errors import BadSetting

@@ -4,6 +4,7 @@ import socket
 from typing import Any
 from uuid import uuid4
 
+import flask
 import pytest
 from httpx import Response
 from starlette.types import ASGIApp
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import SiteUnavailable
 from dhos_connector_api.http.limits import RateLimiting
-from dhos_connector_api.site.model import RateLimits
+from dhos_connector_api.site.model import RateLimits, Site
 from tests.builders.api import READ, WRITE, a_key, api, ask, internal, site_with
 from tests.conftest import NO_SKIPS
 
@@ -87,6 +88,13 @@ def test_outside_api_there_is_no_limit(database: Database) -> None:
     patched = [ask(app, "PATCH", path, token=internal(WRITE), json={"is_processed": True}) for _ in range(9)]
     read = [ask(app, "GET", path, token=internal(READ)) for _ in range(9)]
     assert {each.status_code for each in (*patched, *read)} == unknown
+
+
+def test_requests_that_have_no_limit_never_meet_the_limiter() -> None:
+    application = flask.Flask("any")
+    RateLimiting(Site, ()).install(application)
+    hooks = (application.before_request_funcs, application.after_request_funcs)
+    assert not any((*hooks, application.teardown_request_funcs))
 
 
 def test_a_site_that_is_not_there_yet_gives_the_default_limits(database: Database) -> None:

@@ -13,7 +13,7 @@ from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTIN
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.broker.consumer import Consumer, Delivery
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from dhos_connector_api.outbox import store
+from dhos_connector_api.outbox import search
 from tests.builders.outbox import put
 from tests.rigs.processes import Process
 from tests.rigs.rabbitmq import OwnRabbitMQ
@@ -78,7 +78,7 @@ def _put(database: Database, count: int = 1, sender: str = "EPR", **more: str) -
 
 def _depth(database: Database) -> tuple[int, int]:
     with database.statements() as connection:
-        depths = store.depth_and_age(connection)
+        depths = search.depth_and_age(connection)
     return sum(depth.waiting for depth in depths), sum(depth.dead for depth in depths)
 
 
@@ -127,7 +127,7 @@ def test_an_unbound_key_waits_visibly_holds_up_no_other_and_goes_out_once_bound(
     eventually(lambda: _depth(database) == (3, 0))
     assert _ids(_take(patients)) == sent
     with database.statements() as connection:
-        row = store.unpublished(connection, dead=False, limit=1)[0]
+        row = search.unpublished(connection, dead=False, limit=1)[0]
     assert row["id"] == waiting[0]
     assert row["attempts"] >= 1
     assert "unroutable" in row["last_error"]
@@ -240,7 +240,7 @@ def test_a_row_that_can_never_be_published_is_marked_dead_and_stops_nothing(
     eventually(lambda: _depth(database) == (0, 2))
     assert list(dict.fromkeys(_ids(_take(consumer)))) == before + after
     with database.statements() as connection:
-        dead = store.unpublished(connection, dead=True, limit=9)
+        dead = search.unpublished(connection, dead=True, limit=9)
     assert [row["id"] for row in dead] == unencodable + too_large
     assert "CANARY" not in relay.output.read_text() + json.dumps([row["last_error"] for row in dead])
     consumer.close()

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from dhos_connector_api.cli.main import main
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from dhos_connector_api.simulate.his import HospitalOfHis, Transmission, simulate
+from dhos_connector_api.simulate.hospital.his import HospitalOfHis, Transmission, simulate
 from tests.builders.his import HIS_SECRET, SITE_FILE
 from tests.rigs.processes import ROOT, Web, environment
 

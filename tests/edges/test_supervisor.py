@@ -34,7 +34,7 @@ time.sleep(600)
 """
 _SUPERVISOR = """
 import json, logging, sys
-from dhos_connector_api.supervisor import Child, Supervisor
+from dhos_connector_api.processes.supervisor import Child, Supervisor
 logging.basicConfig(level="INFO")
 children, environment, grace = json.loads(sys.argv[1])
 sys.exit(Supervisor([Child(*each) for each in children], environment, grace=grace).run())

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dhos_connector_api.deliveries.cda import LOCAL_NUMBER_ROOT, LONGEST_TITLE, Document, read
+from dhos_connector_api.deliveries.cda.document import LOCAL_NUMBER_ROOT, LONGEST_TITLE, Document, read
 from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER
 from dhos_connector_api.site.model import IdentifierTable
 from tests.builders.cda import NHS_ROOT, cda, patient_id

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dhos_connector_api.deliveries.cda import LONGEST_TITLE, MOST_IDENTIFIERS, Document, read
-from dhos_connector_api.deliveries.plain_xml import (
+from dhos_connector_api.deliveries.cda.document import LONGEST_TITLE, MOST_IDENTIFIERS, Document, read
+from dhos_connector_api.deliveries.cda.plain_xml import (
     LONGEST_NAMESPACE,
     LONGEST_TAG,
     MOST_LEVELS,

@@ -1,12 +1,24 @@
 """Settings: typed, complete, and one line that names what is wrong."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from dhos_connector_api.config.settings import describe, load
+from dhos_connector_api.app.configuration import describe, groups
+from dhos_connector_api.app.configuration import read as load
+from dhos_connector_api.broker.settings import BrokerSettings
+from dhos_connector_api.config.load import describe as describe_groups
+from dhos_connector_api.config.load import load as load_groups
+from dhos_connector_api.config.setting import Given, Group, Setting, newest_first, setting, together
+from dhos_connector_api.config.settings import ServiceSettings
+from dhos_connector_api.config.values import integer
+from dhos_connector_api.db.settings import RetentionSettings
 from dhos_connector_api.errors import BadSetting
+from dhos_connector_api.http.settings import HttpSettings, TokenSettings
+from dhos_connector_api.intake.settings import IntakeSettings
+from dhos_connector_api.messages.settings import MessageSettings
 
 GOOD = {"ENVIRONMENT": "DEVELOPMENT", "PROXY_URL": "http://platform.test", "HS_KEY": "k" * 64}
 PRODUCTION = GOOD | {
@@ -18,24 +30,26 @@ PRODUCTION = GOOD | {
 
 def test_the_issuer_is_the_proxy_url_with_one_slash() -> None:
     for url in ("http://platform.test", "http://platform.test/", "http://platform.test//"):
-        assert load(GOOD | {"PROXY_URL": url}).hs_issuer == "http://platform.test/"
-    assert load(GOOD | {"HS_ISSUER": "other"}).hs_issuer == "other"
+        assert load(GOOD | {"PROXY_URL": url}).of(TokenSettings).issuer == "http://platform.test/"
+    assert load(GOOD | {"HS_ISSUER": "other"}).of(TokenSettings).issuer == "other"
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "attribute", "expected"),
+    ("name", "value", "group", "attribute", "expected"),
     [
-        ("HL7_DUPLICATE_WINDOW", "7d", "hl7_duplicate_window", timedelta(days=7).total_seconds()),
-        ("HL7_DUPLICATE_WINDOW", "90", "hl7_duplicate_window", 90),
-        ("UNPROCESSED_AFTER", "15m", "unprocessed_after", 900),
-        ("SERVER_TIMEZONE", "Europe/London", "server_timezone", ZoneInfo("Europe/London")),
-        ("RABBITMQ_DISABLED", "True", "rabbitmq_disabled", True),
-        ("LOG_LEVEL", "debug", "log_level", "DEBUG"),
-        ("SERVER_PORT", "", "server_port", 5000),
+        ("HL7_DUPLICATE_WINDOW", "7d", IntakeSettings, "duplicate_window", timedelta(days=7).total_seconds()),
+        ("HL7_DUPLICATE_WINDOW", "90", IntakeSettings, "duplicate_window", 90),
+        ("UNPROCESSED_AFTER", "15m", MessageSettings, "unprocessed_after", 900),
+        ("SERVER_TIMEZONE", "Europe/London", IntakeSettings, "time_zone", ZoneInfo("Europe/London")),
+        ("RABBITMQ_DISABLED", "True", BrokerSettings, "disabled", True),
+        ("LOG_LEVEL", "debug", ServiceSettings, "log_level", "DEBUG"),
+        ("SERVER_PORT", "", HttpSettings, "port", 5000),
     ],
 )
-def test_values_are_read_as_what_they_are(name: str, value: str, attribute: str, expected: object) -> None:
-    assert getattr(load(GOOD | {name: value}), attribute) == expected
+def test_values_are_read_as_what_they_are(
+    name: str, value: str, group: type[Group], attribute: str, expected: object
+) -> None:
+    assert getattr(load(GOOD | {name: value}).of(group), attribute) == expected
 
 
 @pytest.mark.parametrize(
@@ -109,6 +123,49 @@ def test_every_setting_is_described() -> None:
     assert all(each.text for each in described)
     assert [each.name for each in described if each.required] == ["HS_KEY"]
     assert not [each.name for each in described if each.secret and each.default not in (None, "guest")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Own(Group):
+    """Settings of this test."""
+
+    most: int = setting("OWN_MOST", integer(1, 9), "How many", default=5)
+    both: tuple[str, ...] = together(
+        Setting("OWN_A", str, "One"), Setting("OWN_B", str, "The other"), combine=newest_first
+    )
+
+    def check(self, given: Given) -> None:
+        given.need(("OWN_B", "OWN_A"))
+
+
+def test_a_group_is_read_checked_and_described_as_it_is_declared() -> None:
+    own = load_groups({"OWN_MOST": "7", "OWN_A": "a"}, [_Own]).of(_Own)
+    assert (own.most, own.both) == (7, ("a",))
+    with pytest.raises(BadSetting, match=r"^OWN_A is missing, and OWN_B needs it$"):
+        load_groups({"OWN_B": "b"}, [_Own])
+    with pytest.raises(BadSetting, match=r"^OWN_MOST must be a whole number from 1 to 9$"):
+        load_groups({"OWN_MOST": "10"}, [_Own])
+    told = [(each.group, each.name, each.default) for each in describe_groups([_Own])]
+    name = "Settings of this test"
+    assert told == [(name, "OWN_MOST", "5"), (name, "OWN_A", None), (name, "OWN_B", None)]
+
+
+def test_groups_are_found_in_every_room_that_declares_some() -> None:
+    rooms = {group.__module__.split(".")[1] for group in groups()}
+    assert rooms >= {"config", "db", "broker", "http", "mllp", "site", "intake", "deliveries", "messages"}
+    assert groups()[0] is ServiceSettings
+
+
+def test_the_newest_key_signs_and_both_are_taken() -> None:
+    tokens = load(GOOD | {"HS_KEY_PREVIOUS": "old"}).of(TokenSettings)
+    assert tokens.keys == (GOOD["HS_KEY"], "old")
+    assert load(GOOD).of(TokenSettings).keys == (GOOD["HS_KEY"],)
+
+
+@pytest.mark.parametrize(("published", "applied"), [("1d", 14), ("7d", 14), ("8d", 16), ("30d", 60)])
+def test_what_is_applied_is_known_longer_than_it_can_be_published(published: str, applied: int) -> None:
+    kept = load(GOOD | {"OUTBOX_RETENTION": published}).of(RetentionSettings)
+    assert kept.applied == applied * 86400
 
 
 def test_no_key_of_one_issuer_is_one_of_another() -> None:

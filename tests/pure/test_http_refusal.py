@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dhos_connector_api.deliveries.outcome import Kind
+from dhos_connector_api.deliveries.rules.outcome import Kind
 from dhos_connector_api.deliveries.transports import http
 from dhos_connector_api.deliveries.transports.http import Reply
 

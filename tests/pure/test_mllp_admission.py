@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from dhos_connector_api.mllp.admission import objections
-from dhos_connector_api.mllp.listeners import Listener, Sender
+from dhos_connector_api.mllp.terms import Listener, Sender
 from dhos_connector_api.mllp.tls import names
 from tests.builders.hl7 import adt_message
 

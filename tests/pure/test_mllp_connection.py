@@ -11,7 +11,7 @@ import pytest
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.mllp.answering import Answer, Taken
+from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
 from dhos_connector_api.mllp.connection import LONGEST_IN_HAND, MOST_ODDITIES, MOST_STRAY
 from tests.builders.hl7 import adt
 from tests.builders.mllp import Line, Memory, listener, msa
@@ -73,18 +73,18 @@ def test_a_peer_that_has_gone_is_not_answered() -> None:
     in_hand = job.take()
     assert in_hand is not None
     line.gone()
-    assert line.room.held == len(in_hand.taken.frame.content), "a thread holds it still"
+    assert line.capacity.held == len(in_hand.taken.frame.content), "a thread holds it still"
     line.wire.abort()
     in_hand.done(line.memory.answer([in_hand.taken])[0])
     assert line.acks == []
-    assert line.room.held == 0
+    assert line.capacity.held == 0
 
 
 def test_a_frame_nobody_has_begun_with_goes_with_a_connection_that_breaks() -> None:
     line = Line()
     line.send(framed(adt()))
     line.gone(ConnectionResetError())
-    assert line.room.held == 0
+    assert line.capacity.held == 0
     line.answer()
     assert line.memory.stored == []
 
@@ -96,7 +96,7 @@ def test_a_frame_of_a_peer_that_ends_in_good_order_is_stored_for_it_may_want_no_
     line.wire.abort()
     line.answer()
     assert line.memory.stored == [raw]
-    assert line.room.held == 0
+    assert line.capacity.held == 0
 
 
 def test_nothing_of_a_peer_that_has_gone_stays_in_the_queue() -> None:
@@ -257,7 +257,7 @@ def test_where_there_is_no_room_whoever_holds_much_has_to_go() -> None:
     line.send(b"x" * 60_000)
     assert line.wire.aborted
     line.gone()
-    assert line.room.held == 0
+    assert line.capacity.held == 0
 
 
 def test_a_message_that_is_too_long_is_answered_and_only_its_head_is_kept() -> None:
@@ -315,7 +315,7 @@ def _stream(random: Random) -> tuple[bytes, list[str], set[str]]:
 class _Measuring(Memory):
     """One that is handed no frame cut short, but where it is too long."""
 
-    def answer(self, group: Sequence[Taken]) -> list[Answer | None]:
+    def answer(self, group: Sequence[ReceivedFrame]) -> list[Answer | None]:
         assert all(taken.frame.whole is (taken.frame.size <= _LARGEST) for taken in group)
         return super().answer(group)
 

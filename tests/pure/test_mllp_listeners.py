@@ -7,7 +7,8 @@ import pytest
 
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.hl7v2.modes import Mode
-from dhos_connector_api.mllp.listeners import Listener, Sender, Tls, read_file
+from dhos_connector_api.mllp.listeners import read_file
+from dhos_connector_api.mllp.terms import Listener, Sender, Tls
 
 
 def _file(folder: Path, text: str) -> Path:

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dhos_connector_api.deliveries.oru import ObservationMessage, build
+from dhos_connector_api.deliveries.oru.message import ObservationMessage, build
 from dhos_connector_api.hl7v2.read import read_text
 from dhos_connector_api.site.model import Site
-from dhos_connector_api.site.source import parse
+from dhos_connector_api.site.schema import parse
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "oru"
 MASKS = "oxygen_masks"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dhos_connector_api.deliveries.oru import observation_data
+from dhos_connector_api.deliveries.oru.message import observation_data
 from dhos_connector_api.errors import BadInput
 from tests.builders.oru import built, data, message, seen, site
 

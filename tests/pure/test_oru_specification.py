@@ -11,7 +11,7 @@ from connexion.spec import Specification
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dhos_connector_api.deliveries.oru import observation_data
+from dhos_connector_api.deliveries.oru.message import observation_data
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.spec import document as specification
 from dhos_connector_api.spec.bodies import JsonBody

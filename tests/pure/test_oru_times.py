@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dhos_connector_api.deliveries.oru import build
+from dhos_connector_api.deliveries.oru.message import build
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.build import formatted
 from dhos_connector_api.hl7v2.datetimes import parse

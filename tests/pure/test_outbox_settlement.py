@@ -1,7 +1,7 @@
 """What a batch's outcomes mean for its rows, and how long a stream is held back."""
 
 from dhos_connector_api.actions.envelope import Outcome
-from dhos_connector_api.outbox.holds import Holds
+from dhos_connector_api.outbox.backoff import Backoff
 from dhos_connector_api.outbox.relay import settlement
 from tests.builders.outbox import a_row
 
@@ -51,50 +51,50 @@ def test_every_row_without_an_answer_is_in_doubt() -> None:
 
 
 def test_a_held_stream_waits_longer_each_time_and_half_a_minute_at_most() -> None:
-    holds, now, waits = Holds(), 0.0, []
+    backoff, now, waits = Backoff(), 0.0, []
     for _ in range(7):
-        holds.failed(STREAM, now=now, doubtful=1)
-        assert holds.due(now) is None
+        backoff.failed(STREAM, now=now, doubtful=1)
+        assert backoff.due(now) is None
         before = now
-        while holds.due(now) is None:
+        while backoff.due(now) is None:
             now += 0.5
         waits.append(now - before)
     assert waits == [1, 2, 4, 8, 16, 30, 30]
 
 
 def test_a_stream_goes_on_one_by_one_until_past_the_rows_in_doubt() -> None:
-    holds = Holds()
-    holds.failed(STREAM, now=0, doubtful=3)
+    backoff = Backoff()
+    backoff.failed(STREAM, now=0, doubtful=3)
     for _ in range(3):
-        assert holds.due(1) == STREAM
-        holds.passed(STREAM)
-    assert holds.due(1) is None
-    assert not holds.all()
+        assert backoff.due(1) == STREAM
+        backoff.advanced(STREAM)
+    assert backoff.due(1) is None
+    assert not backoff.streams()
 
 
 def test_after_a_success_a_failure_waits_a_second_again() -> None:
-    holds = Holds()
+    backoff = Backoff()
     for now in (0, 10, 20):
-        holds.failed(STREAM, now=now, doubtful=5)
-    holds.passed(STREAM)
-    holds.failed(STREAM, now=100, doubtful=1)
-    assert holds.due(101) == STREAM
+        backoff.failed(STREAM, now=now, doubtful=5)
+    backoff.advanced(STREAM)
+    backoff.failed(STREAM, now=100, doubtful=1)
+    assert backoff.due(101) == STREAM
 
 
 def test_the_stream_that_has_waited_longest_is_tried_first() -> None:
-    holds = Holds()
-    holds.failed(("B", "key"), now=0, doubtful=1)
-    holds.failed(("A", "key"), now=1, doubtful=1)
-    assert holds.due(5) == ("B", "key")
-    holds.forget(("B", "key"))
-    assert holds.due(5) == ("A", "key")
+    backoff = Backoff()
+    backoff.failed(("B", "key"), now=0, doubtful=1)
+    backoff.failed(("A", "key"), now=1, doubtful=1)
+    assert backoff.due(5) == ("B", "key")
+    backoff.forget(("B", "key"))
+    assert backoff.due(5) == ("A", "key")
 
 
 def test_a_stream_is_not_tried_while_its_whole_sender_is_held() -> None:
-    holds = Holds()
-    holds.failed(STREAM, now=0, doubtful=1)
-    holds.failed(("EPR", ""), now=1, doubtful=1)
-    assert holds.due(1.5) is None
-    assert holds.due(2) == ("EPR", "")
-    holds.passed(("EPR", ""))
-    assert holds.due(2) == STREAM
+    backoff = Backoff()
+    backoff.failed(STREAM, now=0, doubtful=1)
+    backoff.failed(("EPR", ""), now=1, doubtful=1)
+    assert backoff.due(1.5) is None
+    assert backoff.due(2) == ("EPR", "")
+    backoff.advanced(("EPR", ""))
+    assert backoff.due(2) == STREAM

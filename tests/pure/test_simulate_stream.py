@@ -13,8 +13,8 @@ from dhos_connector_api.clock import new_uuid
 from dhos_connector_api.hl7v2 import rules
 from dhos_connector_api.hl7v2.framing import END, START
 from dhos_connector_api.hl7v2.read import Message, read
-from dhos_connector_api.simulate.people import nhs_number, nhs_numbers
-from dhos_connector_api.simulate.stream import Simulated, stream
+from dhos_connector_api.simulate.hospital.people import nhs_number, nhs_numbers
+from dhos_connector_api.simulate.hospital.stream import Simulated, stream
 from dhos_connector_api.site.model import Site
 
 START_AT = datetime(2026, 1, 1, 8, tzinfo=UTC)

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from dhos_connector_api.errors import BadSetting, BadSite
+from dhos_connector_api.http.settings import WebhookSettings
 from dhos_connector_api.site.model import His, Hospital, RateLimits, WebhookOptions
-from dhos_connector_api.site.source import parse, read_file
+from dhos_connector_api.site.schema import parse
+from dhos_connector_api.site.source import read_file
 from tests.builders.rows import settings
 
 TOML = """
@@ -66,8 +68,7 @@ def test_what_does_not_fit_is_named(his: dict[str, object], named: str) -> None:
 def test_webhook_secrets_rotate_and_stay_unseen() -> None:
     new, old = secrets.token_hex(16), secrets.token_hex(16)
     chosen = settings(HIS_WEBHOOK_SECRET=new, HIS_WEBHOOK_SECRET_PREVIOUS=old)
-    assert chosen.webhook_secrets("his") == (new, old)
-    assert chosen.webhook_secrets("lis") == chosen.webhook_secrets("unknown") == ()
+    assert chosen.of(WebhookSettings).secrets == {"his": (new, old), "lis": (), "emr": ()}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import pytest
 
 from dhos_connector_api.errors import BadSite, SiteUnavailable
 from dhos_connector_api.site.model import Deliveries, Inbound, Site
-from dhos_connector_api.site.source import TrustomerSource, parse, read_file
+from dhos_connector_api.site.schema import parse
+from dhos_connector_api.site.source import TrustomerSource, read_file
 
 ANSWER = {
     "hl7_config": {"outgoing_processing_id": "T", "unknown_to_us": 1},

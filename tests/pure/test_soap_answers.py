@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dhos_connector_api.deliveries.outcome import Accepted, DeliveryFailed, Kind
+from dhos_connector_api.deliveries.rules.outcome import Accepted, DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports.http import Reply
 from dhos_connector_api.deliveries.transports.mirth import judge
 from dhos_connector_api.deliveries.transports.soap import Fault, Returned, read_answer

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from dhos_connector_api.auth.jwt import Issuer
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.deliveries.outcome import Accepted, Outgoing
+from dhos_connector_api.deliveries.rules.outcome import Accepted, Outgoing
 from dhos_connector_api.deliveries.transports.epr import EprTransport
 from dhos_connector_api.deliveries.transports.mirth import MirthTransport
 from fakes.epr import FakeEpr

@@ -134,12 +134,12 @@ class Point:
 WEB_POINTS = (
     Point(hl7, "read, not stored", 4),
     Point(hl7, "committed, not answered", 4, marks=()),
-    Point(payloads, "HIS payload judged, not stored", 4),
+    Point(payloads, "HIS payload read, not stored", 4),
     Point(payloads, "HIS payload stored, not committed", 4, marks=()),
-    Point(payloads, "HIS payload committed, not answered", 4),
+    Point(payloads, "committed, not answered", 4),
     Point(webhooks, "webhook verified, not stored", 4),
-    Point(webhooks, "webhook stored, not committed", 4),
-    Point(webhooks, "webhook committed, not answered", 4, marks=()),
+    Point(webhooks, "webhook committed, not counted", 4),
+    Point(webhooks, "committed, not answered", 4, marks=()),
     Point(observations, "queued, not committed", 3, marks=()),
     Point(observations, "queued, not answered", 3),
 )

@@ -7,27 +7,29 @@ from sqlalchemy import text
 
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.intake.judge_his import judge
-from dhos_connector_api.intake.receive_his import Receipt, Result, keep, repeated
-from dhos_connector_api.intake.receive_hl7 import Intake
-from tests.builders.his import INTAKE, raw_of, shape_of
+from dhos_connector_api.intake.arrival import Intake, Receipt
+from dhos_connector_api.intake.his_patients import Result
+from dhos_connector_api.intake.take import take
+from dhos_connector_api.messages.kinds import Kind
+from tests.builders.his import INTAKE, raw_of
+from tests.builders.intake import an_arrival
 
 
 def send(database: Database, value: dict[str, Any], intake: Intake = INTAKE) -> Receipt:
-    """What the door does with a payload that fits the specification."""
-    received = judge(raw_of(value), shape_of(value), intake, created_by="his", correlation_id="request-1")
-    with database.transaction() as connection:
-        receipt = keep(connection, received)
-    if receipt is None:
-        with database.statements() as connection:
-            receipt = repeated(connection, received)
-    return receipt
+    """What the door does with a payload."""
+    return take(an_arrival(raw_of(value), Kind.HIS, caller="his"), intake, database)
 
 
 def result(receipt: Receipt) -> Result:
-    (only,) = receipt.results
+    (only,) = receipt.answer
     assert isinstance(only, Result)
     return only
+
+
+def is_refused(receipt: Receipt) -> bool:
+    """Whether no patient was taken."""
+    assert (receipt.error is not None) is not any(isinstance(each, Result) for each in receipt.answer)
+    return receipt.error is not None
 
 
 def published(database: Database) -> list[Any]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from dhos_connector_api.deliveries.cda import read
-from dhos_connector_api.deliveries.outcome import DeliveryFailed, Outgoing
+from dhos_connector_api.deliveries.cda.document import read
+from dhos_connector_api.deliveries.rules.outcome import DeliveryFailed, Outgoing
 from dhos_connector_api.deliveries.transports.mirth import MirthTransport
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.site.model import IdentifierTable

@@ -16,7 +16,7 @@ from dhos_connector_api.deliveries import send, settlement
 from dhos_connector_api.deliveries import store as deliveries
 from dhos_connector_api.deliveries.deliver import Deliverer
 from dhos_connector_api.events import idempotency
-from dhos_connector_api.intake import receive_event, receive_events, receive_his, receive_hl7, receive_webhook
+from dhos_connector_api.intake import counting, event, his, webhook
 from dhos_connector_api.messages import store as messages
 from dhos_connector_api.outbox import store as outbox
 
@@ -25,15 +25,14 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "read, not stored": (messages, "insert", "before"),
     "group read, not stored": (messages, "insert_all", "before"),
     "group committed, nobody told": (messages, "insert_all", "after"),
-    "committed, not answered": (receive_hl7, "count", "before"),
-    "HIS payload judged, not stored": (receive_his, "keep", "before"),
-    "HIS payload stored, not committed": (receive_his, "keep", "after"),
-    "HIS payload committed, not answered": (receive_his, "count", "before"),
-    "webhook verified, not stored": (receive_webhook, "keep", "before"),
-    "webhook stored, not committed": (receive_webhook, "keep", "after"),
-    "webhook committed, not answered": (receive_webhook, "count", "before"),
-    "events understood, not stored": (receive_event, "keep", "before"),
-    "a group of events kept, the next not": (receive_events, "keep_group", "after"),
+    "committed, not answered": (counting, "count_all", "before"),
+    "HIS payload read, not stored": (his, "keep", "before"),
+    "HIS payload stored, not committed": (his, "keep", "after"),
+    "webhook verified, not stored": (webhook, "keep", "before"),
+    "webhook committed, not counted": (webhook, "keep", "after"),
+    "event read, not stored": (event, "keep", "before"),
+    "events read, not stored": (event, "keep_all", "before"),
+    "a group of events kept, the next not": (event, "keep_all", "after"),
     "all events kept, the answer not": (idempotency, "answer", "before"),
     "the answer noted, not committed": (idempotency, "answer", "after"),
     "published, not confirmed": (Confirms, "answered", "before"),

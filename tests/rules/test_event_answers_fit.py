@@ -62,23 +62,23 @@ def test_answers_about_events_fit(app: ASGIApp) -> None:
 
 def test_answers_about_mappings_fit(app: ASGIApp) -> None:
     ask_for(app, "post_event", 201, json=EVENT)
-    id_ = ask_for(app, "put_mapping", 200, json=MAPPING).json()["id"]
+    id_ = ask_for(app, "set_mapping", 200, json=MAPPING).json()["id"]
     ask_for(app, "list_mappings", 200)
     ask_for(app, "get_mapping", 200, id=id_)
     ask_for(app, "preview_mapping", 200, json=MAPPING)
     ask_for(app, "apply_mapping", 200, json={"source_system": "his", "event_code": "OPD"})
     ask_for(app, "delete_mapping", 204, id=id_)
     ask_for(app, "delete_mapping", 404, id=id_)
-    ask_for(app, "put_mapping", 400, json={})
+    ask_for(app, "set_mapping", 400, json={})
 
 
 def test_answers_about_keys_fit(app: ASGIApp) -> None:
-    id_ = ask_for(app, "create_key", 201, json={"source_system": "his"}).json()["key"]["id"]
-    ask_for(app, "rotate_key", 201, id=id_, json={})
-    ask_for(app, "rotate_key", 409, id=id_, json={})
-    ask_for(app, "revoke_key", 200, id=id_)
-    ask_for(app, "list_keys", 200)
-    ask_for(app, "revoke_key", 404)
+    id_ = ask_for(app, "create_api_key", 201, json={"source_system": "his"}).json()["key"]["id"]
+    ask_for(app, "rotate_api_key", 201, id=id_, json={})
+    ask_for(app, "rotate_api_key", 409, id=id_, json={})
+    ask_for(app, "revoke_api_key", 200, id=id_)
+    ask_for(app, "list_api_keys", 200)
+    ask_for(app, "revoke_api_key", 404)
 
 
 def test_being_told_to_wait_fits(database: Database) -> None:
@@ -96,4 +96,4 @@ def test_answers_without_a_database_fit() -> None:
     ask_for(app, "post_event", 503, json=EVENT)
     ask_for(app, "post_event", 503, token=None, json=EVENT, headers={"X-API-Key": "dhos_" + "a" * 43})
     ask_for(app, "list_events", 503)
-    ask_for(app, "list_keys", 503)
+    ask_for(app, "list_api_keys", 503)

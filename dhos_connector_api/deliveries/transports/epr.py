@@ -10,8 +10,8 @@ from typing import Any
 
 from dhos_connector_api import clock
 from dhos_connector_api.auth import jwt
-from dhos_connector_api.deliveries.acknowledged import judge, left_open
-from dhos_connector_api.deliveries.outcome import Accepted, Outgoing
+from dhos_connector_api.deliveries.rules.acknowledgement import judge, left_open
+from dhos_connector_api.deliveries.rules.outcome import Accepted, Outgoing
 from dhos_connector_api.deliveries.transports import http
 
 

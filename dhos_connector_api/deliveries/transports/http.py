@@ -19,7 +19,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection, Incomple
 from urllib.parse import SplitResult, urlsplit
 
 from dhos_connector_api import clock, tls
-from dhos_connector_api.deliveries.outcome import CONNECT_SECONDS, LARGEST_ANSWER, DeliveryFailed, Kind
+from dhos_connector_api.deliveries.rules.outcome import CONNECT_SECONDS, LARGEST_ANSWER, DeliveryFailed, Kind
 
 #: Seconds; who asks for a longer pause gets this one.
 LONGEST_RETRY_AFTER = 24 * 3600.0
@@ -30,7 +30,7 @@ _LEAST_SECONDS = 0.001  # 0 would mean: do not wait at all
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What was answered; `headers` by their lower-case names."""
+    """An answer over HTTP; `headers` by their lower-case names."""
 
     status: int
     headers: Mapping[str, str]
@@ -85,7 +85,7 @@ def request(
 
 
 def refusal(reply: Reply, now: datetime) -> DeliveryFailed:
-    """What an answer that is not 2xx means.
+    """Return the failure that an answer other than 2xx means.
 
     500 and above, 408 and 429 pass by themselves; every other one is a refusal, redirects too: where
     a message goes is for the settings to say. `now` is aware, for a Retry-After that is a date.

@@ -15,7 +15,13 @@ from zeep.proxy import ServiceProxy
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.hl7.facts import storable
-from dhos_connector_api.deliveries.outcome import LONGEST_DETAIL, Accepted, DeliveryFailed, Kind, Outgoing
+from dhos_connector_api.deliveries.rules.outcome import (
+    LONGEST_DETAIL,
+    Accepted,
+    DeliveryFailed,
+    Kind,
+    Outgoing,
+)
 from dhos_connector_api.deliveries.transports import http
 from dhos_connector_api.deliveries.transports.soap import Fault, read_answer
 from dhos_connector_api.deliveries.transports.wsdl import (
@@ -87,7 +93,7 @@ class MirthTransport:
 
 
 def judge(reply: http.Reply, now: datetime) -> Accepted:
-    """What Mirth's answer means. Raises DeliveryFailed unless acceptMessage returned.
+    """Return what Mirth's answer means. Raises DeliveryFailed unless acceptMessage returned.
 
     A fault is read whatever the status; its code decides where SOAP sends faults with that status,
     else the status does.

@@ -10,15 +10,21 @@ from collections import deque
 from contextlib import suppress
 
 from dhos_connector_api import clock
-from dhos_connector_api.deliveries.acknowledged import control_id_of, judge
-from dhos_connector_api.deliveries.outcome import LARGEST_ANSWER, Accepted, DeliveryFailed, Kind, Outgoing
+from dhos_connector_api.deliveries.metrics import DELIVERY_ANSWERS_DISCARDED, DELIVERY_CONNECTIONS
+from dhos_connector_api.deliveries.rules.acknowledgement import control_id_of, judge
+from dhos_connector_api.deliveries.rules.outcome import (
+    LARGEST_ANSWER,
+    Accepted,
+    DeliveryFailed,
+    Kind,
+    Outgoing,
+)
 from dhos_connector_api.deliveries.transports.mllp_line import Line, Receiver
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2 import modes
 from dhos_connector_api.hl7v2.framing import END, START, Deframer, Dropped, Frame, framed
 from dhos_connector_api.hl7v2.modes import Wanted
 from dhos_connector_api.hl7v2.read import read
-from dhos_connector_api.metrics import DELIVERY_ANSWERS_DISCARDED, DELIVERY_CONNECTIONS
 
 _log = logging.getLogger(__name__)
 
@@ -173,7 +179,7 @@ class MllpTransport:
 
 
 def _asked(body: bytes) -> Wanted:
-    """What MSH-15 and MSH-16 ask for; the header alone is read."""
+    """Return what MSH-15 and MSH-16 ask for; the header alone is read."""
     try:
         return modes.wanted(read(body.partition(b"\r")[0]))
     except UnreadableMessage:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dhos_connector_api import clock, tls
-from dhos_connector_api.deliveries.outcome import CONNECT_SECONDS
+from dhos_connector_api.deliveries.rules.outcome import CONNECT_SECONDS
 from dhos_connector_api.errors import BadSetting
 
 _CHUNK = 65_536
@@ -17,7 +17,7 @@ _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """Who takes messages; with `tls` its certificate has to name `host`."""
+    """Where messages are sent to; with `tls` its certificate has to name `host`."""
 
     host: str
     port: int
@@ -66,12 +66,12 @@ class Line:
             view = view[self._socket.send(view[:_CHUNK]) :]
 
     def read(self, until: float) -> bytes:
-        """What arrives next; b"" when the other side has ended the connection."""
+        """Return the bytes that arrive next; b"" when the other side has ended the connection."""
         self._socket.settimeout(_left(until))
         return self._socket.recv(_CHUNK)
 
     def arrived(self) -> bytes | None:
-        """What is there without waiting, None when nothing is; b"" when the connection has ended."""
+        """Return bytes without waiting: None when there are none, b"" when the connection has ended."""
         self._socket.settimeout(0)
         try:
             return self._socket.recv(_CHUNK)

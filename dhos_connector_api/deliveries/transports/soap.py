@@ -7,8 +7,8 @@ reader, not with zeep's: an answer is a stranger's XML.
 from dataclasses import dataclass, field
 from email.message import Message
 
-from dhos_connector_api.deliveries.outcome import LARGEST_ANSWER
-from dhos_connector_api.deliveries.plain_xml import Path, read_plain
+from dhos_connector_api.deliveries.cda.plain_xml import Path, read_plain
+from dhos_connector_api.deliveries.rules.outcome import LARGEST_ANSWER
 from dhos_connector_api.deliveries.transports.http import Reply
 from dhos_connector_api.errors import BadInput
 
@@ -35,7 +35,7 @@ class Fault:
 
 
 def read_answer(reply: Reply) -> Returned | Fault | None:
-    """What the body of an answer says; None where it is no answer of acceptMessage in SOAP."""
+    """Return what the body of an answer says; None where it is no answer of acceptMessage in SOAP."""
     answer = _Answer()
     try:
         read_plain(reply.body, answer, _charset(reply))
@@ -50,7 +50,7 @@ def read_answer(reply: Reply) -> Returned | Fault | None:
 
 
 def _charset(reply: Reply) -> str | None:
-    """What Content-Type says, which goes before what the XML declares (RFC 7303 section 3.2)."""
+    """Return the charset of Content-Type, which goes before what the XML declares (RFC 7303 section 3.2)."""
     header = Message()
     header["Content-Type"] = reply.headers.get("content-type", "")
     charset = header.get_content_charset()

@@ -16,8 +16,8 @@ from zeep.wsdl import Document
 from zeep.wsdl.bindings.soap import SoapBinding
 
 from dhos_connector_api import clock
-from dhos_connector_api.deliveries.outcome import DeliveryFailed, Kind
-from dhos_connector_api.deliveries.plain_xml import MOST_LEVELS, Path, read_plain
+from dhos_connector_api.deliveries.cda.plain_xml import MOST_LEVELS, Path, read_plain
+from dhos_connector_api.deliveries.rules.outcome import DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports import http
 from dhos_connector_api.errors import BadInput
 

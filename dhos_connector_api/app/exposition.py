@@ -1,0 +1,25 @@
+"""What `/metrics` shows: the metrics and gauges of every room."""
+
+from functools import partial
+
+from prometheus_client import start_http_server
+
+from dhos_connector_api.app import rooms
+from dhos_connector_api.config import environment
+from dhos_connector_api.config.load import Settings
+from dhos_connector_api.db.engine import Database
+from dhos_connector_api.workers.exposition import Exposition
+
+
+def exposition(settings: Settings, database: Database) -> Exposition:
+    """Return the exposition of this installation: counters, and the gauges that the rooms declare."""
+    rooms.import_all("metrics")
+    gauges = [partial(module.gauges, settings) for module in rooms.import_all("gauges")]
+    return Exposition(database, gauges, environment.metrics_folder())
+
+
+def serve_own_metrics(port: int | None) -> None:
+    """Serve the metrics of this process alone on that port, from a thread; without a port do nothing."""
+    if port:
+        rooms.import_all("metrics")
+        start_http_server(port)

@@ -1,0 +1,7 @@
+"""What the broker lets us do."""
+
+from prometheus_client import Gauge
+
+BROKER_BLOCKED = Gauge(
+    "connector_broker_blocked", "1 while the broker refuses to take more", multiprocess_mode="livesum"
+)

@@ -1,0 +1,1 @@
+"""ORU messages from observation sets (pure): the input checked, the OBX lines, the message."""

@@ -1,0 +1,94 @@
+"""Who may call, and what: each operation's security, parameters and body, compiled at start.
+
+Security is connexion's own, with our handlers (`security_map`). Parameters and bodies are checked in place
+of connexion's validation, through the base classes it offers for that: its validators are built anew for
+every request, take what PostgreSQL refuses, skip bodies whose media type is spelt in capitals, and quote
+what was sent.
+"""
+
+import asyncio
+from typing import Any
+
+from connexion.middleware.security import SecurityAPI, SecurityMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from dhos_connector_api.errors import WrongMediaType
+from dhos_connector_api.http import call
+from dhos_connector_api.http.body_limit import replayed
+from dhos_connector_api.spec.bodies import JsonBody
+from dhos_connector_api.spec.parameters import ParameterCheck
+
+#: A body that takes longer to read than the event loop should be kept from other requests.
+LARGE_BODY = 100_000
+
+
+class _Request:
+    """A request as security handlers get it: connexion's own class costs more than the checks do."""
+
+    __slots__ = ("context", "scope")
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.context: dict[str, Any] = {}
+
+
+class _Operation:
+    """ASGI: one operation. Bodies other than JSON are for the handler to judge.
+
+    So are those of operations whose `requestBody` says `x-checked-by-handler`: what has to be verified
+    or kept before anybody knows whether it fits. `security` is connexion's check of the operation.
+    """
+
+    def __init__(self, next_app: ASGIApp, operation: Any, security: Any) -> None:
+        self._next = next_app
+        self._id: str = operation.operation_id
+        self._allow = security.verification_fn if security.security else None
+        self._parameters = ParameterCheck(operation.parameters)
+        content: dict[str, Any] = operation.request_body.get("content", {})
+        self._bodies = {
+            media_type: JsonBody(definition["schema"]) if media_type == "application/json" else None
+            for media_type, definition in content.items()
+        }
+        self._in_handler = bool(operation.request_body.get("x-checked-by-handler"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._allow is not None:
+            await self._allow(_Request(scope))
+        here = call.of_scope(scope)
+        here.parameters = self._parameters.values(scope["path_params"], scope["query_string"])
+        if self._bodies:
+            media_type = _media_type(scope)
+            if media_type not in self._bodies:
+                raise WrongMediaType(f"the operation takes {' or '.join(self._bodies)}")
+            check = self._bodies[media_type]
+            if self._in_handler:
+                here.check = check
+            elif check is not None:
+                raw = (await receive())["body"]
+                large = len(raw) > LARGE_BODY
+                here.body = await asyncio.to_thread(check.value, raw) if large else check.value(raw)
+                receive = replayed(raw, receive)
+        here.checked = self._id
+        await self._next(scope, receive, send)
+
+
+class _Operations(SecurityAPI):  # type: ignore[misc]
+    """The operations of the specification, by operationId."""
+
+    def make_operation(self, operation: Any) -> _Operation:
+        return _Operation(self.next_app, operation, super().make_operation(operation))
+
+
+class Checks(SecurityMiddleware):  # type: ignore[misc]
+    """ASGI: stands after connexion's routing, and before Flask."""
+
+    api_cls = _Operations
+
+
+def _media_type(scope: Scope) -> str:
+    """Return the media type in lower case, as `front` has normalised it; empty without a body."""
+    for name, value in reversed(scope["headers"]):  # it is the last but one
+        if name == b"content-type":
+            found: str = value.partition(b";")[0].decode("latin-1")
+            return found
+    return ""

@@ -1,0 +1,14 @@
+"""How long requests take, and which are held back."""
+
+from prometheus_client import Counter, Histogram
+
+from dhos_connector_api.metrics import FAST
+
+REQUEST_SECONDS = Histogram(
+    "connector_request_seconds", "Time to answer a request", ["operation", "status"], buckets=FAST
+)
+RATE_LIMITED = Counter(
+    "connector_requests_rate_limited_total",
+    "Requests answered 429, by what they counted against: a source, or a user",
+    ["counted_by"],
+)

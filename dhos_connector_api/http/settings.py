@@ -1,0 +1,149 @@
+"""Settings of the HTTP door: where it listens, whose tokens it takes, what webhooks are signed with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dhos_connector_api.config.setting import REQUIRED, Given, Group, Setting, newest_first, setting, together
+from dhos_connector_api.config.values import boolean, integer, redis_address
+from dhos_connector_api.errors import BadSetting
+from dhos_connector_api.site.model import WEBHOOK_SOURCES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpSettings(Group):
+    """HTTP."""
+
+    host: str = setting(
+        "SERVER_HOST",
+        str,
+        "Address the web processes listen on",
+        default="0.0.0.0",  # noqa: S104
+    )
+    port: int = setting("SERVER_PORT", integer(1, 65535), "HTTP port", default=5000)
+    processes: int = setting(
+        "WEB_PROCESSES", integer(1, 64), "Web processes, one listening socket each", default=2
+    )
+    threads: int = setting(
+        "WEB_THREADS",
+        integer(1, 256),
+        "Threads, and database connections (two more for API keys), of a web process",
+        default=8,
+    )
+    max_body_bytes: int = setting(
+        "MAX_BODY_BYTES", integer(1024, 1 << 30), "Largest request body; a longer one gets 413",
+        default=10_000_000,
+    )  # fmt: skip
+    docs_enabled: bool | None = setting(
+        "DOCS_ENABLED", boolean, "Serve Swagger UI at `/docs`; unset: only in DEVELOPMENT", default=None
+    )
+    metrics_port: int | None = setting(
+        "METRICS_PORT", integer(1, 65535), "Serve `/metrics` there and not on SERVER_PORT", default=None
+    )
+    rate_limit_storage: str | None = setting(
+        "RATE_LIMIT_STORAGE", redis_address,
+        "Redis (`redis://host:6379/0`) that counts requests; unset: each web process counts its own",
+        default=None, secret=True,
+    )  # fmt: skip
+
+    def serves_docs(self, *, in_production: bool) -> bool:
+        """Return whether Swagger UI is served in such an installation."""
+        return not in_production if self.docs_enabled is None else self.docs_enabled
+
+    def local_url(self) -> str:
+        """Return the address of this service as it is reached from this machine."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+#: A key of one issuer must not be one of another's: it would say who signed.
+_KEYS = (
+    "HS_KEY",
+    "HS_KEY_PREVIOUS",
+    "EPR_SERVICE_ADAPTER_HS_KEY",
+    "EPR_SERVICE_ADAPTER_HS_KEY_PREVIOUS",
+)
+_KEYS_ROTATE = "Second key that is still taken while keys rotate"
+
+
+def _issuer(proxy_url: str | None, issuer: str | None) -> str:
+    if issuer is None and proxy_url is None:
+        raise BadSetting("HS_ISSUER is missing (or set PROXY_URL)")
+    return issuer if issuer is not None else str(proxy_url).rstrip("/") + "/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSettings(Group):
+    """Tokens.
+
+    `keys` and `adapter_keys` are taken all, and the first signs; `lifetime` is in seconds.
+    """
+
+    issuer: str = together(
+        Setting("PROXY_URL", str, "Public address of the platform; makes HS_ISSUER"),
+        Setting(
+            "HS_ISSUER",
+            str,
+            "Issuer and audience of internal tokens; unset: PROXY_URL with one `/` at the end",
+        ),
+        combine=_issuer,
+    )
+    keys: tuple[str, ...] = together(
+        Setting("HS_KEY", str, "Key of internal tokens (HS512)", REQUIRED, secret=True),
+        Setting("HS_KEY_PREVIOUS", str, _KEYS_ROTATE, secret=True),
+        combine=newest_first,
+    )
+    lifetime: int = setting(
+        "JWT_EXPIRY_IN_SECONDS", integer(1, 86400), "Life of tokens we issue", default=600
+    )
+    adapter_issuer: str | None = setting(
+        "EPR_SERVICE_ADAPTER_ISSUER", str, "Issuer of the EPR service adapter's tokens", default=None
+    )
+    adapter_keys: tuple[str, ...] = together(
+        Setting(
+            "EPR_SERVICE_ADAPTER_HS_KEY", str, "Key of the EPR service adapter's tokens (HS512)", secret=True
+        ),
+        Setting("EPR_SERVICE_ADAPTER_HS_KEY_PREVIOUS", str, _KEYS_ROTATE, secret=True),
+        combine=newest_first,
+    )
+
+    def check(self, given: Given) -> None:
+        given.need(
+            ("EPR_SERVICE_ADAPTER_ISSUER", "EPR_SERVICE_ADAPTER_HS_KEY"),
+            ("EPR_SERVICE_ADAPTER_HS_KEY", "EPR_SERVICE_ADAPTER_ISSUER"),
+        )
+        given.differ(_KEYS)
+        # RFC 7518 section 3.2 asks for 64 bytes with HS512.
+        given.long_enough_in_production(_KEYS, best=64, least=32)
+
+
+_WEBHOOK_SECRETS = tuple(
+    Setting(f"{source.upper()}_WEBHOOK_SECRET{which}", str, text.format(source.upper()), secret=True)
+    for source in WEBHOOK_SOURCES
+    for which, text in (
+        ("", "Signs webhooks of the {}"),
+        ("_PREVIOUS", "Second secret that is still taken while it rotates"),
+    )
+)
+
+
+def _by_source(*secrets: str | None) -> dict[str, tuple[str, ...]]:
+    return {
+        source: newest_first(*secrets[2 * number : 2 * number + 2])
+        for number, source in enumerate(WEBHOOK_SOURCES)
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSettings(Group):
+    """Webhooks.
+
+    `secrets` are those of each source, the newest first; none: its webhooks are not set up.
+    """
+
+    secrets: Mapping[str, tuple[str, ...]] = together(*_WEBHOOK_SECRETS, combine=_by_source)
+
+    def check(self, given: Given) -> None:
+        names = [each.name for each in _WEBHOOK_SECRETS]
+        given.need(*((name, name.removesuffix("_PREVIOUS")) for name in names if name.endswith("_PREVIOUS")))
+        given.differ(names)
+        # Standard Webhooks asks for 24 to 64 bytes.
+        given.long_enough_in_production(names, best=32, least=24)

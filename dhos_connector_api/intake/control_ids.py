@@ -1,0 +1,40 @@
+"""By what an HL7 message is known again (pure): the key of its sender and MSH-10, the hash of its content."""
+
+import hashlib
+from uuid import UUID
+
+from dhos_connector_api.hl7v2.read import Message
+
+#: Where MSH-7 stands when MSH is split at its separator, which is MSH-1 itself.
+_MSH_7 = 6
+
+
+def ack_control_id(uuid: UUID) -> str:
+    """Return MSH-10 of our acknowledgement: a counter and 48 random bits in 20 characters, for v2.2."""
+    return uuid.hex[12:]
+
+
+def duplicate_key(message: Message) -> bytes | None:
+    """Return SHA-256 of sender (MSH-3, MSH-4) and MSH-10: who may use a control id once.
+
+    None where MSH-10 is empty, which is never a duplicate.
+    """
+    if not message.control_id:
+        return None
+    header = message.msh
+    return _digest("\0".join((header.raw(3), header.raw(4), header.raw(10))))
+
+
+def content_hash(message: Message) -> bytes:
+    """Return SHA-256 of the content with line ends normalised and MSH-7 left out (a resend stamps anew)."""
+    header = message.msh
+    separator = header.raw(1)
+    fields = header.line.split(separator)
+    if len(fields) > _MSH_7:
+        fields[_MSH_7] = ""
+    rest = [line for line in message.lines if line is not header.line]
+    return _digest("\r".join([separator.join(fields), *rest]))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

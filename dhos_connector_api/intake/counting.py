@@ -1,0 +1,94 @@
+"""Counts and logs what became of arrivals, once that is committed; the same way for every kind."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, cast
+
+from dhos_connector_api.intake.arrival import Outcome, Read, Receipt
+from dhos_connector_api.intake.his import HisRead
+from dhos_connector_api.intake.his_patients import Result
+from dhos_connector_api.intake.hl7 import Hl7Read
+from dhos_connector_api.intake.metrics import EVENTS, HIS_PAYLOADS, RECEIVED, REPEATED, WEBHOOKS
+from dhos_connector_api.messages.kinds import Kind
+
+_log = logging.getLogger(__name__)
+
+#: How repeats of HL7 messages are counted: by the policy that answered them.
+_REPEATS = {Outcome.REPEATED: "replay", Outcome.REPEAT_REFUSED: "reject", Outcome.CONFLICT: "conflict"}
+_EVENT_OUTCOMES = {
+    Outcome.ACCEPTED: "new",
+    Outcome.IGNORED: "new",
+    Outcome.REPEATED: "duplicate",
+}
+
+
+def count(read: Read, receipt: Receipt) -> None:
+    """Count and log one answered arrival. Call it after the commit."""
+    count_all([(read, receipt)])
+
+
+def count_all(answered: Iterable[tuple[Read, Receipt]]) -> None:
+    """Count and log arrivals of any kinds. Integration events come by the thousand: they are only counted."""
+    events: Counter[str] = Counter()
+    for read, receipt in answered:
+        if read.arrival.kind is Kind.EVENT:
+            events[_EVENT_OUTCOMES.get(receipt.outcome, "invalid")] += 1
+        else:
+            _log_one(read, receipt, _COUNTED[read.arrival.kind](read, receipt))
+    for outcome, number in events.items():
+        EVENTS.labels(outcome).inc(number)
+
+
+def count_bad_signature(source: str) -> None:
+    """Count a webhook that nobody we know has signed: nothing else of it is kept."""
+    WEBHOOKS.labels(source, "bad_signature").inc()
+
+
+def _log_one(read: Read, receipt: Receipt, facts: dict[str, Any]) -> None:
+    _log.info(
+        "received",
+        extra={
+            "kind": read.arrival.kind.value,
+            "message_uuid": str(receipt.uuid),
+            "outcome": receipt.outcome.value,
+            **facts,
+            "bytes": len(read.arrival.raw),
+        },
+    )
+
+
+def _hl7(read: Read, receipt: Receipt) -> dict[str, Any]:
+    row = cast(Hl7Read, read).row
+    accepted = read.intake.site.inbound.accepted
+    code, _, trigger = (row.event_code or "").partition("_")
+    event = row.event_code if trigger in accepted.get(code, ()) else "other"
+    RECEIVED.labels(event, receipt.answer.code or "unreadable").inc()
+    if receipt.outcome in _REPEATS:
+        REPEATED.labels(_REPEATS[receipt.outcome]).inc()
+    return {
+        "control_id": (row.message_control_id or "")[:64],
+        "event": event,
+        "ack": receipt.answer.code,
+        "error": row.error_code,
+    }
+
+
+def _his(read: Read, receipt: Receipt) -> dict[str, Any]:
+    payload = cast(HisRead, read)
+    HIS_PAYLOADS.labels(receipt.outcome.value).inc()
+    if receipt.outcome is Outcome.REPEATED:
+        REPEATED.labels("his").inc()
+    return {
+        "patients": len(payload.outcomes),
+        "new_stages": sum(len(each.new) for each in receipt.answer if isinstance(each, Result)),
+    }
+
+
+def _webhook(read: Read, receipt: Receipt) -> dict[str, Any]:
+    source = str(read.arrival.door.source)
+    WEBHOOKS.labels(source, receipt.outcome.value).inc()
+    return {"source": source}
+
+
+_COUNTED = {Kind.HL7: _hl7, Kind.HIS: _his, Kind.WEBHOOK: _webhook}

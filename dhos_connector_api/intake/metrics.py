@@ -1,0 +1,30 @@
+"""What came in, by what became of it."""
+
+from prometheus_client import Counter
+
+RECEIVED = Counter(
+    "connector_messages_received_total",
+    "Messages received, by event (`other` where it is not one we take) and by what was answered",
+    ["event", "ack"],
+)
+REPEATED = Counter(
+    "connector_messages_repeated_total",
+    "Messages that were known already, by how that was answered",
+    ["answer"],
+)
+EVENTS = Counter(
+    "connector_integration_events_total",
+    "Integration events received, by what became of them: new, duplicate, invalid",
+    ["outcome"],
+)
+HIS_PAYLOADS = Counter(
+    "connector_his_payloads_total",
+    "HIS patient payloads received, by what became of them (accepted, refused, unparseable, repeated)",
+    ["outcome"],
+)
+WEBHOOKS = Counter(
+    "connector_webhooks_total",
+    "Webhooks received, by source and by what became of them"
+    " (accepted, ignored, repeated, refused, bad_signature)",
+    ["source", "outcome"],
+)

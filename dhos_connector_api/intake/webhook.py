@@ -1,0 +1,163 @@
+"""One webhook whose signature is good: keep it, and queue its event if it is new.
+
+The event's identity is its id, or its bytes where it has none; the insert decides what is new. A
+webhook that is known is answered like the first one and does nothing: also one that does not fit, of
+which the bytes are kept once however often it comes.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from dhos_connector_api.actions.his.webhooks import Webhook, known_code, read_webhook
+from dhos_connector_api.errors import BadInput, ConnectorError, Details, NotRead
+from dhos_connector_api.events import mappings
+from dhos_connector_api.events import store as events
+from dhos_connector_api.events.store import Kept, NewEvent
+from dhos_connector_api.intake.arrival import Arrival, Intake, Outcome, Read, Receipt
+from dhos_connector_api.intake.json_rows import json_row, reason
+from dhos_connector_api.messages import store
+from dhos_connector_api.messages.store import Effects, NewMessage
+from dhos_connector_api.spec.kept_body import Shape, body_of, check_of
+
+#: The type of a webhook's message, with its source.
+MESSAGE_TYPE = "webhook {}"
+#: How long the bytes of a webhook that does not fit are known: for ever. Events have an identity instead.
+_FOR_EVER = timedelta(days=36_500)
+#: `keep` writes by one statement.
+IN_TRANSACTION = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRead(Read):
+    """A webhook, read.
+
+    `webhook` is None where the body does not fit (`details`), or could not be read because of a fault
+    of ours (`failed`). `default_code` is what the event means where no mapping says otherwise.
+    """
+
+    row: NewMessage
+    identity: bytes
+    webhook: Webhook | None = None
+    default_code: str | None = None
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    details: Details = field(default_factory=dict)
+    failed: bool = False
+
+    @property
+    def source(self) -> str:
+        """his, lis or emr."""
+        return self.row.src_description
+
+
+def read(arrival: Arrival, intake: Intake) -> WebhookRead:
+    """Return what the webhook says. Never raises, whatever its body is.
+
+    It is named by its `event_id`, else by the id it was signed with, else by its bytes.
+    """
+    check = check_of(f"post_{arrival.door.source}_webhook")
+    return body_of(arrival.raw, check, lambda body: _judged(body, arrival, intake))
+
+
+def _judged(body: Shape, arrival: Arrival, intake: Intake) -> WebhookRead:
+    source, signed_id = str(arrival.door.source), arrival.door.signed_id
+    row = json_row(arrival, body, source=source, message_type=MESSAGE_TYPE.format(source))
+    row = replace(row, created_by=source, message_control_id=signed_id)
+    found: Webhook | Details = {} if body.failed else body.details or read_webhook(body.value)
+    if not isinstance(found, Webhook):
+        if not body.failed:
+            row = replace(row, error_text=reason(found))
+        key = hashlib.sha256(f"webhook {source}\0".encode() + arrival.raw).digest()
+        return WebhookRead(
+            arrival=arrival,
+            intake=intake,
+            row=row,
+            effects=Effects(key=key, content_hash=key),
+            identity=_identity(source, signed_id, arrival.raw),
+            payload=body.value or {},
+            details=found,
+            failed=body.failed,
+        )
+    row = replace(row, state="accepted", event_code=found.event, sent_at=found.occurred_at)
+    return WebhookRead(
+        arrival=arrival,
+        intake=intake,
+        row=row,
+        identity=_identity(source, found.event_id or signed_id, arrival.raw),
+        webhook=found,
+        default_code=known_code(source, found.event),
+        payload=body.value,
+    )
+
+
+def _identity(source: str, name: str | None, raw: bytes) -> bytes:
+    """SHA-256 of source and id, or of source and bytes."""
+    named = f"id\0{name}" if name is not None else f"body\0{hashlib.sha256(raw).hexdigest()}"
+    return hashlib.sha256(f"webhook\0{source}\0{named}".encode("utf-8", "surrogatepass")).digest()
+
+
+def keep(connection: Connection, read: WebhookRead) -> Receipt | None:
+    """Store the webhook and its event; None where it is known, and nothing is stored.
+
+    Where nothing is queued, the statement that keeps the message has it processed at once.
+    """
+    row = read.row
+    if read.webhook is None:
+        if not store.insert(connection, row, read.effects, window=_FOR_EVER):
+            return None
+        return Receipt(row.uuid, Outcome.REFUSED, None, _error(read))
+    kept = Kept(row.received, row.kind, row.message_type or "", row.created_by)
+    event = new_event(connection, read, kept)
+    if not events.insert(connection, [event]):
+        return None
+    outcome = Outcome.IGNORED if event.canonical_code is None else Outcome.ACCEPTED
+    return Receipt(row.uuid, outcome, event.id)
+
+
+def known(connection: Connection, read: WebhookRead) -> Receipt | None:
+    """Return what became of the webhook when it came before; None where it is new, as far as can be seen."""
+    if read.webhook is None:
+        key = read.effects.key or b""
+        holder = store.key_holder(connection, key, at=read.row.at, window=_FOR_EVER)
+        if holder is None:
+            return None
+        store.count_repeat(connection, key, at=read.row.at)
+        return Receipt(holder.message_uuid, Outcome.REFUSED, None, _error(read))
+    event = events.by_identity(connection, read.identity)
+    return Receipt(event["message_uuid"], Outcome.REPEATED, event["id"]) if event else None
+
+
+def _error(read: WebhookRead) -> ConnectorError:
+    if read.failed:
+        return NotRead(str(read.row.error_text))
+    return BadInput("the webhook does not fit; it is kept", read.details)
+
+
+def new_event(connection: Connection, read: WebhookRead, kept: Kept | None) -> NewEvent:
+    """Return the event of a webhook that fits, with its meaning of now; `kept` where its message is new."""
+    row, webhook = read.row, read.webhook
+    if webhook is None:
+        raise ValueError("a webhook that does not fit has no event")
+    meanings = mappings.load(connection, [read.source])
+    return NewEvent(
+        id=row.uuid,
+        source_system=read.source,
+        event_code=webhook.event,
+        default_code=read.default_code,
+        canonical_code=meanings.meaning(read.source, webhook.event, read.default_code),
+        encounter_id=webhook.visit_id,
+        patient_identifier=webhook.patient_code,
+        payload=read.payload,
+        occurred_at=webhook.occurred_at,
+        received_at=row.at,
+        sender=f"webhook {read.source}",
+        correlation_id=row.correlation_id,
+        identity=read.identity,
+        message_uuid=row.uuid,
+        kept=kept,
+        event_fields={"data": dict(webhook.data or {})},
+    )

@@ -1,0 +1,15 @@
+"""Settings of the message store."""
+
+from dataclasses import dataclass
+
+from dhos_connector_api.config.setting import Group, setting
+from dhos_connector_api.config.values import seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSettings(Group):
+    """Messages."""
+
+    unprocessed_after: int = setting(
+        "UNPROCESSED_AFTER", seconds, "When an accepted, unprocessed message counts as late", default=900
+    )

@@ -1,0 +1,54 @@
+"""What is in the outbox, for people and metrics: how much waits, which rows, what became of a message's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, text
+
+_WAITING = "published_at IS NULL AND dead_at IS NULL"
+_SHOWN = (
+    "id, position, message_uuid, sender, routing_key, correlation_id, created, published_at, attempts,"
+    " dead_at, last_error, octet_length(body) AS size"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What is not published under one routing key; `oldest` is None when nothing waits."""
+
+    routing_key: str
+    waiting: int
+    dead: int
+    oldest: datetime | None
+
+
+def depth_and_age(connection: Connection) -> list[Depth]:
+    """Return how much is not published, by routing key, and since when the oldest of it waits."""
+    found = connection.execute(
+        text(
+            "SELECT routing_key, sum(waiting)::bigint, sum(dead)::bigint, min(oldest) FROM ("
+            "SELECT routing_key, count(*) AS waiting, 0 AS dead, min(created) AS oldest FROM outbox"
+            " WHERE published_at IS NULL AND dead_at IS NULL GROUP BY routing_key"
+            " UNION ALL SELECT routing_key, 0, count(*), NULL FROM outbox"
+            " WHERE dead_at IS NOT NULL GROUP BY routing_key) AS part GROUP BY routing_key ORDER BY 1"
+        )
+    )
+    return [Depth(*each) for each in found]
+
+
+def unpublished(connection: Connection, *, dead: bool, limit: int, after: int = 0) -> Sequence[RowMapping]:
+    """Return waiting rows, or dead ones, oldest first, without their bodies.
+
+    `after` is the `position` of the last row of the page before.
+    """
+    which = "dead_at IS NOT NULL" if dead else _WAITING
+    query = f"SELECT {_SHOWN} FROM outbox WHERE {which} AND position > :after ORDER BY position LIMIT :limit"  # noqa: S608
+    return connection.execute(text(query), {"after": after, "limit": limit}).mappings().all()
+
+
+def of_message(connection: Connection, message_uuid: UUID) -> Sequence[RowMapping]:
+    """Return the envelopes of one message, whatever became of them, without their bodies."""
+    query = f"SELECT {_SHOWN} FROM outbox WHERE message_uuid = :uuid ORDER BY position"  # noqa: S608
+    return connection.execute(text(query), {"uuid": message_uuid}).mappings().all()

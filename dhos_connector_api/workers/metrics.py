@@ -1,0 +1,7 @@
+"""Which process is the relay."""
+
+from prometheus_client import Gauge
+
+RELAY_ACTIVE = Gauge(
+    "connector_relay_active", "1 while this process holds the relay's lease", multiprocess_mode="livesum"
+)

@@ -1,0 +1,61 @@
+"""Rules for the files of `openapi/`: one file of paths and one module of handlers for each tag."""
+
+import inspect
+import re
+from importlib import import_module
+from typing import Any
+
+import pytest
+import yaml
+
+from dhos_connector_api.spec import document as specification
+from dhos_connector_api.spec.document import FOLDER, Operation
+
+DOCUMENT = specification.load()
+OPERATIONS = list(specification.operations(DOCUMENT))
+TAGS = [tag["name"] for tag in DOCUMENT["tags"]]
+METHODS = {"get", "put", "post", "delete", "patch"}
+
+
+def _written_in(tag: str) -> list[dict[str, Any]]:
+    """Return the operations that stand in the file of a tag."""
+    items = yaml.safe_load((FOLDER / "paths" / f"{tag}.yaml").read_text()).values()
+    return [definition for item in items for method, definition in item.items() if method in METHODS]
+
+
+def _id(operation: Operation) -> str:
+    return operation.id
+
+
+def test_every_tag_has_a_file_of_paths_and_every_file_a_tag() -> None:
+    assert sorted(path.stem for path in (FOLDER / "paths").glob("*.yaml")) == sorted(TAGS)
+
+
+@pytest.mark.parametrize("tag", TAGS)
+def test_a_file_holds_the_operations_of_its_tag_and_no_others(tag: str) -> None:
+    written = _written_in(tag)
+    assert written
+    assert [each["operationId"] for each in written if each["tags"] != [tag]] == []
+    assert {each["operationId"] for each in written} == {each.id for each in OPERATIONS if each.tag == tag}
+
+
+def test_operation_ids_are_unique() -> None:
+    assert len({each.id for each in OPERATIONS}) == len(OPERATIONS)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=_id)
+def test_an_operation_is_a_function_of_its_tags_module(operation: Operation) -> None:
+    """Generated clients take the id for a method's name, so it is one: verb and noun, in snake case."""
+    assert re.fullmatch(r"[a-z]+(_[a-z]+)+", operation.id)
+    module = import_module(f"dhos_connector_api.api.{operation.tag}")
+    if not operation.is_answered_before_flask:
+        handler = getattr(module, operation.id)
+        assert inspect.isfunction(handler)
+        assert handler.__module__ == module.__name__
+
+
+def test_a_static_path_stands_before_a_templated_one_that_would_take_it() -> None:
+    paths = list(DOCUMENT["paths"])
+    for place, path in enumerate(paths):
+        pattern = re.compile(re.sub(r"\{[^}]+\}", "[^/]+", path))
+        assert [later for later in paths[place + 1 :] if pattern.fullmatch(later)] == []
