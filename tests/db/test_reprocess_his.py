@@ -13,9 +13,9 @@ from dhos_connector_api.messages import store as messages
 from dhos_connector_api.site.model import Site
 from tests.builders.his import INTAKE, payload, stay, visit
 from tests.builders.rows import later
-from tests.db.test_event_reprocess import SITE, applied, map_to
 from tests.rigs.his_doors import codes, rows, send
 from tests.rigs.his_doors import published as envelopes
+from tests.rigs.meanings import SITE, applied, map_to
 from tests.rigs.stored import uuid_of
 
 
