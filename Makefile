@@ -4,14 +4,18 @@ SHELL := /bin/bash
 VENV := $(CURDIR)/.venv/bin
 FILES ?= tests/samples/a01_admission.hl7
 IMAGE ?= dhos-connector-api
+# Tests run on all cores; the PostgreSQL they share has connections for four workers. A later -m replaces this one.
+WORKERS := --numprocesses logical --dist loadgroup
+FAST := $(WORKERS) --maxprocesses 4 -m "not slow"
+SLOW := $(WORKERS) --maxprocesses 2 -m slow
 export PYTHONPATH := $(CURDIR)
 
-.PHONY: help install run pretend test check lint format unit migrate migration token send generate messages show outbox deliveries retry replay \
+.PHONY: help install run pretend test test-slow check lint format unit migrate migration token send generate messages show outbox deliveries retry replay \
 	bench fuzz thousand integration openapi readme lock image clean
 
 help: ## List what there is to make
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Run it
 run: ## Set everything up and serve on PORT (5000); Ctrl-C stops it
@@ -59,7 +63,10 @@ replay: ## Judge and publish message UUID again
 install: ## Make .venv with everything the other targets need
 	@scripts/install.sh requirements-dev.txt
 
-test: check unit ## Every check and every test
+test: check unit ## Every check and every fast test (5 minutes)
+
+test-slow: install ## The tests that kill, wait, start brokers of their own or count to ten thousand
+	$(VENV)/python -m pytest $(SLOW) $(ARGS)
 
 check: lint openapi ## Every check: style, types, imports, specification, README
 
@@ -74,8 +81,8 @@ format: install ## Put the code into its format
 	$(VENV)/ruff check --fix
 	$(VENV)/ruff format
 
-unit: install ## The tests alone: make unit ARGS='tests/pure -k escapes'
-	$(VENV)/python -m pytest $(ARGS)
+unit: install ## The fast tests alone: make unit ARGS='tests/pure -k escapes'
+	$(VENV)/python -m pytest $(FAST) $(ARGS)
 
 integration: install ## The behave features against real processes
 	integration-tests/run.sh $(ARGS)

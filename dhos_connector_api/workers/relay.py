@@ -30,7 +30,7 @@ POLL, STANDBY_POLL = 0.1, 1.0
 #: After a step that published, the next batch gathers for at least so many seconds, and for so many
 #: times as long as that step took, up to POLL: what a batch costs, here, in PostgreSQL and in RabbitMQ,
 #: it costs once, however many rows it has. On a busy machine steps take longer, and batches grow.
-LEAST_GATHERING, GATHERING = 0.005, 2.0
+LEAST_GATHERING, GATHERING = 0.02, 2.0
 #: Seconds a batch under way may still take for its confirms once the process is told to stop.
 GRACE = 3.0
 

@@ -15,7 +15,7 @@ from fakes.epr import FakeEpr
 from tests.builders.oru import data, seen
 from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY
 from tests.rigs.ledger import token
-from tests.rigs.processes import environment, migrated
+from tests.rigs.processes import environment
 from tests.rigs.waiting import eventually
 
 #: Versions that a ward sends of every set: a correction has the next one.
@@ -35,11 +35,11 @@ at_once = {at_once}
 def sending(
     database: DatabaseAddress, url: str, folder: Path, *, timeout: float = 2, at_once: int = 8
 ) -> dict[str, str]:
-    """The environment of a Connector that sends observation sets to the EPR at `url`, migrated."""
+    """The environment of a Connector that sends observation sets to the EPR at `url`."""
     site = folder / "site.toml"
     pauses = ", ".join(["0.2"] * 100)
     site.write_text(_SITE.format(pauses=pauses, timeout=timeout, at_once=at_once))
-    values = environment(
+    return environment(
         database,
         SITE_CONFIG=str(site),
         EPR_SERVICE_ADAPTER_URL_BASE=url,
@@ -47,7 +47,6 @@ def sending(
         EPR_SERVICE_ADAPTER_HS_KEY=ADAPTER_KEY,
         WEB_THREADS="2",
     )
-    return migrated(values, folder)
 
 
 @dataclass(frozen=True)

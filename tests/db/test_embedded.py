@@ -19,6 +19,9 @@ from dhos_connector_api.db.engine import DatabaseAddress
 from dhos_connector_api.errors import StorageUnavailable
 
 #: What `all` does with it, as a process that can be killed: start, say where, live on.
+# They share a server: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("embedded")
+
 _OWNER = """
 import json, sys
 from dataclasses import asdict
@@ -84,6 +87,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
+@pytest.mark.slow
 def test_data_outlives_a_stop(server: EmbeddedPostgres, tmp_path: Path) -> None:
     first = server.start()
     _query(first, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -104,6 +108,7 @@ def test_other_users_do_not_get_in(address: DatabaseAddress, folder: Path) -> No
     assert (folder / "postgres").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_two_states_stand_side_by_side(address: DatabaseAddress, tmp_path: Path) -> None:
     other = EmbeddedPostgres(tmp_path / "other")
     try:
@@ -131,6 +136,7 @@ def test_other_processes_find_the_running_server(server: EmbeddedPostgres, tmp_p
     assert embedded.running(tmp_path / "state") is None
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
 def test_a_killed_parent_leaves_no_server(tmp_path: Path) -> None:
     owner, _ = _owner(tmp_path)
@@ -139,6 +145,7 @@ def test_a_killed_parent_leaves_no_server(tmp_path: Path) -> None:
     _until(lambda: not _processes(tmp_path))
 
 
+@pytest.mark.slow
 def test_the_start_after_a_kill_works_at_once(server: EmbeddedPostgres, tmp_path: Path) -> None:
     owner, address = _owner(tmp_path / "state")
     _query(address, "CREATE TABLE kept AS SELECT 42 AS answer")
@@ -146,6 +153,7 @@ def test_the_start_after_a_kill_works_at_once(server: EmbeddedPostgres, tmp_path
     assert _query(server.start(), "SELECT answer FROM kept") == 42
 
 
+@pytest.mark.slow
 def test_a_server_that_outlived_its_parent_is_ended(server: EmbeddedPostgres, tmp_path: Path) -> None:
     """As on macOS, where the kernel does not end it."""
     server.start()
@@ -160,6 +168,7 @@ def test_a_server_that_outlived_its_parent_is_ended(server: EmbeddedPostgres, tm
     assert left.wait(10) == 0  # a fast shutdown, with a checkpoint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pid", ["reused", "zombie", "garbage"])
 def test_a_stale_pid_file_is_not_believed(server: EmbeddedPostgres, tmp_path: Path, pid: str) -> None:
     server.start()
@@ -179,6 +188,7 @@ def test_a_stale_pid_file_is_not_believed(server: EmbeddedPostgres, tmp_path: Pa
         bystander.wait()
 
 
+@pytest.mark.slow
 def test_a_half_made_database_is_made_anew(server: EmbeddedPostgres, tmp_path: Path) -> None:
     half = tmp_path / "state" / "postgres.new"
     half.mkdir(parents=True)

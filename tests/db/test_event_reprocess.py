@@ -4,7 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -24,36 +24,14 @@ from dhos_connector_api.site.model import His, Site
 from tests.builders.event import kept_event, new_event, published, waiting
 from tests.builders.intake import INTAKE
 from tests.builders.rows import WINDOW, effects, later, new_message
+from tests.rigs.meanings import SITE, applied, map_to
 
-SITE = Site()
 OPD = {"event_code": "OPD", "default_code": "OPD", "canonical_code": "OPD"}
-
-
-def map_to(database: Database, canonical: str | None, *, source: str = "HIS", code: str = " opd ") -> UUID:
-    """The id of the mapping of that code."""
-    with database.statements() as connection:
-        row = mappings.put(
-            connection,
-            uuid4(),
-            source_system=source,
-            event_code=code,
-            canonical_code=canonical,
-            at=later(),
-            by="test",
-        )
-    id_: UUID = row["id"]
-    return id_
 
 
 def again(database: Database, event: NewEvent, *, source: str | None = None, site: Site = SITE) -> None:
     with database.transaction() as connection:
         reprocess.reprocess(connection, event.id, site, source=source, at=later())
-
-
-def applied(database: Database, *, limit: int = 100, site: Site = SITE, code: str = "OPD") -> int:
-    with database.transaction() as connection:
-        meaning = reprocess.meaning_now(connection, site, "his", code)
-        return reprocess.apply(connection, meaning, limit=limit, at=later())
 
 
 def previewed(

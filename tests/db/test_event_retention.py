@@ -11,8 +11,8 @@ from dhos_connector_api.intake.replay import replay
 from dhos_connector_api.site.model import Site
 from tests.builders.event import kept_event
 from tests.builders.his import INTAKE, SITE, payload, stay, visit
-from tests.db.test_event_reprocess import applied
 from tests.rigs.his_doors import codes, published, result, rows, send
+from tests.rigs.meanings import applied
 
 RUNBOOK = Path(__file__).parents[2] / "docs" / "operations.md"
 CANARY = "CANARY"

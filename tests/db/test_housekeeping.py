@@ -20,7 +20,7 @@ from dhos_connector_api.workers import housekeeping
 from dhos_connector_api.workers.housekeeping import Housekeeping
 from tests.builders.outbox import put
 from tests.builders.rows import settings
-from tests.conftest import temporary_database
+from tests.rigs.shared_postgres import temporary_database
 
 DECEMBER = datetime(2031, 12, 9, 12, tzinfo=UTC)
 #: The jobs of every room, with envelopes kept for a week.
@@ -91,6 +91,7 @@ def test_a_month_that_is_in_the_default_partition_already_stays_there(fresh: Dat
     assert names == ["message_body_2032_01", "message_body_2032_02", "message_body_default"]
 
 
+@pytest.mark.slow
 def test_a_busy_table_is_tried_again_and_holds_nobody_up(fresh: Database) -> None:
     seconds = [0.0]
     keeper = Housekeeping(fresh, JOBS, now=lambda: DECEMBER, monotonic=lambda: seconds[0])

@@ -76,8 +76,9 @@ def workers(address: DatabaseAddress, database: Database) -> Iterator[tuple[Work
 
 def _end_session(database: Database, name: str) -> None:
     """As an administrator, or a restart of PostgreSQL, does."""
-    find = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :name")
-    gone = text("SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = :name")
+    here = "FROM pg_stat_activity WHERE application_name = :name AND datname = current_database()"
+    find = text(f"SELECT pg_terminate_backend(pid) {here}")
+    gone = text(f"SELECT count(*) = 0 {here}")
     with database.statements() as connection:
         assert connection.execute(find, {"name": name}).scalar_one()
 

@@ -16,9 +16,9 @@ from dhos_connector_api.site.model import His, Hospital, Site
 from tests.builders.his import INTAKE, payload, raw_of, stay, visit
 from tests.builders.intake import an_arrival
 from tests.builders.rows import later
-from tests.db.test_event_reprocess import SITE, applied, map_to
 from tests.rigs.his_doors import codes, rows, send
 from tests.rigs.his_doors import published as envelopes
+from tests.rigs.meanings import SITE, applied, map_to
 from tests.rigs.stored import uuid_of
 from tests.rigs.waiting import eventually
 

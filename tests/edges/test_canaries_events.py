@@ -7,39 +7,39 @@ import requests
 
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from tests.builders.api import a_key, internal
+from tests.builders.canaries import CANARY
 from tests.rigs.processes import Process, Web, environment
 
-_CANARY = "CANARY"
 _EVENTS = "/api/integrations/events/"
 _EVENT = {
     "source_system": "his",
     "event_code": "OPD",
-    "encounter_id": f"{_CANARY}-VISIT",
-    "patient_identifier": f"{_CANARY}-MRN",
-    "event_id": f"{_CANARY}-EVENT",
-    "payload_json": {"name": f"{_CANARY}-NAME", "ssn": f"{_CANARY}-SSN", "phone": f"{_CANARY}-PHONE"},
+    "encounter_id": f"{CANARY}-VISIT",
+    "patient_identifier": f"{CANARY}-MRN",
+    "event_id": f"{CANARY}-EVENT",
+    "payload_json": {"name": f"{CANARY}-NAME", "ssn": f"{CANARY}-SSN", "phone": f"{CANARY}-PHONE"},
 }
 _BODIES = [
     _EVENT,
     _EVENT,
-    _EVENT | {"patient_identifier": f"{_CANARY}-OTHER"},
-    _EVENT | {"source_system": _CANARY},
+    _EVENT | {"patient_identifier": f"{CANARY}-OTHER"},
+    _EVENT | {"source_system": CANARY},
     _EVENT | {"event_id": None},
-    _EVENT | {"event_code": {_CANARY: 1}, _CANARY: 1},
-    _EVENT | {"encounter_id": [_CANARY]},
-    _EVENT | {"event_id": None, "payload_json": {"timestamp": _CANARY}},
-    _EVENT | {"event_id": None, "payload_json": {"visit_date": _CANARY}},
-    {_CANARY: _CANARY},
-    _CANARY,
-    {"events": [_EVENT, {_CANARY: _CANARY}, _CANARY, _EVENT | {"encounter_id": 1, _CANARY: 2}]},
-    {"source_system": "his", "event_code": f"{_CANARY} code", "canonical_code": _CANARY + "!"},
+    _EVENT | {"event_code": {CANARY: 1}, CANARY: 1},
+    _EVENT | {"encounter_id": [CANARY]},
+    _EVENT | {"event_id": None, "payload_json": {"timestamp": CANARY}},
+    _EVENT | {"event_id": None, "payload_json": {"visit_date": CANARY}},
+    {CANARY: CANARY},
+    CANARY,
+    {"events": [_EVENT, {CANARY: CANARY}, CANARY, _EVENT | {"encounter_id": 1, CANARY: 2}]},
+    {"source_system": "his", "event_code": f"{CANARY} code", "canonical_code": CANARY + "!"},
 ]
-_POSTS = ("", "bulk_create/", "mappings/", "mappings/preview/", "mappings/apply/", f"{_CANARY}/reprocess/")
+_POSTS = ("", "bulk_create/", "mappings/", "mappings/preview/", "mappings/apply/", f"{CANARY}/reprocess/")
 _GETS = (
-    f"?search={_CANARY}&page=0",
-    f"?encounter_id={_CANARY}&status={_CANARY}",
-    f"?patient={_CANARY}&ordering={_CANARY}",
-    f"{_CANARY}/",
+    f"?search={CANARY}&page=0",
+    f"?encounter_id={CANARY}&status={CANARY}",
+    f"?patient={CANARY}&ordering={CANARY}",
+    f"{CANARY}/",
 )
 
 
@@ -63,10 +63,10 @@ def test_no_canary_no_key_and_no_token_reaches_a_log_a_metric_or_an_error(
         Web(environ, tmp_path) as web,
         Process(["dhos_connector_api", "relay"], environ, tmp_path / "relay.log"),
     ):
-        for headers in ({"X-API-Key": key}, {"Authorization": f"Bearer {token}"}, {"X-API-Key": _CANARY}):
+        for headers in ({"X-API-Key": key}, {"Authorization": f"Bearer {token}"}, {"X-API-Key": CANARY}):
             for path in _POSTS:
                 for number, body in enumerate(_BODIES):
-                    named = headers | ({"Idempotency-Key": _CANARY} if number % 4 == 0 else {})
+                    named = headers | ({"Idempotency-Key": CANARY} if number % 4 == 0 else {})
                     note(requests.post(web.url + _EVENTS + path, json=body, headers=named, timeout=10))
             for path in _GETS:
                 note(requests.get(web.url + _EVENTS + path, headers=headers, timeout=10))
@@ -77,6 +77,6 @@ def test_no_canary_no_key_and_no_token_reaches_a_log_a_metric_or_an_error(
     assert "answered" in logs
     assert "connector_integration_events_total" in metrics
     for place in (logs, metrics, *errors):
-        assert _CANARY not in place
+        assert CANARY not in place
         assert key not in place
         assert token not in place

@@ -8,6 +8,7 @@ import requests
 
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.db.engine import Database, DatabaseAddress
+from tests.builders.canaries import CANARY
 from tests.builders.his import (
     HIS_SECRET,
     SITE_FILE,
@@ -27,36 +28,34 @@ from tests.rigs.processes import Web, environment, rabbitmq, relay
 from tests.rigs.rabbitmq import amqp_headers
 from tests.rigs.waiting import eventually
 
-_CANARY = "CANARY"
-
 
 def _stay(**changes: Any) -> dict[str, Any]:
     """An entry with a canary wherever a text is free."""
     fixed = ("HospitalID", "HospitalName", "AdmitDate", "DischargeDate", "DOB")
-    return {name: value if name in fixed else f"{_CANARY}-{name}" for name, value in stay().items()} | changes
+    return {name: value if name in fixed else f"{CANARY}-{name}" for name, value in stay().items()} | changes
 
 
 PAYLOADS = [
     raw_of(each)
     for each in (
-        payload(_stay(), visits=[visit(f"{_CANARY}-TYPE"), visit("Consultation")], Status=_CANARY),
-        payload(_stay(DOB=_CANARY, AdmitDate=_CANARY, DischargeDate=_CANARY)),
-        payload(_stay(HospitalID={_CANARY: 1}), visits=[{_CANARY: _CANARY}]),
-        payload(_stay(PatientID=f"{_CANARY}2", AdmissionID="x"), _stay(), visits=[visit(PatientID=_CANARY)]),
-        {"FetchPatientDataTimeStampList": [{_CANARY: _CANARY}], _CANARY: _CANARY},
-        _CANARY,
+        payload(_stay(), visits=[visit(f"{CANARY}-TYPE"), visit("Consultation")], Status=CANARY),
+        payload(_stay(DOB=CANARY, AdmitDate=CANARY, DischargeDate=CANARY)),
+        payload(_stay(HospitalID={CANARY: 1}), visits=[{CANARY: CANARY}]),
+        payload(_stay(PatientID=f"{CANARY}2", AdmissionID="x"), _stay(), visits=[visit(PatientID=CANARY)]),
+        {"FetchPatientDataTimeStampList": [{CANARY: CANARY}], CANARY: CANARY},
+        CANARY,
     )
-] + [b"{" + _CANARY.encode(), b"\xff" + _CANARY.encode()]
+] + [b"{" + CANARY.encode(), b"\xff" + CANARY.encode()]
 WEBHOOKS = [
     raw_of(each)
     for each in (
-        webhook(event_id=_CANARY, patient_code=_CANARY, visit_id=_CANARY, data={_CANARY: _CANARY}),
-        webhook(event=_CANARY, event_id=f"{_CANARY}-2"),
-        webhook(occurred_at=_CANARY),
-        webhook(event_id=[_CANARY], data=_CANARY),
-        {_CANARY: _CANARY},
+        webhook(event_id=CANARY, patient_code=CANARY, visit_id=CANARY, data={CANARY: CANARY}),
+        webhook(event=CANARY, event_id=f"{CANARY}-2"),
+        webhook(occurred_at=CANARY),
+        webhook(event_id=[CANARY], data=CANARY),
+        {CANARY: CANARY},
     )
-] + [b"{" + _CANARY.encode()]
+] + [b"{" + CANARY.encode()]
 
 
 @pytest.mark.parametrize("style", ["json", "plain"])
@@ -96,15 +95,15 @@ def test_no_canary_and_no_secret_reaches_a_log_a_metric_an_error_or_an_amqp_head
     assert "webhook received" in logs
     assert 'connector_webhooks_total{outcome="bad_signature",source="his"}' in metrics
     for place in (logs, metrics, headers, *errors):
-        for never in (_CANARY, secret, HIS_SECRET, STANDARD_SECRET):
+        for never in (CANARY, secret, HIS_SECRET, STANDARD_SECRET):
             assert never not in place
 
 
 def _requests(secret: str) -> list[tuple[str, bytes, dict[str, str]]]:
     """Everything in every form: with a token and without, signed and not."""
     json = {"Content-Type": "application/json"}
-    bad = {**json, "X-HIS-Signature": _CANARY, "X-API-Key": _CANARY}
-    partial = {**json, "webhook-id": _CANARY, "webhook-signature": _CANARY, "webhook-timestamp": _CANARY}
+    bad = {**json, "X-HIS-Signature": CANARY, "X-API-Key": CANARY}
+    partial = {**json, "webhook-id": CANARY, "webhook-signature": CANARY, "webhook-timestamp": CANARY}
     return [
         *((PATIENT_DATA, raw, {**json, "Authorization": f"Bearer {secret}"}) for raw in PAYLOADS * 2),
         *((PATIENT_DATA, raw, bad) for raw in PAYLOADS[:1]),

@@ -9,6 +9,7 @@ import requests
 
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from fakes.epr import FakeEpr
+from tests.builders.canaries import CANARY
 from tests.builders.delivery import states
 from tests.builders.mirth import PASSWORD, USER, running_mirth
 from tests.builders.oru import data, seen
@@ -17,7 +18,6 @@ from tests.rigs.ledger import token
 from tests.rigs.processes import Process, Web, environment
 from tests.rigs.waiting import eventually
 
-_CANARY = "CANARY"
 _SITE = """
 [send_config]
 generate_oru_messages = true
@@ -31,14 +31,14 @@ schedule = []
 
 def _observations() -> dict[str, Any]:
     """An observation set with a canary in every text that may be any text."""
-    people = {"first_name": f"{_CANARY}-FIRST", "last_name": f"{_CANARY}-LAST"}
+    people = {"first_name": f"{CANARY}-FIRST", "last_name": f"{CANARY}-LAST"}
     return data(
-        seen("nurse_concern", observation_string=f"{_CANARY}-CONCERN"),
-        seen("consciousness_acvpu", observation_string=f"{_CANARY}-ACVPU"),
-        seen("o2_therapy_status", 2, observation_metadata={"mask": f"{_CANARY}-MASK"}),
-        patient=people | {"hospital_number": f"{_CANARY}-MRN", "nhs_number": f"{_CANARY}-NHS"},
-        encounter={"epr_encounter_id": f"{_CANARY}-VISIT", "location_ods_code": f"{_CANARY}-WARD"},
-        clinician=people | {"send_entry_identifier": f"{_CANARY}-NURSE"},
+        seen("nurse_concern", observation_string=f"{CANARY}-CONCERN"),
+        seen("consciousness_acvpu", observation_string=f"{CANARY}-ACVPU"),
+        seen("o2_therapy_status", 2, observation_metadata={"mask": f"{CANARY}-MASK"}),
+        patient=people | {"hospital_number": f"{CANARY}-MRN", "nhs_number": f"{CANARY}-NHS"},
+        encounter={"epr_encounter_id": f"{CANARY}-VISIT", "location_ods_code": f"{CANARY}-WARD"},
+        clinician=people | {"send_entry_identifier": f"{CANARY}-NURSE"},
     )
 
 
@@ -47,26 +47,26 @@ def _body(given: dict[str, Any]) -> dict[str, Any]:
 
 
 _BAD = [
-    _body(_observations() | {"patient": _CANARY}),
+    _body(_observations() | {"patient": CANARY}),
     _body(_observations() | {"encounter": None}),
-    _body(data(score_system=_CANARY)),
-    _body(data(record_time=_CANARY)),
-    _body(data(patient={"dob": _CANARY})),
-    _body(data(seen("heart_rate", 1, measured_time=_CANARY))),
-    {"actions": [{"name": _CANARY, "data": {_CANARY: _CANARY}}]},
+    _body(data(score_system=CANARY)),
+    _body(data(record_time=CANARY)),
+    _body(data(patient={"dob": CANARY})),
+    _body(data(seen("heart_rate", 1, measured_time=CANARY))),
+    {"actions": [{"name": CANARY, "data": {CANARY: CANARY}}]},
 ]
 _DOCUMENT = (
-    f'<ClinicalDocument xmlns="urn:hl7-org:v3"><id root="{_CANARY}-ROOT"/><title>{_CANARY}-TITLE</title>'
-    f'<recordTarget><patientRole><id root="2.16.840.1.113883.2.1.4.1" extension="{_CANARY}"/></patientRole>'
+    f'<ClinicalDocument xmlns="urn:hl7-org:v3"><id root="{CANARY}-ROOT"/><title>{CANARY}-TITLE</title>'
+    f'<recordTarget><patientRole><id root="2.16.840.1.113883.2.1.4.1" extension="{CANARY}"/></patientRole>'
     "</recordTarget></ClinicalDocument>"
 )
-_BAD_XML = [f"<{_CANARY}>", f"<!DOCTYPE {_CANARY}><a/>", f"<a>&{_CANARY};</a>", f"{_CANARY}"]
+_BAD_XML = [f"<{CANARY}>", f"<!DOCTYPE {CANARY}><a/>", f"<a>&{CANARY};</a>", f"{CANARY}"]
 
 
 class _Spiteful(FakeEpr):
     """An adapter that says who the patient is when it refuses."""
 
-    reason = f"{_CANARY}-REASON"
+    reason = f"{CANARY}-REASON"
 
 
 @pytest.mark.parametrize("style", ["json", "plain"])
@@ -92,7 +92,7 @@ def test_no_canary_reaches_a_log_a_metric_or_an_error_on_the_way_out(
         epr.behaviours.give(["AE"])
         mirth.behaviours.give(["client fault"])
         deliver = Process(["dhos_connector_api", "deliver"], environ, tmp_path / "deliver.log")
-        with Web(environ, tmp_path) as web, deliver:
+        with deliver, Web(environ, tmp_path) as web:
             session = requests.Session()
             session.headers["Authorization"] = f"Bearer {secret}"
             oru, cda = f"{web.url}/dhos/v1/oru_message", f"{web.url}/dhos/v1/cda_message"
@@ -110,15 +110,15 @@ def test_no_canary_reaches_a_log_a_metric_or_an_error_on_the_way_out(
                 answer = session.post(url, json=body)
                 assert answer.status_code == 400
                 errors.append(answer.text)
-            for query in (f"state={_CANARY}", f"before={_CANARY}", f"message_uuid={_CANARY}"):
+            for query in (f"state={CANARY}", f"before={CANARY}", f"message_uuid={CANARY}"):
                 errors.append(session.get(f"{web.url}/dhos/v1/delivery?{query}").text)
             shown = session.get(f"{web.url}/dhos/v1/delivery?state=dead&destination=epr").json()
             history = session.get(f"{web.url}/dhos/v1/delivery/{shown[-1]['uuid']}").json()["history"]
-            assert _CANARY in json.dumps(history)  # who may read messages is told
-            assert _CANARY not in json.dumps(shown)
+            assert CANARY in json.dumps(history)  # who may read messages is told
+            assert CANARY not in json.dumps(shown)
             metrics = requests.get(f"{web.url}/metrics", timeout=10).text
     logs = "".join(file.read_text() for file in tmp_path.glob("*.log"))
     assert logs.count("delivery attempted") == 4
     for place in (logs, metrics, *errors):
-        for canary in (_CANARY, secret, PASSWORD, ADAPTER_KEY):
+        for canary in (CANARY, secret, PASSWORD, ADAPTER_KEY):
             assert canary not in place

@@ -1,8 +1,6 @@
 """The command line as a person uses it: real processes, their output, their exit status."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -18,7 +16,8 @@ from dhos_connector_api.site.model import Inbound, Site
 from tests.builders.hl7 import adt
 from tests.builders.intake import INTAKE, an_arrival
 from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER
-from tests.rigs.processes import ROOT, Web, environment
+from tests.rigs.command_line import run, start
+from tests.rigs.processes import Web, environment
 
 COMMANDS = (
     ["all"],
@@ -43,15 +42,6 @@ COMMANDS = (
     ["keys", "revoke"],
     ["keys", "rotate"],
 )
-Done = subprocess.CompletedProcess[str]
-
-
-def run(environ: dict[str, str], *arguments: str) -> Done:
-    """`python -m dhos_connector_api ARGUMENTS`, to its end."""
-    command = [sys.executable, "-m", "dhos_connector_api", *arguments]
-    return subprocess.run(
-        command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
 
 
 @pytest.fixture
@@ -76,13 +66,13 @@ def test_help_needs_no_settings(command: list[str]) -> None:
 
 @pytest.mark.parametrize("command", [["token"], ["messages", "list"], ["serve"]], ids=" ".join)
 def test_a_bad_setting_is_one_line(command: list[str]) -> None:
-    done = run({"PATH": "", "PROXY_URL": ISSUER}, *command)
+    done = start({"PATH": "", "PROXY_URL": ISSUER}, *command)
     assert (done.returncode, done.stderr) == (1, "Error: HS_KEY is missing\n")
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["all"], ["messages", "list"]], ids=" ".join)
 def test_a_database_that_is_away_is_one_line(environ: dict[str, str], command: list[str]) -> None:
-    done = run(
+    done = start(
         environ | {"DATABASE_PORT": "1", "SERVER_PORT": "0" if command != ["all"] else "5999"}, *command
     )
     assert done.returncode == 1
@@ -92,7 +82,7 @@ def test_a_database_that_is_away_is_one_line(environ: dict[str, str], command: l
 
 def test_a_taken_port_is_one_line(environ: dict[str, str], tmp_path: Path) -> None:
     with Web(environ, tmp_path) as web:
-        done = run(environ | {"SERVER_PORT": str(web.port)}, "serve")
+        done = start(environ | {"SERVER_PORT": str(web.port)}, "serve")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "cannot be listened on" in done.stderr
 

@@ -11,6 +11,8 @@ from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.deliveries.rules.outcome import Kind
 from tests.builders.delivery import Clock, Script, deliverer, failed, queue, shown, work
+from tests.rigs import command_line
+from tests.rigs.command_line import Done
 from tests.rigs.processes import ROOT, environment
 
 
@@ -19,12 +21,9 @@ def environ(address: DatabaseAddress, database: Database) -> dict[str, str]:
     return environment(address, LOG_LEVEL="ERROR")
 
 
-def run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`python -m dhos_connector_api deliveries ARGUMENTS`, to its end."""
-    command = [sys.executable, "-m", "dhos_connector_api", "deliveries", *arguments]
-    return subprocess.run(
-        command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+def run(environ: dict[str, str], *arguments: str) -> Done:
+    """Run `deliveries ARGUMENTS`."""
+    return command_line.run(environ, "deliveries", *arguments)
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """The promise of what goes out: an observation set that was answered with 204 gets to the EPR.
 
-Real processes and a real database, killed for real; a dead EPR holds nobody up.
+Real processes and a real database, killed for real; a dead EPR holds nobody up. What deliveries share with
+other ways in stands in `test_promise.py`.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 
 from dhos_connector_api.db.embedded import free_port
 from dhos_connector_api.db.engine import DatabaseAddress
@@ -29,38 +29,18 @@ def epr() -> Iterator[FakeEpr]:
         yield fake
 
 
-@pytest.fixture
-def environ(own_database: DatabaseAddress, epr: FakeEpr, tmp_path: Path) -> dict[str, str]:
-    return sending(own_database, epr.url, tmp_path)
-
-
 def deliver(environ: dict[str, str], folder: Path, *module: str) -> Process:
     return Process([*(module or ("dhos_connector_api",)), "deliver"], environ, folder / "deliver.log")
-
-
-@pytest.mark.parametrize("point", ["queued, not committed", "queued, not answered"])
-def test_a_web_process_killed_at_its_worst_moment(
-    environ: dict[str, str], own_database: DatabaseAddress, epr: FakeEpr, tmp_path: Path, point: str
-) -> None:
-    ward = Ward()
-    messages = [ward.next_message() for _ in range(6)]
-    with Web(environ, tmp_path, (KILL, point, "3", "web")) as deadly:
-        assert [ward.offer(deadly.url, each) for each in messages[:3]] == [True, True, False]
-        assert deadly.process.popen.wait(10) == -9
-    with Web(environ, tmp_path) as web, deliver(environ, tmp_path):
-        assert all(ward.offer(web.url, each) for each in messages[2:])
-        agree(own_database, epr, [ward])
-    assert len(ward.acknowledged) == 6
 
 
 @pytest.mark.parametrize(
     "point",
     [
-        "claimed, not committed",
-        "claimed, not sent",
+        pytest.param("claimed, not committed", marks=pytest.mark.slow),
+        pytest.param("claimed, not sent", marks=pytest.mark.slow),
         "sent, not settled",
-        "settled, not committed",
-        "settled, not counted",
+        pytest.param("settled, not committed", marks=pytest.mark.slow),
+        pytest.param("settled, not counted", marks=pytest.mark.slow),
     ],
 )
 def test_a_delivery_process_killed_at_its_worst_moment(
@@ -77,37 +57,6 @@ def test_a_delivery_process_killed_at_its_worst_moment(
     again = len(taken(epr)) - len(set(taken(epr)))
     assert again == (point in ("sent, not settled", "settled, not committed"))
     assert doubtful == (point not in ("claimed, not committed", "settled, not counted"))
-
-
-def test_web_and_delivery_processes_killed_under_load(
-    environ: dict[str, str], own_database: DatabaseAddress, epr: FakeEpr, tmp_path: Path
-) -> None:
-    wards = [Ward() for _ in range(4)]
-    service = environ | {"WEB_PROCESSES": "2"}
-    with Web(service, tmp_path, ("dhos_connector_api", "serve")) as web:
-        with Load(web.url, wards) as load:
-            for _ in range(3):
-                with deliver(environ, tmp_path), deliver(environ, tmp_path):
-                    load.more(40)
-                    web.kill_a_child()
-                    load.more(20)
-                load.more(20)  # without any delivery process: leaving their block killed them
-        with deliver(environ, tmp_path):
-            agree(own_database, epr, wards)
-        assert web.process.stop() == 0
-
-
-def test_postgresql_killed_under_load(own_postgres: OwnPostgres, epr: FakeEpr, tmp_path: Path) -> None:
-    environ, wards = sending(own_postgres.address, epr.url, tmp_path), [Ward() for _ in range(4)]
-    with Web(environ, tmp_path) as web, deliver(environ, tmp_path):
-        with Load(web.url, wards) as load:
-            for _ in range(2):
-                load.more(40)
-                own_postgres.kill()
-                assert eventually(lambda: requests.get(f"{web.url}/ready", timeout=10).status_code == 503)
-                own_postgres.start()
-            load.more(40)
-        agree(own_postgres.address, epr, wards)
 
 
 def test_everything_killed_at_once_under_load(
@@ -128,6 +77,7 @@ def test_everything_killed_at_once_under_load(
             agree(own_postgres.address, epr, wards)
 
 
+@pytest.mark.slow
 def test_an_epr_that_hangs_holds_nobody_up(
     own_database: DatabaseAddress, epr: FakeEpr, tmp_path: Path
 ) -> None:
@@ -142,6 +92,7 @@ def test_an_epr_that_hangs_holds_nobody_up(
         assert not rows(own_database, "SELECT FROM delivery_attempt WHERE outcome IS NOT NULL")
 
 
+@pytest.mark.slow
 def test_an_epr_that_is_away_holds_nobody_up_and_gets_everything_when_it_is_back(
     own_database: DatabaseAddress, tmp_path: Path
 ) -> None:

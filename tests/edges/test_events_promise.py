@@ -21,6 +21,7 @@ SENDERS, KILLS = 4, 3
 SITE = "[his.rate_limits.his]\nevents_per_hour = 10000000\n"
 
 
+@pytest.mark.slow
 def test_events_that_were_answered_survive_kill_9_and_are_queued_once(
     address: DatabaseAddress, database: Database, tmp_path: Path
 ) -> None:
@@ -99,12 +100,17 @@ def _once_each(kept: list[Kept], encounters: Iterable[str]) -> bool:
 @pytest.mark.parametrize(
     ("point", "call", "groups", "named"),
     [
-        ("events read, not stored", 2, 1, "by a key"),
-        ("events read, not stored", 3, 2, "by their ids"),
         ("a group of events kept, the next not", 2, 2, "by a key"),
-        ("a group of events kept, the next not", 1, 1, "by their ids"),
-        ("all events kept, the answer not", 1, 3, "by a key"),
-        ("the answer noted, not committed", 1, 3, "by a key"),
+        *(
+            pytest.param(*each, marks=pytest.mark.slow)
+            for each in (
+                ("events read, not stored", 2, 1, "by a key"),
+                ("events read, not stored", 3, 2, "by their ids"),
+                ("a group of events kept, the next not", 1, 1, "by their ids"),
+                ("all events kept, the answer not", 1, 3, "by a key"),
+                ("the answer noted, not committed", 1, 3, "by a key"),
+            )
+        ),
     ],
 )
 def test_a_bulk_request_killed_half_way_is_taken_once_when_it_comes_again(

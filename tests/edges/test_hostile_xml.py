@@ -28,6 +28,9 @@ from tests.rigs.processes import ROOT
 #: Of Python's own memory for each byte of a document, beside a little for none: a tag of 50,000
 #: attributes, the longest there may be, is the worst.
 _BYTES_PER_BYTE, _BYTES = 30, 200_000
+# What a fixture of this module has found is looked at by several tests: one worker runs them all.
+pytestmark = pytest.mark.xdist_group("hostile_xml")
+
 DOCUMENTS = hostile(CDA, trap="/trap", tripwire="http://tripwire.invalid/")
 
 

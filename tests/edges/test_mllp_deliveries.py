@@ -41,6 +41,7 @@ def at() -> Clock:
     return Clock(clock.now())
 
 
+@pytest.mark.slow
 def test_a_delivery_process_killed_at_its_worst_moments_loses_nothing(
     database: Database, address: DatabaseAddress, tmp_path: Path
 ) -> None:

@@ -13,9 +13,9 @@ from dhos_connector_api.db.embedded import free_port
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.hl7v2.read import read
+from tests.builders.canaries import CANARY, MESSAGES
 from tests.builders.hl7 import adt
 from tests.builders.mllp import Client, msa
-from tests.edges.test_canaries import _CANARY, _MESSAGES
 from tests.rigs.mllp_ledger import Mllp
 from tests.rigs.processes import ROOT, environment
 from tests.rigs.stored import count
@@ -136,13 +136,13 @@ def test_no_canary_reaches_a_log_or_a_metric(
 ) -> None:
     port = free_port()
     environ = environment(address, LOG_FORMAT=style, LOG_LEVEL="DEBUG", MLLP_METRICS_PORT=str(port))
-    canary = _CANARY.encode()
+    canary = CANARY.encode()
     with Mllp(environ, tmp_path) as mllp:
         with Client(mllp.port) as client:
-            for raw in _MESSAGES:
+            for raw in MESSAGES:
                 assert msa(client.ask(raw))[0] in {"AA", "AE", "AR"}
-            client.ask(b"BHS|^~\\&|" + canary + b"\r" + b"".join(_MESSAGES[:5]) + b"BTS|" + canary + b"\r")
-            client.send(canary + b"\x0bMSH|" + canary + b"\x0bMSH|" + canary + b"\x1c" + framed(_MESSAGES[0]))
+            client.ask(b"BHS|^~\\&|" + canary + b"\r" + b"".join(MESSAGES[:5]) + b"BTS|" + canary + b"\r")
+            client.send(canary + b"\x0bMSH|" + canary + b"\x0bMSH|" + canary + b"\x1c" + framed(MESSAGES[0]))
             client.receive()
             client.send(b"\x0bMSH|^~\\&|" + canary)
         with Client(mllp.port) as junk:
@@ -154,4 +154,4 @@ def test_no_canary_reaches_a_log_or_a_metric(
     logs = "".join(file.read_text() for file in tmp_path.glob("*.log"))
     for expected in ("message received", "bytes dropped", "connection closed", "not an MLLP sender"):
         assert expected in logs
-    assert _CANARY not in logs + metrics
+    assert CANARY not in logs + metrics

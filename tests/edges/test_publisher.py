@@ -258,6 +258,7 @@ def test_a_batch_that_waits_is_given_up_when_told_and_the_connection_cut(
     publisher.close()
 
 
+@pytest.mark.slow
 def test_an_idle_connection_outlives_its_heartbeats(shared_rabbitmq: BrokerAddress) -> None:
     """With a heartbeat of a second the broker gives up on a silent client after two."""
     Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY]).close()

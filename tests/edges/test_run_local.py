@@ -74,6 +74,7 @@ def local(tmp_path: Path) -> Iterator[Local]:
         one.end(signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_newcomer_starts_it_posts_a_message_kills_it_and_starts_it_again(local: Local) -> None:
     greeting = local.start()
     typed = greeting[greeting.index("TOKEN=") : greeting.index("Ctrl-C")]

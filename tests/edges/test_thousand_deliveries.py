@@ -156,19 +156,25 @@ def check_all(database: Database, hospital: Hospital, plans: list[list[str]]) ->
 Opened = Callable[[], AbstractContextManager[Hospital]]
 
 
+@pytest.mark.parametrize("each", [10, pytest.param(EACH, marks=pytest.mark.slow, id="many")])
 @pytest.mark.parametrize("opened", [epr, mirth])
-def test_of_each_behaviour_many_come_to_what_they_have_to(database: Database, opened: Opened) -> None:
+def test_of_each_behaviour_many_come_to_what_they_have_to(
+    database: Database, opened: Opened, each: int
+) -> None:
     with opened() as hospital:
-        plans = [[behaviour, "accept"] for behaviour in hospital.meanings for _ in range(EACH)]
+        plans = [[behaviour, "accept"] for behaviour in hospital.meanings for _ in range(each)]
         random.Random(3).shuffle(plans)
         check_all(database, hospital, plans)
 
 
+@pytest.mark.parametrize("number", [60, pytest.param(MIXED, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("opened", [epr, mirth])
-def test_those_that_meet_a_mixture_come_to_what_they_have_to(database: Database, opened: Opened) -> None:
+def test_those_that_meet_a_mixture_come_to_what_they_have_to(
+    database: Database, opened: Opened, number: int
+) -> None:
     chosen = random.Random(4)
     with opened() as hospital:
         behaviours = sorted(hospital.meanings)
-        lengths = chosen.choices(range(5), k=MIXED)
+        lengths = chosen.choices(range(5), k=number)
         plans = [[*chosen.choices(behaviours, k=each), chosen.choice(LAST)] for each in lengths]
         check_all(database, hospital, plans)

@@ -5,34 +5,15 @@ from typing import Any
 import pytest
 
 from dhos_connector_api.hl7v2.read import read
+from tests.builders.envelopes import assert_shape, only
 from tests.builders.hl7 import adt_message, message
-from tests.pure.test_actions_extract import only
 
 DELETE = '""'
-SHAPE: dict[str, set[str] | None] = {
-    "source_system": None,
-    "event_code": None,
-    "event_uuid": None,
-    "occurred_at": None,
-    "encounter_id": None,
-    "patient": {"mrn", "nhs_number"},
-    "facility": None,
-    "location": {"epr_ward_code", "epr_bay_code", "epr_bed_code"},
-    "discharged_at": None,
-    "physician": {"id", "family_name", "given_name", "prefix"},
-    "contact": {"phone", "email", "language"},
-}
 
 
 def event(trigger: str = "A01", **overrides: Any) -> dict[str, Any]:
     data: dict[str, Any] = only(adt_message(trigger, **overrides))["process_event"]
     return data
-
-
-def assert_shape(data: dict[str, Any]) -> None:
-    assert set(data) == set(SHAPE)
-    for key, inner in SHAPE.items():
-        assert inner is None or set(data[key]) == inner
 
 
 def leaves(data: dict[str, Any]) -> dict[str, Any]:

@@ -1,39 +1,20 @@
 """Envelopes: one full golden body for each legacy trigger, and what every other message becomes."""
 
 import json
-from datetime import tzinfo
 from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid5
+from uuid import uuid5
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTING_KEY, Envelope
-from dhos_connector_api.actions.hl7.extract import LEGACY_TRIGGERS, extract
-from dhos_connector_api.hl7v2.read import Message, read
+from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTING_KEY
+from dhos_connector_api.actions.hl7.extract import LEGACY_TRIGGERS
+from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.site.model import ALL_ADT_TRIGGERS, IdentifierTable, Inbound, Site
+from tests.builders.envelopes import MESSAGE_UUID, actions, envelopes, only
 from tests.builders.hl7 import adt_message, merge, message, two_patients
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "actions"
-MESSAGE_UUID = UUID("0191a000-0000-7000-8000-000000000000")
-LONDON = ZoneInfo("Europe/London")
-
-
-def envelopes(received: Message, *, zone: tzinfo = LONDON, site: Site | None = None) -> list[Envelope]:
-    return extract(
-        received, site=site or Site(), zone=zone, message_uuid=MESSAGE_UUID, correlation_id="request-1"
-    )
-
-
-def actions(envelope: Envelope) -> dict[str, Any]:
-    """The data of each action by name."""
-    return {action["name"]: action["data"] for action in json.loads(envelope.body)["actions"]}
-
-
-def only(received: Message, **options: Any) -> dict[str, Any]:
-    [envelope] = envelopes(received, **options)
-    return actions(envelope)
 
 
 @pytest.mark.parametrize("trigger", sorted(LEGACY_TRIGGERS))

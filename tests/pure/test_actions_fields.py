@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dhos_connector_api.hl7v2.read import read
+from tests.builders.envelopes import only
 from tests.builders.hl7 import adt_message, merge
-from tests.pure.test_actions_extract import only
 
 DELETE = '""'
 

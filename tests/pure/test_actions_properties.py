@@ -14,8 +14,8 @@ from dhos_connector_api.actions.hl7.facts import facts
 from dhos_connector_api.actions.hl7.merges import merges
 from dhos_connector_api.hl7v2.read import Message, read
 from dhos_connector_api.site.model import ALL_ADT_TRIGGERS, Site
+from tests.builders.envelopes import assert_shape
 from tests.builders.hl7 import adt
-from tests.pure.test_actions_event import assert_shape
 
 FIELDS = (
     [f"PID_{number}" for number in (5, 7, 8, 13, 15, 29)]

@@ -12,7 +12,7 @@ import pika
 import pytest
 
 from dhos_connector_api.broker.address import BrokerAddress
-from tests.rigs.rabbitmq import OwnRabbitMQ, answers, programs
+from tests.rigs.rabbitmq import OwnRabbitMQ, answers, making_vhosts, programs
 
 
 @pytest.fixture(scope="session")
@@ -59,10 +59,9 @@ def _shared_vhost() -> Iterator[BrokerAddress]:
     if not answers(BrokerAddress(host, port)):
         pytest.skip(f"NO RABBITMQ AT {host}:{port}: publishing is not tested (rabbitmq-server -detached)")
     name = f"connector-test-{uuid4().hex[:12]}"
-    if not _shared_control("add_vhost", name):
+    if not _shared_control("eval", making_vhosts([name])):
         pytest.skip("RABBITMQCTL MAY NOT MAKE A VIRTUAL HOST HERE: publishing is not tested")
     try:
-        _shared_control("set_permissions", "-p", name, "guest", ".*", ".*", ".*")
         yield BrokerAddress(host, port, name)
     finally:
         _shared_control("delete_vhost", name)
@@ -70,7 +69,7 @@ def _shared_vhost() -> Iterator[BrokerAddress]:
 
 @pytest.fixture
 def shared_rabbitmq(_shared_vhost: BrokerAddress) -> Iterator[BrokerAddress]:
-    """A virtual host of this run's own on the shared server, without queues or exchanges of ours."""
+    """A virtual host of this worker's own on the shared server, without queues or exchanges of ours."""
     yield _shared_vhost
     connection = pika.BlockingConnection(_shared_vhost.parameters("test"))
     channel = connection.channel()
@@ -82,4 +81,4 @@ def shared_rabbitmq(_shared_vhost: BrokerAddress) -> Iterator[BrokerAddress]:
 
 
 #: The names tests give their queues; removed after each test.
-QUEUES = ("patients", "events", "small")
+QUEUES = ("patients", "events", "small", "journeys")

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,13 +24,18 @@ Told = tuple[str, str]
 
 @dataclass
 class HisSender:
-    """One HIS: sends, and sends the same again until it is answered 200."""
+    """One HIS: sends requests that `new` makes, and sends the same again until it is answered 200."""
 
-    told: list[Told] = field(default_factory=list)  # answered 200, so promised
+    new: "Callable[[], Request]"
+    acknowledged: list[Told] = field(default_factory=list)  # answered 200, so promised
     session: requests.Session = field(default_factory=requests.Session)
 
     def __post_init__(self) -> None:
         self.session.headers["Authorization"] = f"Bearer {token(WRITE_HIS)}"
+
+    def next_message(self) -> "Request":
+        """A request about somebody nobody has heard of."""
+        return self.new()
 
     def offer(self, url: str, request: "Request") -> bool:
         """Post once; True when it was answered 200. Anything but 200, 503 or silence is a failure."""
@@ -42,7 +48,7 @@ class HisSender:
         if answer.status_code == 503:
             return False
         assert answer.status_code == 200, answer.text
-        self.told += [each for each in request.told if each not in self.told]
+        self.acknowledged += [each for each in request.told if each not in self.acknowledged]
         return True
 
     def __del__(self) -> None:
@@ -106,7 +112,7 @@ class HisPlatform:
 
     def agree(self, *senders: HisSender, seconds: float = 40) -> None:
         """Wait until everything promised has had its effect; then: once each, and nothing else has."""
-        promised = {each for sender in senders for each in sender.told}
+        promised = {each for sender in senders for each in sender.acknowledged}
 
         def complete() -> bool:
             self.collect()

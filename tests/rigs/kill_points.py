@@ -35,7 +35,7 @@ POINTS: dict[str, tuple[Any, str, str]] = {
     "a group of events kept, the next not": (event, "keep_all", "after"),
     "all events kept, the answer not": (idempotency, "answer", "before"),
     "the answer noted, not committed": (idempotency, "answer", "after"),
-    "published, not confirmed": (Confirms, "answered", "before"),
+    "published, not confirmed": (Confirms, "note_answer", "before"),
     "confirmed, not settled": (outbox, "settle", "before"),
     "queued, not committed": (deliveries, "add", "after"),
     "queued, not answered": (send, "count", "before"),

@@ -6,39 +6,55 @@ from typing import Any, Protocol, Self
 
 from tests.rigs.waiting import eventually
 
+#: Seconds that one message may take, whatever is broken meanwhile.
+_PATIENCE = 90
+
 
 class Offers(Protocol):
-    """A sender that keeps what was acknowledged."""
+    """A sender that keeps what was acknowledged. `where` is a URL or a port, as its way in has it."""
 
     @property
     def acknowledged(self) -> Sequence[Any]: ...
 
     def next_message(self) -> Any: ...
 
-    def offer(self, url: str, message: Any, /) -> bool: ...
+    def offer(self, where: Any, message: Any, /) -> bool: ...
 
 
 class Load:
-    """Every one of `senders` sends to `url` in a thread of its own until the block ends."""
+    """Every one of `senders` sends in a thread of its own: `each` messages, or until the block ends."""
 
-    def __init__(self, url: str, senders: Sequence[Offers]) -> None:
-        self._senders = senders
+    def __init__(self, where: str | int, senders: Sequence[Offers], *, each: int | None = None) -> None:
+        self._where = where
+        self._each = each
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(url, each)) for each in senders]
+        self._failures: list[BaseException] = []
+        self._done = [0] * len(senders)
+        self._threads = [
+            threading.Thread(target=self._run, args=(number, sender)) for number, sender in enumerate(senders)
+        ]
 
-    def _run(self, url: str, sender: Offers) -> None:
-        while not self._stop.is_set():
-            message = sender.next_message()
-            eventually(lambda: sender.offer(url, message), seconds=60)  # noqa: B023  used within this turn
+    def _run(self, number: int, sender: Offers) -> None:
+        try:
+            while not self._stop.is_set() and self._done[number] != self._each:
+                message = sender.next_message()
+                eventually(lambda: sender.offer(self._where, message), seconds=_PATIENCE)  # noqa: B023  used within this turn
+                self._done[number] += 1
+        except BaseException as error:  # noqa: BLE001  a thread's failure is the test's
+            self._failures.append(error)
 
     def total(self) -> int:
-        """How many messages are acknowledged."""
-        return sum(len(sender.acknowledged) for sender in self._senders)
+        """Return how many messages are acknowledged."""
+        return sum(self._done)
 
     def more(self, number: int) -> None:
         """Wait until that many more messages are acknowledged."""
-        goal = self.total() + number
-        eventually(lambda: self.total() >= goal, seconds=60)
+        self.wait_for(self.total() + number)
+
+    def wait_for(self, number: int) -> None:
+        """Wait until so many messages are acknowledged."""
+        eventually(lambda: self._failures or self.total() >= number, seconds=180)
+        assert not self._failures
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -46,10 +62,16 @@ class Load:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        if self._each is None:
+            self._stop.set()
+        self._join()
 
     def stop(self) -> None:
         """Let everybody end with the message at hand."""
         self._stop.set()
+        self._join()
+
+    def _join(self) -> None:
         for thread in self._threads:
-            thread.join(90)
+            thread.join(200)
+        assert not self._failures

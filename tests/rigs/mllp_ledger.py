@@ -1,8 +1,6 @@
 """An interface engine that keeps a ledger: sends over MLLP, again and again until it is acknowledged."""
 
 import socket
-import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
@@ -24,25 +22,24 @@ class Engine:
         self.acknowledged: list[str] = []  # uuids, once `look_up` has found them
         self.control_ids: list[str] = []
         self.resent = 0
+        self._offered = ""
         self._policy = policy
         self._client: Client | None = None
 
-    def send(self, port: int, raw: bytes) -> None:
-        """Send until it is acknowledged. AR is one for what was sent before, where repeats are rejected."""
+    def next_message(self) -> bytes:
+        """A new message of this feed."""
+        return adt("A08", MSH_4=self.facility)
+
+    def offer(self, port: int, raw: bytes) -> bool:
+        """Send it once. AR is an acknowledgement of what was sent before, where repeats are rejected."""
         control_id = read(raw).control_id
-        attempts = 0
-
-        def offered() -> bool:
-            nonlocal attempts
-            attempts += 1
-            code, about = self._offer(port, raw)
-            assert about == control_id
-            assert code == "AA" or (code == "AR" and self._policy == "reject" and attempts > 1)
-            return True
-
-        eventually(offered, seconds=90)
-        self.resent += attempts - 1
+        again, self._offered = control_id == self._offered, control_id
+        self.resent += again
+        code, about = self._offer(port, raw)
+        assert about == control_id
+        assert code == "AA" or (code == "AR" and self._policy == "reject" and again)
         self.control_ids.append(control_id)
+        return True
 
     def _offer(self, port: int, raw: bytes) -> tuple[str, str]:
         if self._client is None:
@@ -65,50 +62,12 @@ class Engine:
         assert len(known) == len(rows), "a message was accepted twice"
         assert set(known) >= set(self.control_ids), "an acknowledged message is not in the store"
         self.acknowledged = [known[control_id] for control_id in self.control_ids]
+        self.close()
 
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
             self._client = None
-
-
-class Load:
-    """Engines that each send so many messages, in threads of their own."""
-
-    def __init__(self, port: int, engines: Sequence[Engine], each: int) -> None:
-        self.failures: list[BaseException] = []
-        self.total = len(engines) * each
-        self._engines = engines
-        self._threads = [threading.Thread(target=self._run, args=(engine, port, each)) for engine in engines]
-
-    def _run(self, engine: Engine, port: int, number: int) -> None:
-        try:
-            for _ in range(number):
-                engine.send(port, adt("A08", MSH_4=engine.facility))
-        except BaseException as error:  # noqa: BLE001  a thread's failure is the test's
-            self.failures.append(error)
-        finally:
-            engine.close()
-
-    @property
-    def done(self) -> int:
-        """Messages acknowledged so far."""
-        return sum(len(engine.control_ids) for engine in self._engines)
-
-    def wait_for(self, number: int) -> None:
-        """Return once so many are acknowledged."""
-        eventually(lambda: self.failures or self.done >= number, seconds=180)
-        assert not self.failures
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for thread in self._threads:
-            thread.join(200)
-        assert not self.failures
 
 
 class Mllp:
@@ -128,7 +87,11 @@ class Mllp:
         self.process = Process(
             list(module), environ | {"MLLP_LISTENERS": str(file)}, folder / f"mllp-{self.port}.log"
         )
-        eventually(self.listens)
+        try:
+            eventually(self.listens, seconds=60)
+        except AssertionError:
+            self.process.__exit__(None, None, None)
+            raise
 
     def listens(self) -> bool:
         Client(self.port).close()

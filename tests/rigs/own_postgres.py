@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from dhos_connector_api.db import migrate
 from dhos_connector_api.db.embedded import EmbeddedPostgres, free_port
 from dhos_connector_api.db.embedded_account import Programs
 from dhos_connector_api.db.engine import DatabaseAddress
@@ -63,10 +64,13 @@ class OwnPostgres:
 
 @pytest.fixture
 def own_postgres(tmp_path: Path) -> Iterator[OwnPostgres]:
-    """A running server of this test's own."""
+    """A running server of this test's own, its database migrated."""
     server = OwnPostgres(tmp_path / "own")
     server.start()
     try:
+        engine = create_engine(server.address.url())
+        migrate.upgrade(engine)
+        engine.dispose()
         yield server
     finally:
         server.close()

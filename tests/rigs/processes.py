@@ -42,13 +42,6 @@ def rabbitmq(address: BrokerAddress) -> dict[str, str]:
     }
 
 
-def migrated(environ: dict[str, str], folder: Path) -> dict[str, str]:
-    """The same environment, once its database is migrated."""
-    with Process(["dhos_connector_api", "migrate"], environ, folder / "migrate.log") as migration:
-        assert migration.popen.wait(60) == 0
-    return environ
-
-
 class Process:
     """One process of the Connector; `output` is the file with everything it printed."""
 
@@ -101,7 +94,11 @@ class Web:
         self.url = f"http://127.0.0.1:{self.port}"
         environ = environ | {"SERVER_PORT": str(self.port)}
         self.process = Process(list(module), environ, folder / f"web-{self.port}.log")
-        eventually(lambda: requests.get(f"{self.url}/running", timeout=1).ok)
+        try:
+            eventually(lambda: requests.get(f"{self.url}/running", timeout=1).ok, seconds=60)
+        except AssertionError:
+            self.process.__exit__(None, None, None)
+            raise
 
     def kill_a_child(self) -> None:
         """Kill -9 a web process of a supervisor."""

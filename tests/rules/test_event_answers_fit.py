@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.site.model import RateLimits
 from tests.builders.api import UNLIMITED, api, ask, internal, site_with
-from tests.rules.test_responses_fit_specification import OPERATIONS, RESOLVED, fits
+from tests.rigs.answers import OPERATIONS, RESOLVED, fits
 
 TOKEN = internal("write:his", "read:his", "admin:his")
 UNKNOWN = "2c4f1d24-2952-4d4e-b1d1-3637e33cc161"

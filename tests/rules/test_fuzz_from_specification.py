@@ -23,7 +23,7 @@ from dhos_connector_api.site.model import RateLimits
 from dhos_connector_api.spec import document as specification
 from tests.builders.api import READ, WRITE, a_key, api, ask, internal, site_with
 from tests.builders.his import HIS_SECRET, HIS_SECRET_BEFORE, MAIN, STANDARD_SECRET, signed_headers
-from tests.rules.test_responses_fit_specification import OPERATIONS, fits
+from tests.rigs.answers import OPERATIONS, fits
 
 SCHEMA = schemathesis.openapi.from_dict(specification.load())
 TOKEN = internal(WRITE, READ, "write:his", "read:his", "admin:his")

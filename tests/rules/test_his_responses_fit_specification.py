@@ -9,7 +9,7 @@ from starlette.types import ASGIApp
 from dhos_connector_api.db.engine import Database
 from tests.builders.api import api, ask, internal
 from tests.builders.his import HIS_SECRET, INTAKE, WRITE_HIS, payload, raw_of, signed_headers, stay, webhook
-from tests.rules.test_responses_fit_specification import OPERATIONS, fits
+from tests.rigs.answers import OPERATIONS, fits
 
 CHANGES = {"intake": lambda: INTAKE}
 

@@ -13,6 +13,7 @@ from dhos_connector_api.app.configuration import describe
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "dhos_connector_api"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 BANNED_ROOMS = {"utils", "helpers", "common", "base", "manager", "controller"}
 
 
@@ -119,3 +120,36 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
         path = ROOT / name
         if path.is_file():
             assert not re.search(banned, path.read_text(errors="ignore")), name
+
+
+def test_no_test_module_imports_another() -> None:
+    """What two of them need is in builders (what tests make) or in rigs (what they start, kill and count)."""
+    found = {
+        (str(path.relative_to(ROOT)), name)
+        for path in TESTS
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in _imported(node)
+        if name.startswith("tests.") and any(each.startswith("test_") for each in name.split("."))
+    }
+    assert found == set()
+
+
+def _imported(node: ast.AST) -> list[str]:
+    """The names that a statement imports, with the modules they come from."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return []
+
+
+def test_no_fixture_is_longer_than_thirty_lines() -> None:
+    found = {
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in TESTS
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+        and any("fixture" in ast.unparse(decorator) for decorator in node.decorator_list)
+        and (node.end_lineno or 0) - node.lineno >= 30
+    }
+    assert found == set()

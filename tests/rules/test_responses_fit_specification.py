@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import yaml
 from connexion.json_schema import Draft4ResponseValidator
-from connexion.spec import Specification
 from httpx import Response
 from openapi_spec_validator import validate
 from starlette.types import ASGIApp
@@ -16,13 +15,10 @@ from starlette.types import ASGIApp
 from dhos_connector_api.app.web import handlers
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.spec import document as specification
-from dhos_connector_api.spec.document import Operation
 from tests.builders.api import OUTBOUND, READ, WRITE, api, ask, internal, message_body
 from tests.builders.hl7 import adt
+from tests.rigs.answers import OPERATIONS, RESOLVED, fits
 
-#: References followed: plain enough for a validator that knows nothing of OpenAPI.
-RESOLVED = dict(Specification.load(specification.load()))
-OPERATIONS = {each.id: each for each in specification.operations(RESOLVED)}
 HANDLERS = handlers(RESOLVED)
 UNKNOWN = "2c4f1d24-2952-4d4e-b1d1-3637e33cc161"
 
@@ -58,23 +54,6 @@ def contents() -> Iterator[tuple[str, dict[str, Any]]]:
 def test_every_body_has_an_example_that_fits(name: str, content: dict[str, Any]) -> None:
     assert "example" in content, name
     Draft4ResponseValidator(content["schema"]).validate(content["example"])
-
-
-def fits(operation: Operation, response: Response) -> Response:
-    """Assert that the specification announces this status, this content type and this body."""
-    responses = operation.definition["responses"]
-    definition = responses.get(str(response.status_code)) or responses["default"]
-    if str(response.status_code) not in responses:
-        assert response.status_code >= 400, "a success has to be in the specification"
-    media_type = response.headers.get("content-type", "").partition(";")[0]
-    announced = definition.get("content", {})
-    assert media_type in announced or (not announced and not response.content)
-    if media_type == "application/json":
-        Draft4ResponseValidator(announced[media_type]["schema"]).validate(response.json())
-    for name, header in definition.get("headers", {}).items():
-        if name == "Retry-After":
-            assert response.headers[name].isdigit(), header
-    return response
 
 
 def test_an_example_names_every_field_of_a_message() -> None:
