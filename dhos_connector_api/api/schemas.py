@@ -2,26 +2,20 @@
 
 import base64
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from marshmallow import Schema, fields
 
 from dhos_connector_api.api.dumping import dumper
-
-#: The characters of `+00:00`.
-_OFFSET = 6
+from dhos_connector_api.hl7v2.datetimes import instant
 
 
 class Instant(fields.Field[datetime]):
     """A point in time: ISO 8601 in UTC with milliseconds, `2024-01-02T10:15:00.000Z`."""
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        if value is None:
-            return None
-        if value.utcoffset():  # the database's are in UTC already
-            value = value.astimezone(UTC)
-        return f"{value.isoformat(timespec='milliseconds')[:-_OFFSET]}Z"
+        return None if value is None else instant(value)
 
 
 class MatchedOnSchema(Schema):

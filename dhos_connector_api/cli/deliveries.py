@@ -9,13 +9,13 @@ from uuid import UUID
 import click
 
 from dhos_connector_api import clock
-from dhos_connector_api.actions.process_event import instant
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli.options import BY, Duration, with_settings
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.deliveries import operate, search
 from dhos_connector_api.deliveries.search import Wanted
 from dhos_connector_api.errors import ConnectorError
+from dhos_connector_api.hl7v2.datetimes import instant
 
 _TIMES = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S")
 

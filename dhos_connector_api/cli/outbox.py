@@ -6,10 +6,10 @@ from uuid import UUID
 
 import click
 
-from dhos_connector_api.actions.process_event import instant
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli.options import with_settings
 from dhos_connector_api.config.load import Settings
+from dhos_connector_api.hl7v2.datetimes import instant
 from dhos_connector_api.outbox import search as outbox_search
 from dhos_connector_api.outbox import store as outbox_store
 

@@ -40,12 +40,22 @@ class Timestamp:
         """
         if self.precision < Precision.DAY:
             return None
-        text = self.value.isoformat(timespec="milliseconds")
-        return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
+        return written(self.value)
 
     def date_iso(self) -> str | None:
         """`1982-03-05`, the date as it was written; None when the day was not given."""
         return self.value.date().isoformat() if self.precision >= Precision.DAY else None
+
+
+def written(at: datetime) -> str:
+    """Return an aware moment in ISO 8601 with milliseconds and its offset: `Z` for that of UTC."""
+    text = at.isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
+
+
+def instant(at: datetime) -> str:
+    """Return an aware moment in ISO 8601 in UTC with milliseconds, `2017-07-31T14:13:00.000Z`."""
+    return written(at.astimezone(UTC))
 
 
 def parse(text: str, zone: tzinfo) -> Timestamp | None:

@@ -1,8 +1,9 @@
-"""`process_event`: what happened, to whom and where, for journeys, surveys and whoever follows events."""
+"""`process_event` of a message: when (EVN), where (MSH-4, PV1-3) and to whom (PID, PV1) it happened."""
 
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from dhos_connector_api.actions import process_event as every_event
 from dhos_connector_api.actions.envelope import Action
 from dhos_connector_api.actions.hl7.subject import Subject
 from dhos_connector_api.actions.hl7.values import moment, sent
@@ -22,22 +23,16 @@ class Occasion:
 
 
 def read_occasion(message: Message, zone: tzinfo) -> Occasion:
-    """The message's event: EVN-2 says when (MSH-7 where it is missing or partial), MSH-4.1 where."""
+    """Return what the message as a whole says: when (EVN-2, else MSH-7) and where (MSH-4.1) it happened."""
     header = message.msh
     occurred_at = moment(message.first("EVN"), 2, zone) or moment(header, 7, zone)
     return Occasion(message.event_code, occurred_at, sent(header, 4))
 
 
 def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Action:
-    """The action every envelope has.
-
-    Decision: every key is always there, in the nested objects too, and is null where nothing or
-    `""` was sent; nested objects are never null themselves, so a consumer can read
-    `data["physician"]["id"]` of any event.
-    """
-    return {
-        "name": "process_event",
-        "data": {
+    """Return the action every envelope has; null where nothing or `""` was sent."""
+    return every_event.action(
+        {
             "source_system": SOURCE_SYSTEM,
             "event_code": occasion.event_code,
             "event_uuid": event_uuid,
@@ -49,8 +44,8 @@ def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Acti
             "discharged_at": subject.discharged_at,
             "physician": _physician(subject.pv1),
             "contact": subject.contact,
-        },
-    }
+        }
+    )
 
 
 def _physician(pv1: Segment | None) -> dict[str, str | None]:
