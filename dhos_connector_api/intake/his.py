@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from dhos_connector_api import clock
-from dhos_connector_api.actions.his import actions as his_actions
+from dhos_connector_api.actions.his.companions import with_discharge
 from dhos_connector_api.actions.his.events import SENDER_BEGINS, SOURCE
 from dhos_connector_api.errors import BadInput, ConnectorError, Details, NotRead
 from dhos_connector_api.events import mappings, visits
@@ -34,6 +34,7 @@ from dhos_connector_api.intake.his_patients import (
 )
 from dhos_connector_api.intake.json_rows import json_row, reason
 from dhos_connector_api.messages import store
+from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, NewMessage
 from dhos_connector_api.outbox.models import SENDER_LENGTH
 from dhos_connector_api.spec.kept_body import Shape, body_of, check_of
@@ -85,7 +86,7 @@ def _judged(body: Shape, arrival: Arrival, intake: Intake) -> HisRead:
     admissions = [each for each in outcomes if isinstance(each, Admission)]
     row = replace(
         row,
-        state="accepted" if admissions else row.state,
+        state=MessageState.ACCEPTED if admissions else row.state,
         sending_facility=admissions[0].hospital.code if admissions else None,
         error_text=reason({name: why for each in refusals for name, why in each.details.items()}),
     )
@@ -109,7 +110,7 @@ def keep(connection: Connection, read: HisRead) -> Receipt | None:
     if not store.insert(connection, row, read.effects, window=read.intake.duplicate_window):
         return None
     added = add_events(connection, read)
-    if row.state == "accepted" and not added.queued:  # nobody will ever say that it is processed
+    if row.state == MessageState.ACCEPTED and not added.queued:  # nobody will ever say that it is processed
         store.mark_processed(connection, row.uuid, by=None, at=row.at)
     return _receipt(row.uuid, Outcome(row.state), read, _results(connection, read, added.new))
 
@@ -182,7 +183,7 @@ def _new_events(read: HisRead, meanings: Mappings, discharges: Mapping[Encounter
         stay, hospital = admission.patient.stay, admission.hospital
         companions, fields = admission.companions, admission.event_fields
         if ended := discharges.get(stay.encounter):
-            companions, fields = his_actions.with_discharge(companions, fields, ended)
+            companions, fields = with_discharge(companions, fields, ended)
         for event in admission.events:
             yield NewEvent(
                 id=clock.new_uuid(row.at),

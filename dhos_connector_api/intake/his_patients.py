@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from dhos_connector_api.actions.envelope import Action
-from dhos_connector_api.actions.his import actions as his_actions
+from dhos_connector_api.actions.his import companions
 from dhos_connector_api.actions.his.events import Event, events_of
 from dhos_connector_api.actions.his.names import read_name
 from dhos_connector_api.actions.his.payload import STAYS, Faults, Patient, Stay, folded, read_payload
@@ -82,8 +82,8 @@ def _outcome(patient: Patient | Faults, intake: Intake) -> Admission | Refusal:
         patient,
         hospital,
         events_of(patient, types, zone),
-        his_actions.companions(stay, hospital, zone),
-        his_actions.event_fields(stay, hospital, zone),
+        companions.of_stay(stay, hospital, zone),
+        companions.event_fields(stay, hospital, zone),
     )
 
 

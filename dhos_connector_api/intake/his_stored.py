@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping
 
-from dhos_connector_api.actions.his import actions as companions
 from dhos_connector_api.actions.his import events
+from dhos_connector_api.actions.his.companions import with_discharge
 from dhos_connector_api.actions.his.visits import VisitTypes
 from dhos_connector_api.events import visits
 from dhos_connector_api.events.meanings import LateDefault
@@ -69,8 +68,5 @@ def _open(event: NewEvent) -> bool:
 def _ended(event: NewEvent, at: str | None) -> NewEvent:
     if at is None:
         return event
-    changes: dict[str, Any] = {}
-    changes["companions"], changes["event_fields"] = companions.with_discharge(
-        event.companions, event.event_fields, at
-    )
-    return replace(event, **changes)
+    companions, fields = with_discharge(event.companions, event.event_fields, at)
+    return replace(event, companions=companions, event_fields=fields)

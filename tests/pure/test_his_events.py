@@ -3,7 +3,7 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from dhos_connector_api.actions.his import actions as his_actions
+from dhos_connector_api.actions.his import companions
 from dhos_connector_api.actions.his.events import Event, events_of
 from dhos_connector_api.actions.his.payload import Patient, read_payload
 from dhos_connector_api.actions.his.visits import VisitTypes
@@ -98,7 +98,7 @@ def test_the_patient_and_the_encounter_go_with_every_event() -> None:
         IsVIP="Y",
     )
     one = patient(entry).stay
-    who, where = his_actions.companions(one, MAIN, RIYADH)
+    who, where = companions.of_stay(one, MAIN, RIYADH)
     assert who == {
         "name": "process_patient",
         "data": {
@@ -133,6 +133,6 @@ def test_what_the_his_does_not_say_is_left_out_of_patient_and_encounter() -> Non
     bare = {
         name: None for name in stay() if name not in ("PatientID", "AdmissionID", "HospitalID", "AdmitDate")
     }
-    who, where = his_actions.companions(patient(stay(**bare)).stay, MAIN, RIYADH)
+    who, where = companions.of_stay(patient(stay(**bare)).stay, MAIN, RIYADH)
     assert set(who["data"]) == {"mrn", "sex_sct"}
     assert set(where["data"]) == {"epr_encounter_id", "hospital_id", "facility", "admitted_at"}

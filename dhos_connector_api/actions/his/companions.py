@@ -1,4 +1,4 @@
-"""What every event of a HIS patient comes with: the patient, the encounter, and details (pure).
+"""The companions of a HIS patient's events: actions that tell of the patient and the encounter (pure).
 
 None of it goes to the legacy routing key: existing consumers would make an upsert of it.
 """
@@ -14,7 +14,7 @@ from dhos_connector_api.actions.his.payload import Stay
 from dhos_connector_api.site.model import Hospital
 
 
-def companions(stay: Stay, hospital: Hospital, zone: tzinfo) -> list[Action]:
+def of_stay(stay: Stay, hospital: Hospital, zone: tzinfo) -> list[Action]:
     """The actions that stand before `process_event` in every envelope of the stay."""
     return [process_patient(stay), process_encounter(stay, hospital, zone)]
 
