@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
 
+from dhos_connector_api.events.states import EventState, EventStatus
 from dhos_connector_api.events.store import COLUMNS, JOINS
 
 #: Counting a million rows would take a second at every page; nobody pages that far.
@@ -19,13 +20,13 @@ _WAITS = "EXISTS (SELECT FROM outbox w WHERE w.id = e.envelope_id AND w.publishe
 _PUBLISHED = f"e.state = 'accepted' AND NOT {_WAITS}"
 #: `store.STATUS`, each value as a condition of its own that an index can answer from the rare side.
 _STATUS = {
-    "ignored": "e.state = 'ignored'",
-    "failed": "e.envelope_id IN (SELECT id FROM outbox WHERE dead_at IS NOT NULL)",
-    "pending": """e.state = 'accepted' AND EXISTS (
+    EventStatus.IGNORED: f"e.state = '{EventState.IGNORED}'",
+    EventStatus.FAILED: "e.envelope_id IN (SELECT id FROM outbox WHERE dead_at IS NOT NULL)",
+    EventStatus.PENDING: """e.state = 'accepted' AND EXISTS (
         SELECT FROM outbox w WHERE w.id = e.envelope_id AND w.published_at IS NULL AND w.dead_at IS NULL)""",
-    "processed": f"""{_PUBLISHED} AND EXISTS (
+    EventStatus.PROCESSED: f"""{_PUBLISHED} AND EXISTS (
         SELECT FROM message p WHERE p.uuid = e.message_uuid AND p.is_processed)""",
-    "processing": f"""{_PUBLISHED} AND EXISTS (
+    EventStatus.PROCESSING: f"""{_PUBLISHED} AND EXISTS (
         SELECT FROM message p
         WHERE p.uuid = e.message_uuid AND p.state = 'accepted' AND NOT p.is_processed)""",
 }
@@ -71,7 +72,7 @@ def find(
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     conditions = [_CONDITIONS[name] for name in given if name != "status"]
     if status := given.pop("status", None):
-        conditions.append(_STATUS[status])
+        conditions.append(_STATUS[EventStatus(status)])
     if "search" in given:
         given["search"] = _beginning(given["search"])
     where = f"FROM integration_event e WHERE {' AND '.join(conditions) or 'true'}"

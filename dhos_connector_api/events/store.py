@@ -27,6 +27,7 @@ from sqlalchemy import Connection, RowMapping, text
 from dhos_connector_api.actions import process_event as envelope
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Action, body
 from dhos_connector_api.events import statements
+from dhos_connector_api.events.states import EventState, EventStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,9 @@ class NewEvent:
         return self.message_uuid or self.id
 
     @property
-    def state(self) -> str:
-        """accepted | ignored."""
-        return "ignored" if self.canonical_code is None else "accepted"
+    def state(self) -> EventState:
+        """Whether it means anything here."""
+        return EventState.IGNORED if self.canonical_code is None else EventState.ACCEPTED
 
     @property
     def envelope_id(self) -> UUID | None:
@@ -159,7 +160,7 @@ def _json(value: Any) -> str:
 
 
 # As PostgreSQL compares them: it keeps 1e22, -0.0 and 1.50 as other numbers than Python would write again.
-_TOLD = """
+_IDENTICAL = """
 SELECT given.id
 FROM unnest(
     %(id)s::uuid[], %(identity)s::bytea[], %(event_code)s::text[], %(encounter_id)s::text[],
@@ -173,20 +174,20 @@ WHERE (e.event_code, e.encounter_id, e.patient_identifier, e.payload)
 _COMPARED = ("id", "identity", "event_code", "encounter_id", "patient_identifier")
 
 
-def told(connection: Connection, events: Sequence[NewEvent]) -> set[UUID]:
-    """The ids of those of `events` that tell just what the kept event of their identity tells."""
+def identical(connection: Connection, events: Sequence[NewEvent]) -> set[UUID]:
+    """Return the ids of those of `events` that say just what the kept event of their identity says."""
     given = {name: [getattr(each, name) for each in events] for name in _COMPARED}
     given["payload"] = [_json(each.payload) for each in events]
-    return set(connection.exec_driver_sql(_TOLD, given).scalars())
+    return set(connection.exec_driver_sql(_IDENTICAL, given).scalars())
 
 
 #: What `m`, `o` and `e` say together: see `models`. An envelope that waits makes an event pending again.
-STATUS = """
-CASE WHEN e.state <> 'accepted' THEN e.state
-    WHEN o.dead_at IS NOT NULL THEN 'failed'
-    WHEN o.id IS NOT NULL AND o.published_at IS NULL THEN 'pending'
-    WHEN m.is_processed THEN 'processed'
-    ELSE 'processing' END
+STATUS = f"""
+CASE WHEN e.state = '{EventState.IGNORED}' THEN '{EventStatus.IGNORED}'
+    WHEN o.dead_at IS NOT NULL THEN '{EventStatus.FAILED}'
+    WHEN o.id IS NOT NULL AND o.published_at IS NULL THEN '{EventStatus.PENDING}'
+    WHEN m.is_processed THEN '{EventStatus.PROCESSED}'
+    ELSE '{EventStatus.PROCESSING}' END
 """
 COLUMNS = f"""
 e.id, e.source_system, e.event_code, e.canonical_code, e.encounter_id, e.patient_identifier,

@@ -16,6 +16,7 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import BadInput, Conflict, ConnectorError, SourceNotAllowed
 from dhos_connector_api.events import mappings, store
 from dhos_connector_api.events.mappings import Mappings
+from dhos_connector_api.events.states import EventState, EventStatus
 from dhos_connector_api.events.store import Kept, NewEvent
 from dhos_connector_api.intake.arrival import Arrival, Intake, Outcome, Read, Receipt
 from dhos_connector_api.intake.event_times import INVALID, occurred_at
@@ -133,7 +134,7 @@ def known(connection: Connection, read: EventRead) -> Receipt | None:
     row = store.by_identity(connection, read.event.identity)
     if row is None:
         return None
-    if not store.told(connection, [read.event]):
+    if not store.identical(connection, [read.event]):
         return _conflict()
     return Receipt(row["message_uuid"], Outcome.REPEATED, row)
 
@@ -156,7 +157,7 @@ def keep_all(database: Database, reads: Sequence[EventRead]) -> dict[UUID, Recei
 def _judged_repeats(connection: Connection, repeats: Sequence[EventRead]) -> dict[UUID, Receipt]:
     """What was not new: kept by an attempt before at this very request, known, or contradicting."""
     own = [each.event for each in repeats if each.event is not None and each.has_own_name]
-    same = store.told(connection, own) if own else set()
+    same = store.identical(connection, own) if own else set()
     return {
         each.uuid: Receipt(None, Outcome.REPEATED)
         if not each.has_own_name or each.uuid in same
@@ -179,7 +180,7 @@ def _receipt(event: NewEvent) -> Receipt:
         "event_code": event.event_code,
         "encounter_id": event.encounter_id,
         "patient_identifier": event.patient_identifier,
-        "status": "pending" if event.state == "accepted" else event.state,
+        "status": EventStatus.IGNORED if event.state is EventState.IGNORED else EventStatus.PENDING,
         "received_at": event.received_at,
     }
     return Receipt(event.message, outcome, row)

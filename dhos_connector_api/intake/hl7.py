@@ -27,6 +27,7 @@ from dhos_connector_api.intake.arrival import Arrival, Intake, Outcome, Read, Re
 from dhos_connector_api.intake.control_ids import ack_control_id, content_hash, duplicate_key
 from dhos_connector_api.log import where
 from dhos_connector_api.messages import store
+from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, KeyHolder, NewMessage
 from dhos_connector_api.outbox.models import SENDER_LENGTH
 
@@ -71,7 +72,7 @@ def read(arrival: Arrival, intake: Intake) -> Hl7Read:
         created_by=arrival.caller,
         src_description="tie",
         dst_description="dhos",
-        state="unparseable",
+        state=MessageState.UNPARSEABLE,
         correlation_id=arrival.correlation_id,
         received=arrival.raw,
         content=None,
@@ -137,7 +138,7 @@ def _answer(message: Message, verdict: Verdict, row: NewMessage) -> dict[str, An
     """What a verdict puts into the message's row: the acknowledgement, the state, and why."""
     return {
         "ack": acknowledge(message, verdict, control_id=ack_control_id(row.uuid), now=row.at),
-        "state": "accepted" if verdict.code is Code.AA else "refused",
+        "state": MessageState.ACCEPTED if verdict.code is Code.AA else MessageState.REFUSED,
         "ack_status": verdict.code.value,
         "error_code": verdict.error,
         "error_location": verdict.location,

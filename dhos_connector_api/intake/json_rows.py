@@ -3,6 +3,7 @@
 from dhos_connector_api.errors import Details
 from dhos_connector_api.hl7v2.rules import OWN_FAILURE
 from dhos_connector_api.intake.arrival import Arrival
+from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import NewMessage
 from dhos_connector_api.spec.kept_body import Shape
 
@@ -19,7 +20,7 @@ def json_row(arrival: Arrival, body: Shape, *, source: str, message_type: str) -
         created_by=arrival.caller,
         src_description=source,
         dst_description="dhos",
-        state="refused" if body.is_json or failed else "unparseable",
+        state=MessageState.REFUSED if body.is_json or failed else MessageState.UNPARSEABLE,
         correlation_id=arrival.correlation_id,
         received=arrival.raw,
         content=arrival.raw.decode() if body.is_json else None,

@@ -24,6 +24,7 @@ from dhos_connector_api.intake.take import KINDS, read_one
 from dhos_connector_api.intake.webhook import WebhookRead
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.kinds import Kind
+from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, NewMessage
 from dhos_connector_api.outbox import store as outbox
 
@@ -45,7 +46,7 @@ class Stored:
     """A stored message as a replay needs it: as it arrived, and what became of it then."""
 
     arrival: Arrival
-    state: str
+    state: MessageState
     received_at: datetime
 
     @property
@@ -82,7 +83,7 @@ def load(connection: Connection, uuid: UUID) -> Stored:
         raise Conflict("only messages that came in can be replayed")
     if row["duplicate_of"] is not None:
         raise Conflict(f"its control id belongs to message {row['duplicate_of']}")
-    return Stored(_arrival(row, kind), row["state"], row["created"])
+    return Stored(_arrival(row, kind), MessageState(row["state"]), row["created"])
 
 
 def _arrival(row: RowMapping, kind: Kind) -> Arrival:
@@ -99,7 +100,7 @@ def _replay_hl7(connection: Connection, stored: Stored, read: Hl7Read, by: str) 
     """An accepted message is published as it was, and as it reads now where outbox rows are pruned. A
     refused one is accepted if it would be now. Raises Conflict when another message has its control id.
     """
-    if stored.state == "accepted":
+    if stored.state is MessageState.ACCEPTED:
         queued = outbox.republish(connection, stored.uuid)
         if read.is_accepted:
             queued += _queue_missing(connection, stored, read.effects)
@@ -148,17 +149,17 @@ def _take_again(connection: Connection, stored: Stored, read: Read, by: str) -> 
 def _take_payload(connection: Connection, stored: Stored, read: HisRead, by: str) -> bool:
     if not read.admissions:
         return False
-    if stored.state == "accepted":  # it has events: they are locked before their message
+    if stored.state is MessageState.ACCEPTED:  # it has events: they are locked before their message
         encounters = {each.encounter for each in read.admissions}
         reprocess.of_message(connection, stored.uuid, also=encounters)
     else:
         _accept_keyed(connection, stored, read.effects, window=read.intake.duplicate_window, by=by)
     _settle(connection, read.row, stored.state, add_events(connection, read).queued, by)
-    return stored.state != "accepted"
+    return stored.state is not MessageState.ACCEPTED
 
 
 def _take_webhook(connection: Connection, stored: Stored, read: WebhookRead, by: str) -> bool:
-    if read.webhook is None or stored.state == "accepted":
+    if read.webhook is None or stored.state is MessageState.ACCEPTED:
         return False
     event = webhook.new_event(connection, read, kept=None)
     if not events.insert(connection, [event]):
@@ -180,11 +181,11 @@ def _accept_keyed(
         raise Conflict(_ACCEPTED)
 
 
-def _settle(connection: Connection, row: NewMessage, state: str, queued: int, by: str) -> None:
+def _settle(connection: Connection, row: NewMessage, state: MessageState, queued: int, by: str) -> None:
     """What has just been queued makes a message wait for its consumers (again); nothing, and it is done."""
     if queued:
         store.mark_unprocessed(connection, row.uuid, by=by, at=row.at)
-    elif state != "accepted":
+    elif state is not MessageState.ACCEPTED:
         store.mark_processed(connection, row.uuid, by=by, at=row.at)
 
 

@@ -21,6 +21,7 @@ from dhos_connector_api.events.store import Kept, NewEvent
 from dhos_connector_api.intake.arrival import Arrival, Intake, Outcome, Read, Receipt
 from dhos_connector_api.intake.json_rows import json_row, reason
 from dhos_connector_api.messages import store
+from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, NewMessage
 from dhos_connector_api.spec.kept_body import Shape, body_of, check_of
 
@@ -82,7 +83,7 @@ def _judged(body: Shape, arrival: Arrival, intake: Intake) -> WebhookRead:
             details=found,
             failed=body.failed,
         )
-    row = replace(row, state="accepted", event_code=found.event, sent_at=found.occurred_at)
+    row = replace(row, state=MessageState.ACCEPTED, event_code=found.event, sent_at=found.occurred_at)
     return WebhookRead(
         arrival=arrival,
         intake=intake,
