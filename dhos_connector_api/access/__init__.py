@@ -1,1 +1,1 @@
-"""API keys at rest: who may send as which source."""
+"""API keys at rest: their hashes, each with the source it may send as."""

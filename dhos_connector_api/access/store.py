@@ -1,4 +1,4 @@
-"""API keys at rest: who may send as which source. Nothing here commits.
+"""API keys at rest: finding, adding and ending them. Nothing here commits.
 
 A key is looked up by its hash at every request and cached nowhere, so revoking works at once. Its
 last use is noted once in NOTED_EVERY, not at every request.
@@ -36,7 +36,7 @@ class KnownKey:
 
 
 def find(connection: Connection, hash_: bytes, *, at: datetime) -> KnownKey | None:
-    """The key with that hash, if it is valid at that time; notes its use now and then."""
+    """Return the key with that hash, if it is valid at that time. Its use is noted now and then."""
     row = connection.exec_driver_sql(_FIND, {"hash": hash_, "at": at}).one_or_none()
     if row is None:
         return None
@@ -49,7 +49,7 @@ def find(connection: Connection, hash_: bytes, *, at: datetime) -> KnownKey | No
 def add(
     connection: Connection, id_: UUID, made: MadeKey, *, source: str, at: datetime, by: str | None
 ) -> RowMapping:
-    """Keep a new key's hash under `id_`; the key as it is shown."""
+    """Store a new key's hash under `id_`; return the key as it is shown."""
     query = f"""
         INSERT INTO api_key (id, source_system, hash, hint, created, created_by)
         VALUES (:id, :source, :hash, :hint, :at, :by) RETURNING {_SHOWN}
@@ -59,7 +59,7 @@ def add(
 
 
 def listed(connection: Connection, source: str | None = None) -> Sequence[RowMapping]:
-    """All keys, or those of one source, newest first."""
+    """Return all keys, or those of one source, newest first."""
     query = f"""
         SELECT {_SHOWN} FROM api_key
         WHERE CAST(:source AS text) IS NULL OR lower(source_system) = lower(:source) ORDER BY id DESC
@@ -68,7 +68,7 @@ def listed(connection: Connection, source: str | None = None) -> Sequence[RowMap
 
 
 def revoke(connection: Connection, id_: UUID, *, at: datetime, by: str | None) -> RowMapping:
-    """End a key now; what was ended stays as it is. Raises NotFound."""
+    """End a key now, and return it; what was ended stays as it is. Raises NotFound."""
     query = f"""
         UPDATE api_key SET revoked_by = CASE WHEN revoked_at IS NULL THEN :by ELSE revoked_by END,
             revoked_at = coalesce(revoked_at, :at)
@@ -90,7 +90,7 @@ def rotate(
     at: datetime,
     by: str | None,
 ) -> RowMapping:
-    """Give the holder of `old` a new key, kept under `new`; the old one ends after `overlap`.
+    """Store a new key of the holder of `old` under `new`, and return it; `old` ends after `overlap`.
 
     Raises NotFound, and Conflict for a key that is not valid any more or was rotated before.
     """

@@ -1,1 +1,1 @@
-"""What comes in, turned into the platform's internal format: actions, facts and merges (pure)."""
+"""From what comes in to the platform's internal format: actions, facts and merges (pure)."""

@@ -1,4 +1,4 @@
-"""What goes to RabbitMQ: an envelope of actions, and what became of an attempt to publish one."""
+"""The envelope of actions that goes to RabbitMQ, and the outcomes of publishing one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ _JSON = JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=Fa
 
 
 def body(message_uuid: UUID, actions: Sequence[Action]) -> bytes:
-    """The body of an envelope: compact UTF-8 JSON.
+    """Return the body of an envelope: compact UTF-8 JSON.
 
     A lone surrogate, which UTF-8 does not have, becomes a question mark.
     """
-    told = {"dhos_connector_message_uuid": str(message_uuid), "actions": actions}
-    return _JSON.encode(told).encode("utf-8", "replace")
+    content = {"dhos_connector_message_uuid": str(message_uuid), "actions": actions}
+    return _JSON.encode(content).encode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Envelope:
 
 
 class Outcome(Enum):
-    """What became of one envelope handed to a publisher."""
+    """The outcome for one envelope handed to a publisher."""
 
     CONFIRMED = "confirmed"  # the broker has it, in at least one queue
     RETURNED = "returned"  # unroutable: no queue is bound to its key

@@ -1,1 +1,1 @@
-"""Who may call: tokens, API keys, signatures of webhooks. Clock and keys are passed in (pure)."""
+"""Authentication of callers: tokens, API keys, signatures of webhooks. Clock and keys come in (pure)."""

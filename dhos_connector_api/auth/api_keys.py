@@ -24,13 +24,13 @@ class MadeKey:
 
 
 def make(random: bytes) -> MadeKey:
-    """A key of KEY_BYTES random bytes."""
+    """Return a key of KEY_BYTES random bytes."""
     text = _PREFIX + base64.urlsafe_b64encode(random).rstrip(b"=").decode()
     return MadeKey(text, sha256(text.encode()).digest(), text[:_HINT_CHARACTERS])
 
 
 def hash_of(given: bytes) -> bytes:
-    """SHA-256 of a key as it was sent. Raises TokenRejected for what cannot be a key of ours."""
+    """Return the SHA-256 of a key as it was sent. Raises TokenRejected for what cannot be a key of ours."""
     if not _KEY.fullmatch(given):
         raise TokenRejected("the API key is not known, or no longer")
     return sha256(given).digest()

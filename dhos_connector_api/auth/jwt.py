@@ -24,7 +24,7 @@ MOST_CHARACTERS = 8192
 MOST_CALLER_CHARACTERS = 255
 #: No NumericDate lies beyond (the year 31,690,708).
 _END_OF_TIME = 1e15
-#: Who called, in the order in which the claim `metadata` is asked.
+#: The names a caller may have in the claim `metadata`, in the order in which they are looked for.
 _CALLERS = ("patient_id", "device_id", "clinician_id", "system_id")
 
 
@@ -39,7 +39,7 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a valid token says: whose it is, what it may do, and who called (None: not said).
+    """The content of a valid token: its issuer, its scopes, and its caller (None: not said).
 
     `refused_from` is the time, in seconds since 1970, from which it is not valid any more.
     """
@@ -65,7 +65,7 @@ _SIGNATURES.register_algorithm(ALGORITHM, _Hs512())
 
 
 def verify(token: str, issuers: Iterable[Issuer], audience: str, now: datetime) -> Claims:
-    """Check signature, `iss`, `aud`, `exp`, `nbf` and `scope` of a token.
+    """Return what a token says, once its signature, `iss`, `aud`, `exp`, `nbf` and `scope` are checked.
 
     `now` is aware. Raises TokenRejected for any token that is not valid now, whatever it holds.
     """
@@ -125,7 +125,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _caller(metadata: object) -> str | None:
-    """Who called; None for anything that could not be stored as it stands."""
+    """The caller's name; None for anything that could not be stored as it stands."""
     if not isinstance(metadata, dict):
         return None
     for name in _CALLERS:
@@ -144,7 +144,7 @@ def issue(
     lifetime: timedelta,
     metadata: Mapping[str, str] | None = None,
 ) -> str:
-    """A token in the name of `issuer`, signed with its newest key. `now` is aware."""
+    """Return a token in the name of `issuer`, signed with its newest key. `now` is aware."""
     claims: dict[str, Any] = {
         "iss": issuer.iss,
         "aud": audience,

@@ -36,12 +36,12 @@ class Secret:
 
     @property
     def plain_key(self) -> bytes:
-        """What the hex form signs with: the text as it is set, in UTF-8."""
+        """The key of the hex form: the text as it is set, in UTF-8."""
         return self.text.encode()
 
     @property
     def standard_key(self) -> bytes:
-        """What the standard form signs with: the base64 after `whsec_`, else the text in UTF-8.
+        """The key of the standard form: the base64 after `whsec_`, else the text in UTF-8.
 
         Raises ValueError where there is no base64 after it.
         """
@@ -121,12 +121,12 @@ def _fits_standard(request: Signed, secrets: Sequence[Secret], now: datetime) ->
 
 
 def plain_signature(secret: Secret, body: bytes) -> str:
-    """The hex HMAC-SHA256 of a body, in lower case."""
+    """Return the hex HMAC-SHA256 of a body, in lower case."""
     return hmac.new(secret.plain_key, body, hashlib.sha256).hexdigest()
 
 
 def standard_signature(secret: Secret, identity: str, timestamp: str, body: bytes) -> str:
-    """`v1,<base64>`: the HMAC-SHA256 of id, Unix seconds and body, with full stops between them."""
+    """Return `v1,<base64>`: the HMAC-SHA256 of id, Unix seconds and body, with full stops between them."""
     content = f"{identity}.{timestamp}.".encode() + body
     digest = hmac.new(secret.standard_key, content, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode('ascii')}"

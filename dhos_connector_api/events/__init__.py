@@ -1,1 +1,1 @@
-"""Integration events: what happened at the hospital, told in JSON, with their codes, keys and meanings."""
+"""Integration events: what happened at the hospital, with the codes, keys and meanings of it."""

@@ -29,7 +29,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the first request was answered."""
+    """The answer to the first request."""
 
     status: int
     body: bytes
@@ -51,7 +51,7 @@ _HELD = text("SELECT request_hash, status, answer FROM idempotency_key WHERE key
 
 
 def claim(connection: Connection, request: Request, claim_id: UUID, *, at: datetime) -> UUID | Answer:
-    """Take the key: the claim to work under (an earlier one of the same request that died, or
+    """Take the key, and return the claim to work under (an earlier one of the same request that died, or
     `claim_id`), or what the first request was answered.
 
     Raises KeyReused when the key belongs to another request, Conflict while the first is running.
@@ -76,7 +76,7 @@ def claim(connection: Connection, request: Request, claim_id: UUID, *, at: datet
 
 
 def answer(connection: Connection, request: Request, given: Answer) -> None:
-    """Note what the request under a claim is answered."""
+    """Store what the request under a claim is answered."""
     connection.execute(
         text(
             "UPDATE idempotency_key SET running_until = NULL, status = :status, answer = :answer"
@@ -87,7 +87,7 @@ def answer(connection: Connection, request: Request, given: Answer) -> None:
 
 
 def release(connection: Connection, request: Request, *, at: datetime) -> None:
-    """Let the same request try again at once: this attempt has failed."""
+    """Give up the claim of an attempt that has failed: the same request may try again at once."""
     connection.execute(
         text("UPDATE idempotency_key SET running_until = :at WHERE key = :key AND running_until IS NOT NULL"),
         {"key": request.key, "at": at - timedelta(microseconds=1)},
@@ -95,7 +95,7 @@ def release(connection: Connection, request: Request, *, at: datetime) -> None:
 
 
 def prune(connection: Connection, *, at: datetime, limit: int) -> int:
-    """Forget up to `limit` keys that are older than KEPT; how many it were."""
+    """Delete up to `limit` keys that are older than KEPT; return how many."""
     return connection.execute(
         text(
             "DELETE FROM idempotency_key WHERE key = ANY(ARRAY("

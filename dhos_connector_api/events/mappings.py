@@ -1,4 +1,4 @@
-"""What the codes of a source mean here: a table people edit, and what a change would do to stored events.
+"""The mappings: what the codes of a source mean here, in a table that people edit.
 
 Codes and sources are compared trimmed and without case. Nothing here commits.
 """
@@ -22,12 +22,12 @@ class Mappings:
     known: Mapping[tuple[str, str], str | None]
 
     def meaning(self, source: str, code: str, default: str | None) -> str | None:
-        """What that code means; `default` where no mapping says otherwise. None: such events are ignored."""
+        """Return what that code means, `default` where no mapping says otherwise; None: it is ignored."""
         return self.known.get((source.strip().lower(), code.strip().lower()), default)
 
 
 def load(connection: Connection, sources: Collection[str]) -> Mappings:
-    """The mappings of these sources."""
+    """Return the mappings of these sources."""
     rows = connection.exec_driver_sql(
         "SELECT lower(source_system), lower(event_code), canonical_code FROM event_mapping"
         " WHERE lower(source_system) = ANY(%(sources)s::text[])",
@@ -37,7 +37,7 @@ def load(connection: Connection, sources: Collection[str]) -> Mappings:
 
 
 def listed(connection: Connection, source: str | None) -> Sequence[RowMapping]:
-    """All mappings, or those of one source, in the order of source and code."""
+    """Return all mappings, or those of one source, in the order of source and code."""
     query = f"""
         SELECT {_COLUMNS} FROM event_mapping
         WHERE CAST(:source AS text) IS NULL OR lower(source_system) = lower(:source)
@@ -47,7 +47,7 @@ def listed(connection: Connection, source: str | None) -> Sequence[RowMapping]:
 
 
 def get(connection: Connection, id_: UUID) -> RowMapping:
-    """The mapping with that id. Raises NotFound."""
+    """Return the mapping with that id. Raises NotFound."""
     query = f"SELECT {_COLUMNS} FROM event_mapping WHERE id = :id"  # noqa: S608
     row = connection.execute(text(query), {"id": id_}).mappings().one_or_none()
     if row is None:
@@ -65,7 +65,7 @@ def put(
     at: datetime,
     by: str | None,
 ) -> RowMapping:
-    """Make the mapping of that code, under `id_`, or change the one there is; the mapping as it is now."""
+    """Store the mapping of that code, under `id_` if it is new; return the mapping as it is now."""
     query = f"""
         INSERT INTO event_mapping
             (id, source_system, event_code, canonical_code, created, modified, modified_by)
@@ -87,6 +87,6 @@ def put(
 
 
 def delete(connection: Connection, id_: UUID) -> None:
-    """Forget the mapping: its code means what it meant before. Raises NotFound."""
+    """Delete the mapping: its code means what it meant before. Raises NotFound."""
     if not connection.execute(text("DELETE FROM event_mapping WHERE id = :id"), {"id": id_}).rowcount:
         raise NotFound("there is no mapping with that id")

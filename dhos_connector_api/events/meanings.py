@@ -1,4 +1,4 @@
-"""What the code of stored events means by now: counting, reading and changing the events it concerns.
+"""The meanings of stored events by what their code means now: counted, read again and changed.
 
 How often an event's meaning has changed is its generation, of which its envelope's id is made. An
 event's envelope and its message belong to other rooms: whoever changes an event changes them too, in the
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
-from dhos_connector_api.events import store
+from dhos_connector_api.events import views
 from dhos_connector_api.events.search import MOST_COUNTED
 from dhos_connector_api.events.states import EventState
 from dhos_connector_api.events.store import NewEvent
@@ -46,7 +46,7 @@ class LateDefault:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a code of a source means, or would mean; where it is not `mapped`, each event its default."""
+    """The meaning a source's code has or would have; where it is not `mapped`, each event's default."""
 
     source_system: str
     event_code: str
@@ -69,7 +69,7 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a meaning would do to stored events; counts go up to MOST_COUNTED."""
+    """The number of stored events a meaning concerns and would change; counts go up to MOST_COUNTED."""
 
     stored: int
     changing: int
@@ -90,8 +90,8 @@ def preview(connection: Connection, meant: Meaning, *, examples: int = 10) -> Pr
     stored = _count(connection, _STORED, meant)
     changing = _count(connection, _CHANGING, meant)
     query = f"""
-        SELECT e.id, {store.STATUS} AS status, e.canonical_code AS "from", {_TARGET} AS "to"
-        FROM (SELECT e.* {_CHANGING} ORDER BY e.id DESC LIMIT :limit) e {store.JOINS} ORDER BY e.id DESC
+        SELECT e.id, {views.STATUS} AS status, e.canonical_code AS "from", {_TARGET} AS "to"
+        FROM (SELECT e.* {_CHANGING} ORDER BY e.id DESC LIMIT :limit) e {views.JOINS} ORDER BY e.id DESC
     """  # noqa: S608
     rows = connection.execute(text(query), {**meant.parameters(), "limit": examples}).mappings().all()
     return Preview(stored, changing, rows)

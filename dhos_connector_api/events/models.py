@@ -67,7 +67,7 @@ class IntegrationEventRow(db.Model):  # type: ignore[name-defined,misc]
 
 
 class EventMappingRow(db.Model):  # type: ignore[name-defined,misc]
-    """What a code of a source means here; compared without case."""
+    """The meaning of a source's code here; compared without case."""
 
     __tablename__ = "event_mapping"
 

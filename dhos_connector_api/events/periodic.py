@@ -15,5 +15,5 @@ def jobs(_settings: Settings) -> tuple[Job, ...]:
 
 
 def prune(connection: Connection, now: datetime) -> bool:
-    """Forget keys whose time has passed; True: more are left."""
+    """Delete keys whose time has passed; return True if more are left."""
     return idempotency.prune(connection, at=now, limit=PRUNED_AT_ONCE) == PRUNED_AT_ONCE

@@ -11,14 +11,14 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api.events.states import EventState, EventStatus
-from dhos_connector_api.events.store import COLUMNS, JOINS
+from dhos_connector_api.events.views import COLUMNS, JOINS
 
 #: Counting a million rows would take a second at every page; nobody pages that far.
 MOST_COUNTED = 10_000
 
 _WAITS = "EXISTS (SELECT FROM outbox w WHERE w.id = e.envelope_id AND w.published_at IS NULL)"
 _PUBLISHED = f"e.state = 'accepted' AND NOT {_WAITS}"
-#: `store.STATUS`, each value as a condition of its own that an index can answer from the rare side.
+#: `views.STATUS`, each value as a condition of its own that an index can answer from the rare side.
 _STATUS = {
     EventStatus.IGNORED: f"e.state = '{EventState.IGNORED}'",
     EventStatus.FAILED: "e.envelope_id IN (SELECT id FROM outbox WHERE dead_at IS NOT NULL)",
@@ -63,11 +63,11 @@ def find(
     page: int = 1,
     page_size: int = 50,
 ) -> Page:
-    """Events that fit all `filters`: status, source_system, event_code, encounter_id, search (a beginning),
-    and own_source (what the caller may see).
+    """Return the page of the events that fit all `filters`.
 
-    A filter that is None does not count. `ordering` is one of received_at and occurred_at, with a
-    minus for the newest first; events without a time come last either way.
+    These are status, source_system, event_code, encounter_id, search (a beginning), and own_source (what
+    the caller may see); one that is None does not count. `ordering` is one of received_at and
+    occurred_at, with a minus for the newest first; events without a time come last either way.
     """
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     conditions = [_CONDITIONS[name] for name in given if name != "status"]

@@ -11,7 +11,7 @@ class EventState(StrEnum):
 
 
 class EventStatus(StrEnum):
-    """What became of an event; read from its state, its envelope and its message, and not stored."""
+    """The status of an event as it is shown: read from its state, its envelope and its message."""
 
     IGNORED = "ignored"
     PENDING = "pending"  # its envelope waits for the relay

@@ -7,12 +7,10 @@ means here, after the site's mappings (`mappings.load(...).meaning(source, code,
 as `ignored`, and nothing is published. Of all others the same statement puts an
 envelope into the outbox: `process_event` (built here from the columns and `event_fields`, which may
 replace any of its nulls) after the `companions`, to `dhos.connector_event`, under `sender`, in the order
-given. Its message_id is a function of identity and generation (`actions.integration_event`). The request is
+given. Its message_id is a function of identity and generation (`actions.process_event`). The request is
 kept by `messages.store.insert` (give its uuid as `message_uuid`), in the same transaction; or give
 `kept`, and the event's own JSON is kept by this statement as a message of its own, under the event's id.
 Texts hold neither NUL nor lone surrogates; the codes and identifiers at most 255 characters.
-
-What is read of an event joins its `message` and its envelope in the `outbox`: its status follows from them.
 """
 
 import json
@@ -27,7 +25,8 @@ from sqlalchemy import Connection, RowMapping, text
 from dhos_connector_api.actions import process_event as envelope
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Action, body
 from dhos_connector_api.events import statements
-from dhos_connector_api.events.states import EventState, EventStatus
+from dhos_connector_api.events.states import EventState
+from dhos_connector_api.events.views import COLUMNS, JOINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class NewEvent:
 
     @property
     def message(self) -> UUID:
-        """The message its request is kept as."""
+        """The uuid of the message its request is kept as."""
         return self.message_uuid or self.id
 
     @property
@@ -103,12 +102,12 @@ class NewEvent:
 
 
 def name(id_: UUID, identity: bytes | None) -> UUID:
-    """The event's name for consumers (`event_uuid`): by what identifies it, else its id."""
+    """Return the event's name for consumers (`event_uuid`): by what identifies it, else its id."""
     return id_ if identity is None else envelope.event_uuid(identity)
 
 
 def insert(connection: Connection, events: Sequence[NewEvent]) -> list[UUID]:
-    """Keep and queue those of `events` whose identity is new; their ids, in no order.
+    """Store and queue those of `events` whose identity is new; return their ids, in no order.
 
     Waits for a concurrent insert of the same identity to commit or to fail.
     """
@@ -119,7 +118,7 @@ def insert(connection: Connection, events: Sequence[NewEvent]) -> list[UUID]:
 
 
 def parameters(events: Sequence[NewEvent]) -> dict[str, Any]:
-    """The statement's parameters: a list for each column. There is at least one event."""
+    """Return the statement's parameters: a list for each column. There is at least one event."""
     columns = [_columns(each) for each in events]
     return {column: [each[column] for each in columns] for column in columns[0]} | {
         "routing_key": EVENT_ROUTING_KEY
@@ -181,32 +180,13 @@ def identical(connection: Connection, events: Sequence[NewEvent]) -> set[UUID]:
     return set(connection.exec_driver_sql(_IDENTICAL, given).scalars())
 
 
-#: What `m`, `o` and `e` say together: see `models`. An envelope that waits makes an event pending again.
-STATUS = f"""
-CASE WHEN e.state = '{EventState.IGNORED}' THEN '{EventStatus.IGNORED}'
-    WHEN o.dead_at IS NOT NULL THEN '{EventStatus.FAILED}'
-    WHEN o.id IS NOT NULL AND o.published_at IS NULL THEN '{EventStatus.PENDING}'
-    WHEN m.is_processed THEN '{EventStatus.PROCESSED}'
-    ELSE '{EventStatus.PROCESSING}' END
-"""
-COLUMNS = f"""
-e.id, e.source_system, e.event_code, e.canonical_code, e.encounter_id, e.patient_identifier,
-{STATUS} AS status, e.payload AS payload_json, e.occurred_at, e.received_at, m.processed_at,
-o.last_error AS error, e.message_uuid, e.envelope_id, e.correlation_id
-"""
-JOINS = """
-LEFT JOIN outbox o ON o.id = e.envelope_id
-LEFT JOIN message m ON m.uuid = e.message_uuid
-"""
-
-
 def get(connection: Connection, id_: UUID) -> RowMapping | None:
-    """The event with that id as the API shows it, or None."""
+    """Return the event with that id as the API shows it, or None."""
     return _one(connection, "e.id = :value", id_)
 
 
 def by_identity(connection: Connection, identity: bytes) -> RowMapping | None:
-    """The event that has that identity, or None."""
+    """Return the event that has that identity, or None."""
     return _one(connection, "e.identity = :value", identity)
 
 

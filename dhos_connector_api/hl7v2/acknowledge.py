@@ -31,7 +31,7 @@ _NEWEST: Version = (99,)
 
 
 def acknowledge(message: Message, verdict: Verdict, *, control_id: str, now: datetime) -> bytes:
-    """The answer to a message, as bytes in its character set; each segment ends in CR.
+    """Return the answer to a message, as bytes in its character set; each segment ends in CR.
 
     In: what was read, what was decided, MSH-10 of the answer, the aware time for its MSH-7. The
     sender's delimiters are used where they are usable, the standard ones else; a UTF-16 sender gets
@@ -47,14 +47,14 @@ def acknowledge(message: Message, verdict: Verdict, *, control_id: str, now: dat
 
 
 def frameable(ack: bytes) -> bytes:
-    """An acknowledgement as MLLP can carry it: UTF-16, whose bytes may be the frame's, becomes UTF-8."""
+    """Return an acknowledgement as MLLP can carry it: UTF-16, whose bytes may be the frame's, as UTF-8."""
     if not ack.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         return ack
     return with_header_fields(ack.decode("utf-16"), {18: table_name("utf-8")}).encode()
 
 
 def refuse_unreadable(code: Code, *, control_id: str, now: datetime) -> bytes:
-    """The answer to bytes that hold no MSH, where silence would block a feed: MSA-2 is empty.
+    """Return the answer to bytes that hold no MSH, where silence would block a feed: MSA-2 is empty.
 
     In ASCII, in the layout of v2.3, whose MSA-3 has room for the reason.
     """

@@ -51,18 +51,18 @@ class File:
 
 
 def is_batch(raw: bytes) -> bool:
-    """Whether the bytes begin with a file or batch header."""
+    """Return whether the bytes begin with a file or batch header."""
     return _BEGINS.match(raw) is not None
 
 
 def is_too_large(raw: bytes) -> bool:
-    """Whether a batch has more messages or batches than are taken; nothing is taken apart for that."""
+    """Return whether a batch has more messages or batches than are taken, without taking it apart."""
     parts = [found[1] for found in islice(_PART.finditer(raw), _MOST_PARTS + 1)]
     return len(parts) > _MOST_PARTS or parts.count(b"MSH") > MOST_MESSAGES
 
 
 def split(raw: bytes) -> File:
-    """Take a batch apart. Never fails: what is no message is handed on as one, to be refused by itself."""
+    """Return a batch in its parts. Never fails: what is no message is handed on as one, to be refused."""
     header: bytes | None = None
     trailer: bytes | None = None
     batches: list[Batch] = []
@@ -105,7 +105,7 @@ def _parts(raw: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 
 def answer(file: File, acks: Sequence[bytes], *, control_id: str, now: datetime) -> bytes:
-    """The acknowledgements, one for each message in order, as a batch of the shape that came.
+    """Return the acknowledgements, one for each message in order, as a batch of the shape that came.
 
     Headers answer field by field: sender and receiver swapped, `control_id` in field 11, the sender's
     own field 11 in field 12. Where BTS-1 or FTS-1 counts otherwise than we do, the comment of our
@@ -164,7 +164,7 @@ def _line(text: str) -> bytes:
 
 
 def _remark(name: str, header: bytes | None, trailer: bytes | None, count: int, what: str) -> str:
-    """What is to be said about a trailer's count; '' where it is right, or where none was promised."""
+    """The remark on a trailer's count; '' where it is right, or where none was promised."""
     if trailer is None:
         return f"{name} is missing, {count} {what} came" if header is not None else ""
     marks = _marks(header)

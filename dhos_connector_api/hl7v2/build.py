@@ -37,7 +37,7 @@ def _escapes(delimiters: Delimiters) -> dict[int, str]:
 
 
 def escape(text: str, delimiters: Delimiters = STANDARD) -> str:
-    r"""The text as it may stand in a field: delimiters as \F\, \S\ ..., control characters as \Xhh\.
+    r"""Return the text as it may stand in a field: delimiters as \F\, \S\ ..., control characters as \Xhh\.
 
     The delimiters must be complete (`Delimiters.completed`): one that is empty is not escaped. What
     comes out holds no CR and no LF.
@@ -46,7 +46,7 @@ def escape(text: str, delimiters: Delimiters = STANDARD) -> str:
 
 
 def utf8_component(text: str) -> str:
-    r"""The text as a component, or a field of one component, of a message in UTF-8.
+    r"""Return the text as a component, or a field of one component, of a message in UTF-8.
 
     As `escape` with the standard delimiters; besides, C1 controls, U+2028 and U+2029 become \Xhh..\
     of their UTF-8 bytes, and a text that is just `""` becomes \X2222\, for it asks to delete nothing.
@@ -55,7 +55,7 @@ def utf8_component(text: str) -> str:
 
 
 def utf8_field(text: str) -> str:
-    r"""The text as a whole field of a message in UTF-8, whose own `^`, `~` and `&` stay what they are.
+    r"""Return the text as a whole field of a message in UTF-8, whose own `^`, `~` and `&` stay what they are.
 
     Everything that could end the field or the segment, or begin an escape, is escaped.
     """
@@ -67,7 +67,7 @@ def _without_controls(text: str) -> str:
 
 
 def segment(name: str, *fields: str, delimiters: Delimiters = STANDARD) -> str:
-    """One segment without its CR, from fields already escaped, the first being number 1.
+    """Return one segment without its CR, from fields already escaped, the first being number 1.
 
     Empty fields at the end are dropped.
     """
@@ -75,17 +75,17 @@ def segment(name: str, *fields: str, delimiters: Delimiters = STANDARD) -> str:
 
 
 def numbered(name: str, fields: Mapping[int, str]) -> str:
-    """One segment without its CR, from escaped fields by their HL7 numbers; the others are empty."""
+    """Return one segment without its CR, from escaped fields by their HL7 numbers; the others are empty."""
     return segment(name, *(fields.get(number, "") for number in range(1, max(fields) + 1)))
 
 
 def header(*fields: str, delimiters: Delimiters = STANDARD) -> str:
-    """The MSH segment without its CR; the first of the fields is MSH-3."""
+    """Return the MSH segment without its CR; the first of the fields is MSH-3."""
     return segment("MSH", delimiters.encoding, *fields, delimiters=delimiters)
 
 
 def with_header_fields(text: str, values: Mapping[int, str]) -> str:
-    """A message that begins with MSH, with other values in the MSH fields of those numbers (from 3 on).
+    """Return a message that begins with MSH, with other values in those MSH fields (from 3 on).
 
     The values are as they are to stand there, escaped where need be.
     """
@@ -99,12 +99,12 @@ def with_header_fields(text: str, values: Mapping[int, str]) -> str:
 
 
 def timestamp(moment: datetime) -> str:
-    """An aware moment as `YYYYMMDDHHMMSS.mmm+ZZZZ` (type DTM): 23 characters."""
+    """Return an aware moment as `YYYYMMDDHHMMSS.mmm+ZZZZ` (type DTM): 23 characters."""
     return f"{moment:%Y%m%d%H%M%S}.{moment.microsecond // 1000:03}{moment:%z}"[:23]
 
 
 def formatted(moment: datetime, pattern: str) -> str:
-    """An aware moment as the pattern says: that of `strftime`, with `%L` for milliseconds."""
+    """Return an aware moment as the pattern says: that of `strftime`, with `%L` for milliseconds."""
     milliseconds = f"{moment.microsecond // 1000:03}"
     filled = _MILLISECONDS.sub(lambda found: milliseconds if found[0] == "%L" else found[0], pattern)
     return moment.strftime(filled)

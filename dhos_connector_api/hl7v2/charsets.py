@@ -33,7 +33,7 @@ class Decoded:
 
 
 def codec_named(name: str) -> str | None:
-    """The Python codec for a name of table 0211 (or a usual spelling of one); None when there is none.
+    """Return the Python codec for a name of table 0211 (or a usual spelling of one); None if there is none.
 
     UTF-16 is not among them: it is known by its byte order mark alone.
     """
@@ -41,14 +41,14 @@ def codec_named(name: str) -> str | None:
 
 
 def table_name(codec: str) -> str:
-    """The name in table 0211 of a codec a message was decoded with."""
+    """Return the name in table 0211 of a codec a message was decoded with."""
     if codec.startswith("iso8859_"):
         return codec.replace("iso8859_", "8859/")
     return {"utf-8": "UNICODE UTF-8", "utf-16": "UNICODE UTF-16", "ascii": "ASCII"}.get(codec, "8859/1")
 
 
 def decode_utf16(raw: bytes) -> Decoded:
-    """Decode bytes that begin with a UTF-16 byte order mark."""
+    """Return the text of bytes that begin with a UTF-16 byte order mark."""
     try:
         return Decoded(raw.decode("utf-16"), "utf-16", valid=True)
     except UnicodeDecodeError:
@@ -56,7 +56,7 @@ def decode_utf16(raw: bytes) -> Decoded:
 
 
 def decode(raw: bytes, declared: list[str], default_charset: str) -> Decoded:
-    """Decode by the first declared character set that fits; when none is known by UTF-8, then the site's.
+    """Return the text by the first declared character set that fits; if none is known, UTF-8 or the site's.
 
     In: the bytes, the repetitions of MSH-18, a codec or table 0211 name. Where nothing fits, every
     byte becomes the Latin-1 character of its number, so that MSH can be read and its bytes echoed.

@@ -34,7 +34,7 @@ class Timestamp:
     precision: Precision
 
     def iso(self) -> str | None:
-        """`2017-07-31T14:13:00.000Z`, or with the offset it was given in; a date is its local midnight.
+        """Return `2017-07-31T14:13:00.000Z`, or with the offset as given; a date is its local midnight.
 
         None for a year or a month alone: these are never filled up with the first day.
         """
@@ -43,7 +43,7 @@ class Timestamp:
         return written(self.value)
 
     def date_iso(self) -> str | None:
-        """`1982-03-05`, the date as it was written; None when the day was not given."""
+        """Return `1982-03-05`, the date as it was written; None when the day was not given."""
         return self.value.date().isoformat() if self.precision >= Precision.DAY else None
 
 
@@ -59,7 +59,7 @@ def instant(at: datetime) -> str:
 
 
 def parse(text: str, zone: tzinfo) -> Timestamp | None:
-    """Read `YYYY[MM[DD[HH[MM[SS[.S..]]]]]][+/-ZZZZ]`; None for anything else and for what no calendar has.
+    """Return `YYYY[MM[DD[HH[MM[SS[.S..]]]]]][+/-ZZZZ]` read; None for anything else, or in no calendar.
 
     In: the first component of a TS field, the zone of times without an offset. A local time that a
     clock change skips keeps the offset from before it (01:30 becomes 02:30 summer time); one that

@@ -24,11 +24,11 @@ class Delimiters:
 
     @property
     def encoding(self) -> str:
-        """MSH-2: the delimiters in the order the standard gives them."""
+        """Return MSH-2: the delimiters in the order the standard gives them."""
         return self.component + self.repetition + self.escape + self.subcomponent + self.truncation
 
     def completed(self) -> "Delimiters":
-        """The same delimiters, a free character for each one left out: with these all text can be escaped."""
+        """Return these delimiters, a free character for each one left out: so all text can be escaped."""
         taken = self.field + self.encoding
         spare = iter([character for character in _SPARE if character not in taken])
         component = self.component or next(spare)
@@ -44,7 +44,7 @@ STANDARD = Delimiters("|", "^", "~", "\\", "&")
 
 @lru_cache(maxsize=64)
 def usable(field: str, encoding: str) -> bool:
-    """Whether these delimiters tell the parts of a message apart.
+    """Return whether these delimiters tell the parts of a message apart.
 
     They are: one to five characters in MSH-2, all different, none of them a letter, a digit, white
     space, a quotation mark (`""` means delete) or a control character.
@@ -68,7 +68,7 @@ def _known(field: str, encoding: str) -> Delimiters:
 
 
 def choose(field: str, encoding: str) -> Delimiters:
-    """The delimiters MSH-1 and MSH-2 name; where they are not `usable`, the standard ones behind MSH-1."""
+    """Return the delimiters of MSH-1 and MSH-2; if they are not `usable`, the standard ones behind MSH-1."""
     if usable(field, encoding):
         return _known(field, encoding)
     others = STANDARD.encoding.replace(field, "|")

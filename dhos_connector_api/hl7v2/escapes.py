@@ -7,7 +7,7 @@ from dhos_connector_api.hl7v2.delimiters import Delimiters
 
 @lru_cache(maxsize=64)
 def _meanings(delimiters: Delimiters) -> dict[str, str]:
-    """What stands between two escape characters -> the text it means."""
+    """The text of each escape sequence, by what stands between its two escape characters."""
     meanings = {
         "F": delimiters.field,
         "S": delimiters.component,
@@ -21,7 +21,7 @@ def _meanings(delimiters: Delimiters) -> dict[str, str]:
 
 
 def unescape(text: str, delimiters: Delimiters, charset: str = "utf-8") -> str:
-    r"""The text with its escape sequences replaced; unknown and unterminated ones stay as they are.
+    r"""Return the text with its escape sequences replaced; unknown and unterminated ones stay as they are.
 
     Known are \F\ \S\ \T\ \R\ \E\ \P\, \.br\ (a line feed) and \Xhh..\ (bytes in `charset`, a Python
     codec; kept when they do not decode or hold NUL). So `ACME\SMITH` stays `ACME\SMITH`.

@@ -6,7 +6,7 @@ _MESSAGE_START = re.compile(rb"(?:^|(?<=[\r\n\x0b]))MSH")
 
 
 def split_messages(content: bytes) -> list[bytes]:
-    """The messages in `content`, each from its MSH to the next one; the whole where there is no MSH."""
+    """Return the messages in `content`, each from its MSH to the next; the whole where there is no MSH."""
     starts = [match.start() for match in _MESSAGE_START.finditer(content)]
     if not starts:
         return [content]

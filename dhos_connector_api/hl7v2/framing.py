@@ -33,7 +33,7 @@ class Frame:
 
     @property
     def whole(self) -> bool:
-        """False where the frame was longer than allowed."""
+        """Whether the frame was no longer than allowed."""
         return len(self.content) == self.size
 
 
@@ -81,11 +81,11 @@ class Deframer:
         return not (self._inside or self._stray or self._buffer)
 
     def feed(self, data: bytes) -> None:
-        """Add what has arrived."""
+        """Add bytes that have arrived."""
         self._buffer += data
 
     def take(self) -> Frame | Dropped | None:
-        """The next frame or oddity; None: more has to arrive first."""
+        """Return the next frame or dropped bytes; None: more has to arrive first."""
         while True:
             if not self._inside and not self._begin():
                 return None
@@ -103,7 +103,7 @@ class Deframer:
             return None
 
     def finish(self) -> Dropped | None:
-        """What the stream ended in, once `take` has given None; None: it ended well."""
+        """Return the bytes dropped at the stream's end, once `take` has given None; None: it ended well."""
         if not self._inside:
             return self._dropped(Oddity.OUTSIDE) if self._stray else None
         why = Oddity.NO_CARRIAGE_RETURN if self._buffer.endswith(b"\x1c") else Oddity.PARTIAL
@@ -142,7 +142,7 @@ class Deframer:
         return Frame(head, size)
 
     def _skip(self) -> None:
-        """Let go of a frame that is too long; of its last bytes one may be half of END."""
+        """Drop the bytes of a frame that is too long; of its last bytes one may be half of END."""
         if not self._skipped:
             self._head = bytes(self._buffer[: self._head_size])
         left = 1 if self._buffer.endswith(b"\x1c") else 0
@@ -156,5 +156,5 @@ class Deframer:
 
 
 def framed(content: bytes) -> bytes:
-    """The content as one frame."""
+    """Return the content as one frame."""
     return START + content + END

@@ -32,7 +32,7 @@ class PatientGroup:
 
 
 def patient_groups(message: Message) -> list[PatientGroup]:
-    """The groups in order; empty when there is no PID. A group has the first PV1 that follows its PID."""
+    """Return the groups in order, none without a PID. A group has the first PV1 that follows its PID."""
     patients = message.all("PID")
     if len(patients) == 1 and len(message.all("MRG")) <= 1:
         return [PatientGroup(patients[0], message.first("MRG"), message.first("PV1"))]

@@ -1,4 +1,4 @@
-"""Who a message is about: patient and visit identifiers (type CX, HL7 v2 chapter 2A) by the site's table.
+"""Patient and visit identifiers (type CX, HL7 v2 chapter 2A), told apart by the site's table.
 
 Assigning authority (CX.4) goes before type code (CX.5); a repetition that had expired (CX.8) when
 the message was sent comes after the others; nothing is guessed from position unless the site asks for it.
@@ -31,7 +31,7 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """What a PID-3 or MRG-1 names: the best MRN and NHS number, if any, and every identifier, best first."""
+    """The identifiers of a PID-3 or MRG-1: the best MRN and NHS number, if any, and all, best first."""
 
     mrn: str | None
     nhs_number: str | None
@@ -48,7 +48,7 @@ class _Ranked:
 
 
 def patient_identifiers(segment: Segment, table: IdentifierTable, on: date | None = None) -> Identifiers:
-    """The identifiers in PID-3 of a PID segment, or in MRG-1 of an MRG segment; DELETE and '' are none.
+    """Return the identifiers in PID-3 of a PID segment, or MRG-1 of an MRG segment; DELETE and '' are none.
 
     `on` is the day the message was sent (`Message.sent_on`); None: nothing counts as expired. Of the
     first MOST_REPETITIONS repetitions; the segment keeps what was found, and is read once.
@@ -95,7 +95,7 @@ def _expired(expires: str, on: date | None) -> bool:
 
 
 def told_apart(authorities: set[str], code: str, table: IdentifierTable) -> tuple[str, bool]:
-    """MRN, NHS_NUMBER or '', and whether only the type code said so. All given in capitals."""
+    """Return MRN, NHS_NUMBER or '', and whether only the type code said so. All given in capitals."""
     if not authorities.isdisjoint(_capitals(table.nhs_authorities)):
         return NHS_NUMBER, False
     if not authorities.isdisjoint(_capitals(table.mrn_authorities)):

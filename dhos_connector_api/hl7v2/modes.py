@@ -1,4 +1,4 @@
-"""Which acknowledgements a message gets: original or enhanced mode (HL7 v2 chapter 2).
+"""The acknowledgements a message gets in original and enhanced mode (HL7 v2 chapter 2).
 
 In original mode there is one, the application acknowledgement (AA, AE, AR). In enhanced mode MSH-15
 asks for an accept acknowledgement (CA, CE, CR) as soon as the message is in safe storage, and MSH-16
@@ -29,7 +29,7 @@ class Condition(StrEnum):
     ON_SUCCESS = "SU"
 
     def met(self, code: Code) -> bool:
-        """Whether an acknowledgement with that code is to be sent."""
+        """Return whether an acknowledgement with that code is to be sent."""
         if self in {Condition.ALWAYS, Condition.NEVER}:
             return self is Condition.ALWAYS
         return (code in {Code.AA, Code.CA}) is (self is Condition.ON_SUCCESS)
@@ -37,7 +37,7 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What MSH-15 and MSH-16 ask for; both None: original mode."""
+    """The conditions in MSH-15 and MSH-16; both None: original mode."""
 
     accept: Condition | None
     application: Condition | None
@@ -45,7 +45,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What is to be sent: first the accept acknowledgement with that verdict, then the application's."""
+    """The acknowledgements to send: first the accept one with that verdict, then the application's."""
 
     accept: Verdict | None
     application: bool
@@ -61,7 +61,7 @@ BOTH = Wanted(Condition.ALWAYS, Condition.ALWAYS)
 
 
 def wanted(message: Message, mode: Mode = Mode.AUTO) -> Wanted:
-    """What a message asks for under a listener's mode.
+    """Return which acknowledgements a message asks for under a listener's mode.
 
     Both fields blank mean original mode; one blank means NE. A code that table 0155 does not have
     counts as AL: an acknowledgement too many is seen, one too few stops a feed.
@@ -82,7 +82,7 @@ def _condition(text: str) -> Condition | None:
 
 
 def due(asked: Wanted, verdict: Verdict) -> Due:
-    """What is sent for a message that is in safe storage and was judged so.
+    """Return the acknowledgements to send for a message that is in safe storage and was judged so.
 
     CR says that what the header names is not taken here, CE that the message cannot be taken for
     another reason before its content was looked at. Either ends the exchange: after it no
@@ -99,7 +99,7 @@ def due(asked: Wanted, verdict: Verdict) -> Due:
 
 
 def silent_when_taken(asked: Wanted) -> bool:
-    """Whether a message that is taken (AA) is answered with nothing: errors alone are, or nothing is."""
+    """Return whether a message that is taken (AA) gets no answer: errors alone do, or nothing does."""
     return due(asked, ACCEPTED) == Due(None, application=False)
 
 

@@ -26,7 +26,7 @@ _AFTER = "\r\n" + _BLOCK_START + _BLOCK_END
 
 
 class Defect(Enum):
-    """What is wrong with a message as a whole; `rules` says how each one is answered."""
+    """A fault of a message as a whole; `rules` says how each one is answered."""
 
     INVALID_CHARACTERS = "bytes do not fit the character set"
     NUL = "NUL characters (left out of the text)"
@@ -61,12 +61,12 @@ class Message:
         self.msh: Segment = self.all("MSH")[0]
 
     def first(self, name: str) -> Segment | None:
-        """The first segment of that name, or None."""
+        """Return the first segment of that name, or None."""
         made = self.all(name)
         return made[0] if made else None
 
     def all(self, name: str) -> tuple[Segment, ...]:
-        """Every segment of that name, in order."""
+        """Return every segment of that name, in order."""
         made = self._made.get(name)
         if made is None:
             lines = self._by_name.get(name, ())
@@ -76,7 +76,7 @@ class Message:
         return made
 
     def segments(self) -> Sequence[Segment]:
-        """Every segment in order."""
+        """Return every segment in order."""
         if self._in_order is None:
             left = {name: iter(self.all(name)) for name in self._by_name}
             separator = self.delimiters.field
@@ -118,7 +118,7 @@ class Message:
 
 
 def read(raw: bytes, *, default_charset: str = "utf-8") -> Message:
-    """Read one message, whatever its line ends, frame, byte order mark, character set and delimiters.
+    """Return one message read, whatever its line ends, frame, byte order mark, character set, delimiters.
 
     In: the bytes as received; the character set (Python's or table 0211's name) for a sender whose
     MSH-18 is empty and whose bytes are not UTF-8. Raises UnreadableMessage when there is no MSH, and
@@ -140,7 +140,7 @@ def read(raw: bytes, *, default_charset: str = "utf-8") -> Message:
 
 
 def read_text(text: str, *, charset: str, defects: frozenset[Defect] = frozenset()) -> Message:
-    """Read a message that is text already, such as one a site's transformer has rewritten.
+    """Return a message read from text, such as one a site's transformer has rewritten.
 
     In: the text, the Python codec its answer would be encoded with, what is known to be wrong with
     where it came from. Raises UnreadableMessage when there is no MSH.

@@ -1,4 +1,4 @@
-"""How a message is answered: AA, AE or AR, and why (HL7 v2 chapter 2; tables 0008 and 0357).
+"""The verdict on a message: AA, AE or AR, and why (HL7 v2 chapter 2; tables 0008 and 0357).
 
 `RULES` is the ACK table in the order in which it is applied; the first that objects decides. First
 what makes the whole unreadable, then what is refused by the header alone (AR: do not send it again),
@@ -142,7 +142,7 @@ def _key(message: Message, _terms: Terms) -> Verdict | None:
 
 
 def _size(message: Message, _terms: Terms) -> Verdict | None:
-    """What a message brings is bounded: an envelope for every group, with the group's values in it."""
+    """The number and size of patient groups: there is an envelope for each, with its values in it."""
     if Defect.TOO_MANY_LINES in message.defects:
         return _TOO_MANY_LINES
     segments = [segment for name in _REPEATED for segment in message.all(name)]

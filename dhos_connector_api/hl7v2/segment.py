@@ -28,7 +28,7 @@ class Repetition:
         self._charset = charset
 
     def value(self, component: int = 1, subcomponent: int = 1) -> str:
-        """The unescaped text of one (sub)component, counted from 1; '' when absent.
+        """Return the unescaped text of one (sub)component, counted from 1; '' when absent.
 
         `""` stays DELETE, and where the whole repetition is deleted, so is every part of it.
         """
@@ -49,7 +49,7 @@ class Segment:
         self._kept: dict[Hashable, Any] | None = None
 
     def once(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """What `make` makes of the segment; what it made the first time for every later equal key."""
+        """Return what `make` makes of the segment: for equal keys it is made once."""
         if self._kept is None:
             self._kept = {}
         if key not in self._kept:
@@ -58,7 +58,7 @@ class Segment:
         return made
 
     def raw(self, field: int) -> str:
-        """A field as it stands, '' when absent; counted as HL7 counts: MSH-1 is the field separator."""
+        """Return a field as it stands, '' when absent. As HL7 counts, MSH-1 is the field separator."""
         fields = self._fields
         if fields is None:
             fields = self.line.split(self._delimiters.field)
@@ -68,11 +68,11 @@ class Segment:
         return fields[field] if field < len(fields) else ""
 
     def text(self, field: int) -> str:
-        """A whole field as one string, unescaped and not split: for fields of type ST such as MSH-10."""
+        """Return a whole field as one string, unescaped and not split: for the type ST, such as MSH-10."""
         return unescape(self.raw(field), self._delimiters, self._charset)
 
     def value(self, field: int, component: int = 1, subcomponent: int = 1, repetition: int = 1) -> str:
-        """The unescaped text of one (sub)component, all counted from 1; '' when absent, `""` stays DELETE."""
+        """Return the unescaped text of a (sub)component, counted from 1; '' if absent, `""` stays DELETE."""
         raw = self.raw(field)
         if not raw or raw.isalnum():  # the most frequent kinds: nothing in them to split
             return raw if component == subcomponent == repetition == 1 else ""
@@ -82,13 +82,13 @@ class Segment:
         return _part(one, self._delimiters, self._charset, component, subcomponent)
 
     def repetitions(self, field: int) -> list[str]:
-        """The repetitions of a field as they stand; none when the field is empty."""
+        """Return the repetitions of a field as they stand; none when the field is empty."""
         raw = self.raw(field)
         mark = self._delimiters.repetition
         return (raw.split(mark) if mark else [raw]) if raw else []
 
     def repeated(self, field: int) -> list[Repetition]:
-        """The first MOST_REPETITIONS repetitions of a field, to read components from."""
+        """Return the first MOST_REPETITIONS repetitions of a field, to read components from."""
         repetitions = self.repetitions(field)[:MOST_REPETITIONS]
         return [Repetition(raw, self._delimiters, self._charset) for raw in repetitions]
 

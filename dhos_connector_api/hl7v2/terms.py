@@ -1,4 +1,4 @@
-"""What the site says of messages, as far as reading and judging them needs it (`site.model` has it all)."""
+"""The part of a site's configuration that reading and judging messages needs (`site.model` has it all)."""
 
 from collections.abc import Mapping
 from typing import Protocol

@@ -15,7 +15,7 @@ SPANNING = {
     "deliveries/statements.py": {"message", "message_body"},
     "events/search.py": {"message", "outbox"},
     "events/statements.py": {"message", "message_body", "message_identifier", "outbox"},
-    "events/store.py": {"message", "outbox"},
+    "events/views.py": {"message", "outbox"},
     "messages/statements.py": {"outbox"},
 }
 

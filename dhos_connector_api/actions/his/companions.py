@@ -15,12 +15,12 @@ from dhos_connector_api.site.model import Hospital
 
 
 def of_stay(stay: Stay, hospital: Hospital, zone: tzinfo) -> list[Action]:
-    """The actions that stand before `process_event` in every envelope of the stay."""
+    """Return the actions that stand before `process_event` in every envelope of the stay."""
     return [process_patient(stay), process_encounter(stay, hospital, zone)]
 
 
 def process_patient(stay: Stay) -> Action:
-    """Who the patient is, as the HIS says now. What it does not say is left out, but for `sex_sct`."""
+    """Return who the patient is, as the HIS says now; what it does not say is left out, but for `sex_sct`."""
     name = read_name(stay.name)
     values = {
         "mrn": stay.patient_id,
@@ -38,7 +38,7 @@ def process_patient(stay: Stay) -> Action:
 
 
 def process_encounter(stay: Stay, hospital: Hospital, zone: tzinfo) -> Action:
-    """The stay, as the HIS says now; without `discharged_at` the patient is still in."""
+    """Return the stay, as the HIS says now; without `discharged_at` the patient is still in."""
     values = {
         "epr_encounter_id": stay.admission_id,
         "hospital_id": stay.hospital_id,
@@ -53,7 +53,7 @@ def process_encounter(stay: Stay, hospital: Hospital, zone: tzinfo) -> Action:
 
 
 def event_fields(stay: Stay, hospital: Hospital, zone: tzinfo) -> dict[str, Any]:
-    """What `process_event` says beyond the event itself."""
+    """Return what `process_event` says beyond the event itself."""
     doctor = read_name(stay.doctor)
     return {
         "facility": hospital.code,
@@ -70,7 +70,7 @@ def _discharged_at(stay: Stay, zone: tzinfo) -> str | None:
 def with_discharge(
     companions: Sequence[Action], fields: Mapping[str, Any], discharged_at: str
 ) -> tuple[list[Action], dict[str, Any]]:
-    """Companions and event fields of a stay that is known to have ended, where its data do not say so."""
+    """Return companions and event fields of a stay with its end, which its data do not tell."""
     who, where = companions
     ended = {**where, "data": {**where["data"], "discharged_at": discharged_at}}
     return [who, ended], {**fields, "discharged_at": discharged_at}

@@ -19,7 +19,7 @@ _BIRTH = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00(?:\.0{1,7})
 
 
 def read_moment(text: str) -> str:
-    """The local time as 14 digits, `20250605110600`: the same for every spelling of the same moment.
+    """Return the local time as 14 digits, `20250605110600`: the same for every spelling of a moment.
 
     Fractions of a second are dropped. Raises ValueError for what no calendar has.
     """
@@ -39,7 +39,7 @@ def read_moment(text: str) -> str:
 
 
 def in_zone(digits: str, zone: tzinfo) -> Timestamp:
-    """What `read_moment` gave, in the hospital's zone; a time a clock change skips or repeats as in HL7."""
+    """Return the moment `read_moment` gave, in the hospital's zone; skipped and repeated times as in HL7."""
     found = parse(digits, zone)
     if found is None:
         raise ValueError(EXPECTED)
@@ -47,7 +47,7 @@ def in_zone(digits: str, zone: tzinfo) -> Timestamp:
 
 
 def read_birth(text: str) -> str:
-    """`1985-06-05`, with or without a midnight after it. Raises ValueError for what no calendar has."""
+    """Return a birth as `1985-06-05`; a midnight may follow it. Raises ValueError for no date."""
     found = _BIRTH.fullmatch(text.strip())
     try:
         return date.fromisoformat(found[1] if found else "").isoformat()
@@ -56,6 +56,6 @@ def read_birth(text: str) -> str:
 
 
 def written(moment: datetime) -> str:
-    """A moment as the HIS writes it, in the zone it carries: `05-Jun-2025 11:06`."""
+    """Return a moment as the HIS writes it, in the zone it carries: `05-Jun-2025 11:06`."""
     month = MONTHS[moment.month - 1].capitalize()
     return f"{moment.day:02}-{month}-{moment.year} {moment.hour:02}:{moment.minute:02}"

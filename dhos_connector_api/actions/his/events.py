@@ -1,4 +1,4 @@
-"""What one HIS patient means: the events of the stay, and what makes each the same event again (pure)."""
+"""The events of one HIS patient's stay, and the identities by which each is known again (pure)."""
 
 import hashlib
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ class Event:
 
 
 def events_of(patient: Patient, types: VisitTypes, zone: tzinfo) -> list[Event]:
-    """The events a patient's data tell of: the admission, the visits as sent, the discharge if there is one.
+    """Return the events a patient's data tell of: the admission, the visits as sent, the discharge if any.
 
     Decisions: HIS_ADMITTED and HIS_DISCHARGED are identified by the encounter alone, so each is
     published once; a date that is changed or taken back later publishes nothing. A visit is
@@ -59,7 +59,7 @@ def encounter(payload: Mapping[str, Any], encounter_id: str | None) -> tuple[str
 
 
 def discharge_of(encounter: tuple[str, str]) -> bytes:
-    """The identity of the HIS_DISCHARGED of a stay (`Stay.encounter`), whether or not its data tell of it."""
+    """Return the identity of the HIS_DISCHARGED of a stay (`Stay.encounter`), known or not."""
     return _identity(encounter, DISCHARGED)
 
 

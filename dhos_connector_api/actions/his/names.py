@@ -1,4 +1,4 @@
-"""A patient's one name field, in any alphabet, and what can be told of it; sex and flags in words (pure)."""
+"""The parts of a name that comes as one field, in any alphabet; sex and flags in words (pure)."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Name:
 
 
 def read_name(text: str | None) -> Name:
-    """Split a name: the last word, with particles before it, is the last name, the rest the first.
+    """Return a name in its parts: the last word, with particles before it, is the last name.
 
     `LAST, First` is read as it stands; a single word is a first name. In some languages the family
     comes first and nothing tells: `full` is what to show.
@@ -62,12 +62,12 @@ def _words(text: str | None) -> list[str]:
 
 
 def read_gender(text: str | None) -> str:
-    """The SNOMED CT code of a sex; unknown for every spelling not in the table, and for nothing."""
+    """Return the SNOMED CT code of a sex; unknown for every spelling not in the table, and for nothing."""
     return GENDERS.get((text or "").strip().upper(), UNKNOWN_SEX)
 
 
 def read_flag(text: str | None) -> bool | None:
-    """`IsVIP`: true, false, or None where it does not say."""
+    """Return what `IsVIP` says: true, false, or None where it does not say."""
     word = (text or "").strip().casefold()
     if word in ("1", "y", "yes", "t", "true", "vip"):
         return True

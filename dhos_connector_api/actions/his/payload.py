@@ -22,7 +22,7 @@ _Entry = tuple[int, Mapping[str, Any]]
 
 
 def folded(text: str) -> str:
-    """What all spellings of a hospital's id, code or name have in common: trimmed, no case.
+    """Return a hospital's id, code or name as it is compared: trimmed, without case.
 
     Encounters are told apart by this and not by the site's code of the hospital: an edit of the site's
     configuration must not make every known stay a new one.
@@ -71,7 +71,7 @@ class Stay:
 
     @property
     def encounter(self) -> tuple[str, str]:
-        """Hospital and AdmissionID: what tells this stay from others of the HIS."""
+        """Hospital and AdmissionID: together they identify the stay in the HIS."""
         return folded(self.hospital_id), self.admission_id
 
 
@@ -160,7 +160,7 @@ _VISIT = _VisitSchema(unknown=EXCLUDE)
 
 
 def read_payload(value: Mapping[str, Any]) -> list[Patient | Faults] | Faults:
-    """The patients of a payload that fits the specification, each read on its own.
+    """Return the patients of a payload that fits the specification, each read on its own.
 
     Faults instead of the list where it cannot be told which visit belongs to whom. A stay that is
     given twice in the very same words counts once.
@@ -187,7 +187,7 @@ def _stays(entries: Sequence[Mapping[str, Any]]) -> tuple[list[_Entry], Details]
 def _belonging(
     stays: Sequence[_Entry], visits: Sequence[Mapping[str, Any]], details: Details
 ) -> list[list[_Entry]]:
-    """For every stay its visits with their places; what stands in the way of telling goes to `details`."""
+    """The visits of every stay with their places; `details` gets those of which the stay is not clear."""
     mine: list[list[_Entry]] = [[] for _ in stays]
     by_patient: dict[str, list[int]] = {}
     by_both: dict[tuple[str, str], list[int]] = {}

@@ -19,7 +19,7 @@ _SAME = {"clinical condtion": "clinical condition"}
 
 
 def kind(sent: str) -> str:
-    """What two spellings of the same kind of visit have in common: trimmed, one blank, no case."""
+    """Return a type of visit as it is compared: trimmed, with single blanks, without case."""
     folded = " ".join(sent.split()).casefold()
     return _SAME.get(folded, folded)
 
@@ -32,11 +32,11 @@ class VisitTypes:
 
     @classmethod
     def with_additions(cls, additions: Mapping[str, str]) -> "VisitTypes":
-        """The table with the site's own spellings; each maps to its canonical event code."""
+        """Return the table with the site's own spellings; each maps to its canonical event code."""
         return cls({**_folded(BUILT_IN), **_folded(additions)})
 
     def code(self, sent: str) -> str | None:
-        """The canonical event code; None for a type that is kept as ignored."""
+        """Return the canonical event code; None for a type that is kept as ignored."""
         return self.codes.get(kind(sent))
 
 

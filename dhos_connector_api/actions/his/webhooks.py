@@ -1,4 +1,4 @@
-"""What signed webhooks tell: the events of each source, and the body of our own schema (pure)."""
+"""Signed webhooks: the events each source sends, and reading the body of our own schema (pure)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ KNOWN = {
 
 
 def known_code(source: str, event: str) -> str | None:
-    """The canonical code of an event as that source names it; None: it is nothing to us."""
+    """Return the canonical code of an event as that source names it; None: it is nothing to us."""
     code = event.upper()
     return code if code in KNOWN[source] else None
 
@@ -47,7 +47,7 @@ class Webhook:
 
     @property
     def identifiers(self) -> list[tuple[str, str]]:
-        """Under what it is found in the message store."""
+        """The identifiers it is found under in the message store."""
         pairs = ((MRN, self.patient_code), (VISIT_ID, self.visit_id))
         return [(kind, value) for kind, value in pairs if value]
 
@@ -79,7 +79,7 @@ _WEBHOOK = _WebhookSchema(unknown=EXCLUDE)
 
 
 def read_webhook(value: Mapping[str, Any]) -> Webhook | dict[str, list[str]]:
-    """A body that fits the specification, or what marshmallow says against it, by field."""
+    """Return what a body that fits the specification says, or its faults by field."""
     try:
         webhook: Webhook = _WEBHOOK.load(value)
     except ValidationError as error:

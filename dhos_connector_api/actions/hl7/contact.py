@@ -1,4 +1,4 @@
-"""How to reach a patient (PID-13 and PID-15; HL7 v2 chapter 3, type XTN of chapter 2A)."""
+"""Phone, email and language of a patient (PID-13 and PID-15; HL7 v2 chapter 3, type XTN of chapter 2A)."""
 
 from dhos_connector_api.actions.hl7.values import part, sent
 from dhos_connector_api.hl7v2.segment import Repetition, Segment
@@ -11,7 +11,7 @@ NO_CALL_CODES = frozenset({"FX", "BP", "BPN", "MD"})
 
 
 def read_contact(pid: Segment) -> Contact:
-    """How to reach the patient: PID-13 (XTN), and PID-15.1, the language's code.
+    """Return how to reach the patient: PID-13 (XTN), and PID-15.1, the language's code.
 
     `phone` is the first number of PID-13 that takes a call: XTN.1, else XTN.12 or, from senders
     that split it, country, area and local number (XTN.5 to XTN.7). `email` is the first XTN.4, or

@@ -14,7 +14,7 @@ ENCOUNTER_MOVED = "A44"
 
 
 def process_encounter(subject: Subject, trigger: str, zone: tzinfo) -> Action | None:
-    """The action, or None where PV1-44, PV1-19.1, PV1-2.1 or PV1-3.1 is missing.
+    """Return the action, or None where PV1-44, PV1-19.1, PV1-2.1 or PV1-3.1 is missing.
 
     Existing consumers refuse an encounter without them, and the patient's data with it.
     Decisions: a PV1-44 that is no date, or a month or year alone, counts as missing. The patient is

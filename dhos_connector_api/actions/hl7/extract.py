@@ -55,7 +55,7 @@ LEGACY_TRIGGERS = frozenset(
 def extract(
     message: Message, *, site: Site, zone: tzinfo, message_uuid: UUID, correlation_id: str
 ) -> list[Envelope]:
-    """The envelopes of an accepted message, one for each patient group, in the groups' order.
+    """Return the envelopes of an accepted message, one for each patient group, in the groups' order.
 
     In: `zone` is where local times are read in. An envelope's id follows from `message_uuid` and the
     group's place alone, so that a replay publishes under the same id; it is also the

@@ -1,4 +1,4 @@
-"""What is known about a message as a whole, and under which identifiers it is found."""
+"""The facts of a message as a whole: type, sender, time, and the identifiers it is found under."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -43,14 +43,14 @@ class Facts:
 
 
 def facts(message: Message, site: Site, zone: tzinfo, header: Facts | None = None) -> Facts:
-    """The facts of any readable message, accepted or not; an MSH-7 without offset is read in `zone`."""
+    """Return the facts of any readable message, accepted or not; MSH-7 without offset is read in `zone`."""
     return replace(
         header or header_facts(message, zone), identifiers=_identifiers(message, site.inbound.identifiers)
     )
 
 
 def header_facts(message: Message, zone: tzinfo) -> Facts:
-    """What MSH alone says: the facts without the identifiers."""
+    """Return what MSH alone says: the facts without the identifiers."""
     header = message.msh
     return Facts(
         message_type=storable(header.raw(9)),
@@ -65,7 +65,7 @@ def header_facts(message: Message, zone: tzinfo) -> Facts:
 
 
 def storable(value: str) -> str:
-    """`value` trimmed, '' for `""`, without what PostgreSQL's text cannot hold.
+    """Return `value` trimmed, '' for `""`, without what PostgreSQL's text cannot hold.
 
     NULs go, and lone surrogates become question marks.
     """
@@ -75,7 +75,7 @@ def storable(value: str) -> str:
 
 
 def indexable(value: str) -> bool:
-    """Whether `value` can stand in the search index as it is."""
+    """Return whether `value` can stand in the search index as it is."""
     return 0 < len(value) <= LONGEST_IDENTIFIER and storable(value) == value
 
 

@@ -11,19 +11,19 @@ ASSIGNED, PRIOR = 3, 6  # fields of PV1
 
 
 def read_location(pv1: Segment | None, field: int) -> Location:
-    """Point of care, room and bed (PL.1 to PL.3) of that PV1 field; None where nothing or `""` was sent."""
+    """Return point of care, room and bed (PL.1 to PL.3) of that PV1 field; None for nothing or `""`."""
     return {WARD: sent(pv1, field, 1), BAY: sent(pv1, field, 2), BED: sent(pv1, field, 3)}
 
 
 def known(location: Location) -> Location | None:
-    """The parts that were sent; None without a ward, since nothing can be found by bay or bed alone."""
+    """Return the parts that were sent; None without a ward: nothing can be found by bay or bed alone."""
     if location[WARD] is None:
         return None
     return {key: code for key, code in location.items() if code is not None}
 
 
 def process_location(location: Location | None, previous: Location | None) -> Action | None:
-    """The action, or None where no ward was sent. In: both locations as `known` gives them.
+    """Return the action, None where no ward was sent. In: both locations as `known` gives them.
 
     Decision: bay and bed are left out, not null, where they were not sent; existing consumers build
     a location's code from the parts that are there, and treat null and missing alike.

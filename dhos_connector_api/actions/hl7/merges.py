@@ -1,4 +1,4 @@
-"""Which identifiers a merge message gives up, and for which (HL7 v2 chapter 3, MRG segment)."""
+"""The identifiers a merge message gives up, and those they become (HL7 v2 chapter 3, MRG segment)."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class Merge(NamedTuple):
 
 
 def merges(message: Message, site: Site) -> list[Merge]:
-    """The merges an accepted message tells of, each once; none unless it is one of `PATIENT_MERGES`.
+    """Return the merges an accepted message tells of, each once; none unless it is one of `PATIENT_MERGES`.
 
     Old identifiers are MRG-1's, surviving ones PID-3's of the same group and type. Decision: where
     a patient has several of a type, the one of the old one's assigning authority survives it, else
@@ -48,7 +48,7 @@ def merges(message: Message, site: Site) -> list[Merge]:
 
 
 def _survivors(patient: Identifiers) -> Survivors:
-    """What survives by type and authority, and by type alone (authority None): the best of each."""
+    """The best surviving identifiers by type and authority, and by type alone (authority None)."""
     survivors: Survivors = {}
     for each in patient.all:  # the best come first
         survivors.setdefault((each.type, _authority(each)), each.value)

@@ -25,7 +25,7 @@ DATE_OF_BIRTH, DATE_OF_DEATH = 7, 29  # fields of PID
 
 
 def process_patient(subject: Subject, trigger: str) -> Action:
-    """The action every full envelope has; existing consumers refuse an envelope without it.
+    """Return the action every full envelope has; existing consumers refuse an envelope without it.
 
     Decisions: `sex_sct` is always there, unknown where PID-8 is empty, `""` or no code we know, as
     the contract's "else" says; every other key is left out where nothing or `""` was sent, and a

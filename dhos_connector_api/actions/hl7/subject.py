@@ -38,7 +38,7 @@ class Subject:
 def read_subjects(
     groups: Iterable[PatientGroup], table: IdentifierTable, zone: tzinfo, on: date | None
 ) -> Iterator[Subject]:
-    """The subject of each group; PID-3 and MRG-1 are told apart by `table` as of that day.
+    """Return the subject of each group; PID-3 and MRG-1 are told apart by `table` as of that day.
 
     Local times are read in `zone`. What has repetitions is read once of a PID that groups share:
     else a message of one long PID and many MRG would take quadratic time.

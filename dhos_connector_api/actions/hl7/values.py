@@ -7,7 +7,7 @@ from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
 
 
 def clean(value: str) -> str | None:
-    """`value` without surrounding blanks and NULs; None where that leaves nothing, or `""` (delete)."""
+    """Return `value` without surrounding blanks and NULs; None where nothing is left, or `""` (delete)."""
     value = value.strip()
     if "\0" in value:
         value = value.replace("\0", "").strip()
@@ -15,23 +15,23 @@ def clean(value: str) -> str | None:
 
 
 def sent(segment: Segment | None, field: int, component: int = 1) -> str | None:
-    """One component of a field's first repetition; None for a missing segment, nothing, or `""`."""
+    """Return one component of a field's first repetition; None for a missing segment, nothing, or `""`."""
     return None if segment is None else clean(segment.value(field, component))
 
 
 def part(repetition: Repetition, component: int) -> str | None:
-    """One component of a repetition; None for nothing or `""`."""
+    """Return one component of a repetition; None for nothing or `""`."""
     return clean(repetition.value(component))
 
 
 def timestamp(segment: Segment | None, field: int, zone: tzinfo) -> Timestamp | None:
-    """A TS/DTM field, local times read in `zone`; None for nothing, `""` and what is no date."""
+    """Return a TS/DTM field, local times read in `zone`; None for nothing, `""` and what is no date."""
     text = sent(segment, field)
     return None if text is None else parse(text, zone)
 
 
 def moment(segment: Segment | None, field: int, zone: tzinfo) -> str | None:
-    """A TS/DTM field as ISO 8601 with milliseconds; a date alone is midnight in `zone`.
+    """Return a TS/DTM field as ISO 8601 with milliseconds; a date alone is midnight in `zone`.
 
     None for a month or a year alone: a partial date is never filled up.
     """
