@@ -30,7 +30,7 @@ _CALLERS = ("patient_id", "device_id", "clinician_id", "system_id")
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """Somebody whose tokens we take. `name` is ours, `iss` the claim, `keys` the newest first."""
+    """An issuer whose tokens are taken. `name` is ours, `iss` the claim, `keys` the newest first."""
 
     name: str  # "internal" | "epr_adapter"
     iss: str

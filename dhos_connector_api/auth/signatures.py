@@ -60,7 +60,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What of a request is about its signature. `plain` is the sender's own header; None: not sent."""
+    """The signed parts of a request, and its signature. `plain` is the sender's own header, or None."""
 
     body: bytes
     plain: str | None = None

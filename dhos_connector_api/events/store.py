@@ -22,7 +22,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
-from dhos_connector_api.actions import process_event as envelope
+from dhos_connector_api.actions import process_event
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Action, body
 from dhos_connector_api.events import statements
 from dhos_connector_api.events.states import EventState
@@ -81,18 +81,18 @@ class NewEvent:
         """The AMQP message_id; None where nothing is published."""
         if self.canonical_code is None:
             return None
-        return envelope.envelope_id(name(self.id, self.identity), self.generation)
+        return process_event.envelope_id(uuid_for_consumers(self.id, self.identity), self.generation)
 
     @property
     def body(self) -> bytes | None:
         """The body of its envelope; None where nothing is published."""
         if self.canonical_code is None:
             return None
-        action = envelope.process_event(
+        action = process_event.process_event(
             source_system=self.source_system,
             canonical_code=self.canonical_code,
             source_code=self.event_code,
-            event=name(self.id, self.identity),
+            event=uuid_for_consumers(self.id, self.identity),
             occurred_at=self.occurred_at,
             encounter_id=self.encounter_id,
             patient_identifier=self.patient_identifier,
@@ -101,9 +101,9 @@ class NewEvent:
         return body(self.message, [*self.companions, action])
 
 
-def name(id_: UUID, identity: bytes | None) -> UUID:
-    """Return the event's name for consumers (`event_uuid`): by what identifies it, else its id."""
-    return id_ if identity is None else envelope.event_uuid(identity)
+def uuid_for_consumers(id_: UUID, identity: bytes | None) -> UUID:
+    """Return the event's `event_uuid` in envelopes: by what identifies it, else its id."""
+    return id_ if identity is None else process_event.event_uuid(identity)
 
 
 def insert(connection: Connection, events: Sequence[NewEvent]) -> list[UUID]:

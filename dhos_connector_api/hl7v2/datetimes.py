@@ -12,7 +12,7 @@ _DAY_MINUTES = 24 * 60
 
 
 class Precision(IntEnum):
-    """How much of a time stamp was given. The value is the number of digits before the fraction."""
+    """The part of a time stamp that was given. The value is the number of digits before the fraction."""
 
     YEAR = 4
     MONTH = 6

@@ -15,7 +15,7 @@ LINE_ENDS = b"\r\n"
 
 
 class Oddity(StrEnum):
-    """Why bytes were dropped."""
+    """The reasons for which bytes are dropped."""
 
     OUTSIDE = "bytes outside a frame"
     RESTARTED = "a new frame began inside a frame"

@@ -75,7 +75,7 @@ def _ranked(repetition: Repetition, table: IdentifierTable, on: date | None) -> 
     authority = repetition.value(4).strip()
     code = repetition.value(5).strip()
     authorities = {authority.upper(), repetition.value(4, 2).strip().upper()} - {""}
-    kind, by_type_only = told_apart(authorities, code.upper(), table)
+    kind, by_type_only = kind_of(authorities, code.upper(), table)
     if kind == NHS_NUMBER:
         value = value.replace(" ", "")  # printed 943 476 5919, held as ten digits
     expired = _expired(repetition.value(8).strip(), on)
@@ -94,7 +94,7 @@ def _expired(expires: str, on: date | None) -> bool:
     return expires[:digits] < on.isoformat().replace("-", "")[:digits]
 
 
-def told_apart(authorities: set[str], code: str, table: IdentifierTable) -> tuple[str, bool]:
+def kind_of(authorities: set[str], code: str, table: IdentifierTable) -> tuple[str, bool]:
     """Return MRN, NHS_NUMBER or '', and whether only the type code said so. All given in capitals."""
     if not authorities.isdisjoint(_capitals(table.nhs_authorities)):
         return NHS_NUMBER, False

@@ -13,7 +13,7 @@ from dhos_connector_api.hl7v2.rules import ACCEPTED, Code, Verdict
 
 
 class Mode(StrEnum):
-    """How a sender is acknowledged. `auto` goes by MSH-15 and MSH-16 of each message."""
+    """The way a sender is acknowledged. `auto` goes by MSH-15 and MSH-16 of each message."""
 
     AUTO = "auto"
     ORIGINAL = "original"
@@ -21,7 +21,7 @@ class Mode(StrEnum):
 
 
 class Condition(StrEnum):
-    """When an acknowledgement is wanted (table 0155)."""
+    """The conditions on which an acknowledgement is wanted (table 0155)."""
 
     ALWAYS = "AL"
     NEVER = "NE"

@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class IdentifierTable(Protocol):
-    """How PID-3 repetitions are told apart; all codes in upper case. Hashable."""
+    """The codes by which PID-3 repetitions are told apart; all codes in upper case. Hashable."""
 
     @property
     def nhs_authorities(self) -> frozenset[str]: ...
@@ -20,7 +20,7 @@ class IdentifierTable(Protocol):
 
 
 class Terms(Protocol):
-    """What is accepted of a hospital; an empty set of processing ids or versions accepts all."""
+    """The messages accepted of a hospital; an empty set of processing ids or versions accepts all."""
 
     @property
     def accepted(self) -> Mapping[str, frozenset[str]]: ...

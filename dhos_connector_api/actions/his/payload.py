@@ -32,7 +32,7 @@ def folded(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Why a payload, or one patient of it, cannot be taken: texts by field."""
+    """The reasons for which a payload, or one patient of it, cannot be taken: texts by field."""
 
     details: Details
     patient_id: str | None = None

@@ -15,7 +15,7 @@ SOURCE_SYSTEM = "hl7v2"
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What all patient groups of a message share. `occurred_at` is ISO 8601."""
+    """The event of a message, which all its patient groups share. `occurred_at` is ISO 8601."""
 
     event_code: str
     occurred_at: str | None

@@ -17,7 +17,7 @@ Survivors = dict[tuple[str, str | None], str]
 
 
 class Merge(NamedTuple):
-    """What was found under `old` is from now on found under `surviving`, both of one type."""
+    """An identifier `old` that is given up for `surviving`, both of one type."""
 
     identifier_type: str
     old: str

@@ -13,7 +13,7 @@ from dhos_connector_api.actions.hl7.facts import indexable, storable
 from dhos_connector_api.deliveries.cda.plain_xml import Path, read_plain
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.datetimes import Precision, parse
-from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER, told_apart
+from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER, kind_of
 from dhos_connector_api.site.model import IdentifierTable
 
 #: The NHS number's own OID, and that of a number a hospital gives out (NHS Interoperability Toolkit).
@@ -173,7 +173,7 @@ def _kind(one: _Id, table: IdentifierTable) -> str:
     if one.root == NHS_NUMBER_ROOT:
         return NHS_NUMBER
     name = one.authority.upper()
-    kind, _ = told_apart({one.root.upper(), name} - {""}, name, table)
+    kind, _ = kind_of({one.root.upper(), name} - {""}, name, table)
     return kind or (MRN if one.root == LOCAL_NUMBER_ROOT else "")
 
 
