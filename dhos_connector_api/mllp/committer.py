@@ -4,10 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import NamedTuple
 
+from dhos_connector_api.intake.gathering import Gatherer
 from dhos_connector_api.log import where
 from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
 from dhos_connector_api.mllp.metrics import MLLP_GROUP
@@ -59,11 +58,7 @@ class Committer:
     ) -> None:
         self._answer = answer
         self._loop = loop
-        self._most = most
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._threads = [Thread(target=self._work, name=f"{name}-{n}", daemon=True) for n in range(threads)]
-        for thread in self._threads:
-            thread.start()
+        self._gatherer = Gatherer(self._work, name=name, threads=threads, most=most)
 
     def submit(self, taken: ReceivedFrame, done: Done) -> Job:
         """Have a frame answered; `done` gets the answer, or None where there must not be one.
@@ -71,43 +66,26 @@ class Committer:
         Who takes the job back in time hears nothing more of it, and nothing is stored.
         """
         job = Job(taken, done)
-        self._jobs.put(job)
+        self._gatherer.submit(job)
         return job
 
     def close(self, *, seconds: float) -> None:
-        """Let the threads end once they have answered what was submitted; wait so long for each."""
-        for _ in self._threads:
-            self._jobs.put(None)
-        for thread in self._threads:
-            thread.join(seconds)
+        """End the threads once they have answered what was submitted; wait so long for each."""
+        self._gatherer.close(seconds)
 
-    def _work(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            group = self._gather(first)
-            if not group:
-                continue
-            MLLP_GROUP.observe(len(group))
-            answers = self._answers(group)
-            with suppress(RuntimeError):  # the event loop has ended, and nobody waits any more
-                self._loop.call_soon_threadsafe(_hand_back, group, answers)
-
-    def _gather(self, first: Job) -> list[InHand]:
-        group: list[InHand] = []
-        job: Job | None = first
-        with suppress(Empty):
-            while job is not None:
-                if (each := job.take()) is not None:
-                    group.append(each)
-                if len(group) == self._most:
-                    return group
-                job = self._jobs.get_nowait()
-            self._jobs.put(None)  # one of the threads is to end; it will be this one, later
-        return group
+    def _work(self, jobs: Sequence[Job]) -> None:
+        group = [each for job in jobs if (each := job.take()) is not None]
+        if not group:
+            return
+        MLLP_GROUP.observe(len(group))
+        answers = self._answers(group)
+        with suppress(RuntimeError):  # the event loop has ended, and nobody waits any more
+            self._loop.call_soon_threadsafe(_hand_back, group, answers)
 
     def _answers(self, group: Sequence[InHand]) -> Sequence[Answer | None]:
         try:
             return self._answer([each.taken for each in group])
-        except Exception as error:  # noqa: BLE001  the last resort: a thread must not end, nobody waits for ever
+        except Exception as error:  # noqa: BLE001  the last resort: nobody waits for ever
             _log.error("frames were not answered", extra={"frames": len(group), "cause": where(error)})
             return [None] * len(group)
 
