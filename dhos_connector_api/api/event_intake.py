@@ -18,7 +18,6 @@ from dhos_connector_api.http.answers import JSON
 from dhos_connector_api.intake.arrival import Door, Outcome, Receipt
 from dhos_connector_api.intake.bulk import take_events
 from dhos_connector_api.intake.once import do_once, take_once
-from dhos_connector_api.intake.take import take
 from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.spec.bodies import JsonBody
 from dhos_connector_api.spec.long_list import ListBody
@@ -33,10 +32,10 @@ def tell_one(defaults: Mapping[str, Any]) -> flask.Response:
     here, parts = call.current(), services()
     door = Door(source=here.source, check=_check(), defaults=defaults)
     arrival = call.arrival(Kind.EVENT, door=door)
-    request = repeatable_request(arrival.raw)
-    if request is None:
-        return answered(_answer(take(arrival, parts.intake(), parts.database)))
-    return answered(take_once(arrival, parts.intake(), parts.database, request, _answer))
+    given = take_once(
+        arrival, parts.intake(), parts.database, lambda: repeatable_request(arrival.raw), _answer
+    )
+    return answered(given)
 
 
 def _answer(receipt: Receipt) -> Answer:

@@ -54,6 +54,8 @@ class ExactRouting(RoutingMiddleware):  # type: ignore[misc]
         operation_id = self._fixed.get((method, path))
         if operation_id is not None:
             return operation_id, {}
+        if "\n" in path:  # `.` of a route's pattern takes none, its end might
+            return None
         for route in self._with_parameters.get(method, ()):
             match = route.path_regex.match(path)
             if match:

@@ -3,6 +3,7 @@
 import asyncio
 from asyncio import Future
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from contextvars import Context
 from typing import Any, NamedTuple, ParamSpec
 
@@ -28,8 +29,15 @@ class Job(NamedTuple):
         """Return what a step answers in the request's context, or what it raises."""
         try:
             return self.context.run(step, *given, **options)
-        except Exception as error:  # noqa: BLE001  it rises again where the answer is awaited
-            return error
+        except BaseException as error:  # noqa: BLE001  it rises again where the answer is awaited
+            return as_failure(error)
+
+
+def as_failure(error: BaseException) -> Exception:
+    """Return what an awaited answer may raise: not what ends threads, nor a StopIteration."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"a handler raised {type(error).__name__}")
 
 
 def hand_back(answered: Iterable[tuple[Job, Answer | Exception]]) -> None:
@@ -38,7 +46,8 @@ def hand_back(answered: Iterable[tuple[Job, Answer | Exception]]) -> None:
     for job, answer in answered:
         by_loop.setdefault(job.future.get_loop(), []).append((job, answer))
     for loop, given in by_loop.items():
-        loop.call_soon_threadsafe(_give_all, given)
+        with suppress(RuntimeError):  # the event loop has ended, and nobody waits any more
+            loop.call_soon_threadsafe(_give_all, given)
 
 
 def _give_all(answered: Iterable[tuple[Job, Answer | Exception]]) -> None:

@@ -7,16 +7,14 @@ waits for nobody.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
-from threading import Thread
 from typing import Any
 
 import flask
 
-from dhos_connector_api.http.jobs import Answer, Job, hand_back
+from dhos_connector_api.http.jobs import Answer, Job, as_failure, hand_back
 from dhos_connector_api.intake.arrival import Arrival, Receipt
+from dhos_connector_api.intake.gathering import Gatherer
 
 #: Where the WSGI environment has what a handler defers; not there: it has to answer at once.
 _KEY = "connector.deferred"
@@ -61,33 +59,22 @@ class WaitingRequests:
     def __init__(self, run: Callable[[dict[str, Any]], Answer], keep_together: KeepTogether) -> None:
         self._run = run
         self._keep_together = keep_together
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
-        self._thread = Thread(target=self._work, name="web-together", daemon=True)
-        self._thread.start()
+        self._gatherer = Gatherer(self._work, name="web-together", threads=1, most=MOST)
 
     def submit(self, job: Job) -> None:
         """Have a request answered, by itself or with others."""
-        self._jobs.put(job)
+        self._gatherer.submit(job)
 
     def close(self) -> None:
         """End the thread once it has answered what was submitted."""
-        self._jobs.put(None)
-        self._thread.join()
+        self._gatherer.close()
 
-    def _work(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            hand_back(self._answered(self._gather(first)))
-
-    def _gather(self, first: Job) -> list[Job]:
-        jobs = [first]
-        with suppress(Empty):
-            while len(jobs) < MOST:
-                job = self._jobs.get_nowait()
-                if job is None:
-                    self._jobs.put(None)  # the thread is to end, later
-                    break
-                jobs.append(job)
-        return jobs
+    def _work(self, jobs: Sequence[Job]) -> None:
+        try:
+            answered = self._answered(jobs)
+        except BaseException as error:  # noqa: BLE001  it rises again where each answer is awaited
+            answered = [(job, as_failure(error)) for job in jobs]
+        hand_back(answered)
 
     def _answered(self, jobs: Sequence[Job]) -> list[tuple[Job, Answer | Exception]]:
         """Every request with its answer; what is deferred stands behind what is not."""
@@ -104,10 +91,7 @@ class WaitingRequests:
 
     def _kept(self, waiting: Sequence[tuple[Job, _Deferred]]) -> list[tuple[Job, Answer | Exception]]:
         arrivals = [each.arrival for _, each in waiting if each.arrival is not None]
-        try:
-            receipts = self._keep_together(arrivals)
-        except Exception as error:  # noqa: BLE001  it rises again where each answer is awaited
-            return [(job, error) for job, _ in waiting]
+        receipts = self._keep_together(arrivals)
         return [
             (job, receipt if isinstance(receipt, Exception) else job.attempt(_answer, deferred, receipt))
             for (job, deferred), receipt in zip(waiting, receipts, strict=True)

@@ -129,9 +129,10 @@ class Outcome(StrEnum):
 class Receipt:
     """What became of an arrival, and what to answer.
 
-    `uuid` is that of the message that is kept, of the first one where it is known, and None where
-    nothing is. `answer` is what the kind's door answers with. `error` is how a door that knows errors
-    (HTTP) answers instead: what was sent is kept all the same, but for INVALID and CONFLICT events.
+    `uuid` is that of the message that is kept, or of the first one where it is known; None where nothing
+    is kept, and for events of a request of many that are known. `answer` is what the kind's door answers
+    with. `error` is how a door that knows errors (HTTP) answers instead: what was sent is kept all the same,
+    but for INVALID and CONFLICT events.
     """
 
     uuid: UUID | None

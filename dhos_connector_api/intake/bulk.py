@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy.exc import DataError, IntegrityError
-
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.errors import BadInput, ConnectorError, StorageUnavailable
+from dhos_connector_api.errors import BadInput, ConnectorError
+from dhos_connector_api.intake import counting
 from dhos_connector_api.intake.arrival import Arrival, Door, Intake, Outcome, arrived
 from dhos_connector_api.intake.event import EventRead, identity_in
+from dhos_connector_api.intake.take import refused
 from dhos_connector_api.intake.together import Taken, take_together
 from dhos_connector_api.messages.kinds import Kind
 
@@ -26,10 +26,8 @@ class Tally:
     errors: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, index: int, taken: Taken) -> None:
-        """Count the event at that place. Raises StorageUnavailable for one that could not be stored."""
+        """Count the event at that place; one without a receipt is one that PostgreSQL would not have."""
         if taken.receipt is None:
-            if not isinstance(taken.error, DataError | IntegrityError):
-                raise taken.error or StorageUnavailable("the database did not answer")
             self._refuse(index, BadInput(UNKEEPABLE))
         elif taken.receipt.error is not None:
             self._refuse(index, taken.receipt.error)
@@ -75,5 +73,7 @@ def take_events(
 
     tally = Tally()
     for index, taken in enumerate(take_together(arrivals(), intake, database, in_order=True)):
+        if taken.receipt is None:
+            counting.count(taken.read, refused(BadInput(UNKEEPABLE)))
         tally.add(index, taken)
     return tally

@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from dhos_connector_api.intake.arrival import Outcome, Read, Receipt
+from dhos_connector_api.intake.event import EventRead
 from dhos_connector_api.intake.his import HisRead
 from dhos_connector_api.intake.his_patients import Result
 from dhos_connector_api.intake.hl7 import Hl7Read
 from dhos_connector_api.intake.metrics import EVENTS, HIS_PAYLOADS, RECEIVED, REPEATED, WEBHOOKS
+from dhos_connector_api.log import correlation_id
 from dhos_connector_api.messages.kinds import Kind
 
 _log = logging.getLogger(__name__)
@@ -39,10 +41,13 @@ def count_all(answered: Iterable[tuple[Read, Receipt]]) -> None:
     """Count and log arrivals of any kinds. Integration events come by the thousand: they are only counted."""
     events: Counter[str] = Counter()
     for read, receipt in answered:
-        if read.arrival.kind is Kind.EVENT:
-            events[_EVENT_OUTCOMES.get(receipt.outcome, "invalid")] += 1
+        if isinstance(read, EventRead):
+            if receipt.outcome is not Outcome.REPEATED or read.has_own_name:  # else it was counted before
+                events[_EVENT_OUTCOMES.get(receipt.outcome, "invalid")] += 1
         else:
+            before = correlation_id.set(read.arrival.correlation_id)
             _log_one(read, receipt, _COUNTED[read.arrival.kind](read, receipt))
+            correlation_id.reset(before)
     for outcome, number in events.items():
         EVENTS.labels(outcome).inc(number)
 

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, IntegrityError
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import BadInput, Conflict, ConnectorError, SourceNotAllowed
@@ -29,6 +30,9 @@ MESSAGE_TYPE = "integration event"
 MOST, MOST_BYTES = 500, 1_000_000
 #: `keep` is one statement, and so its own transaction.
 IN_TRANSACTION = False
+#: An event that PostgreSQL will not have stops no other. After any other failure nothing that came behind
+#: it is stored: the request is sent again, and events without a name would be kept twice, out of order.
+PASSED_OVER: tuple[type[Exception], ...] = (DataError, IntegrityError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ _log = logging.getLogger(__name__)
 MOST, MOST_BYTES = 64, 4_000_000
 #: `keep` is one statement, and so its own transaction.
 IN_TRANSACTION = False
+#: Whatever keeps one message from being stored, those that came with it are stored all the same.
+PASSED_OVER: tuple[type[Exception], ...] = (Exception,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +204,8 @@ def known(connection: Connection, read: Hl7Read) -> Receipt | None:
     """
     message = read.message
     key = None if message is None else duplicate_key(message)
-    if message is None or key is None:
-        return None
+    if message is None or key is None:  # never a duplicate; but an earlier try of ours may have gone through
+        return first_receipt(read) if store.is_kept(connection, read.uuid) else None
     window = read.intake.duplicate_window
     holder = store.key_holder(connection, key, at=read.row.at, window=window)
     return None if holder is None else _answered_by(connection, read, message, holder)

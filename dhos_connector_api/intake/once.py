@@ -11,28 +11,37 @@ from dhos_connector_api.events import idempotency
 from dhos_connector_api.events.idempotency import Answer, Request
 from dhos_connector_api.intake import counting
 from dhos_connector_api.intake.arrival import Arrival, Intake, Receipt
-from dhos_connector_api.intake.take import kept, read_one
+from dhos_connector_api.intake.take import keep_alone, kept, read_one
+from dhos_connector_api.outbox import wake
 
 
 def take_once(
     arrival: Arrival,
     intake: Intake,
     database: Database,
-    request: Request,
+    request: Callable[[], Request | None],
     answer: Callable[[Receipt], Answer],
 ) -> Answer:
-    """Take one arrival under a key, in one transaction with its answer; return that, or the first one's.
+    """Take one arrival; under a key in one transaction with its answer. Return that, or the first one's.
 
-    Raises KeyReused, Conflict while the first is running, and what `answer` raises: then nothing is kept.
+    `request` is asked for the key once the arrival is known to fit; None: there is none. Raises KeyReused,
+    Conflict while the first is running, and what `answer` raises: then nothing is kept.
     """
     read = read_one(arrival, intake)
+    named = request() if read.refusal is None else None
+    if named is None:
+        receipt = keep_alone(database, read)
+        wake.wake()
+        counting.count(read, receipt)
+        return answer(receipt)
     with database.transaction() as connection:
-        held = idempotency.claim(connection, request, clock.new_uuid(arrival.at), at=arrival.at)
+        held = idempotency.claim(connection, named, clock.new_uuid(arrival.at), at=arrival.at)
         if isinstance(held, Answer):
             return held
         receipt = kept(connection, read)
         given = answer(receipt)
-        idempotency.answer(connection, request, given)
+        idempotency.answer(connection, named, given)
+    wake.wake()
     counting.count(read, receipt)
     return given
 

@@ -62,11 +62,11 @@ def replay(database: Database, uuid: UUID, intake: Intake, *, by: str) -> Replay
     """
     with database.statements() as connection:
         stored = load(connection, uuid)
-    read = None if stored.arrival.kind is Kind.EVENT else read_one(stored.arrival, intake)
+    read = read_one(stored.arrival, intake)
     with database.transaction() as connection:
         if isinstance(read, Hl7Read):
             return _replay_hl7(connection, stored, read, by)
-        accepted_now = read is not None and _take_again(connection, stored, read, by)
+        accepted_now = _take_again(connection, stored, read, by)
         published = _publish_events(connection, stored.uuid, intake)
         return Replayed(stored.uuid, published, accepted_now=accepted_now)
 
@@ -139,7 +139,8 @@ def _accept(connection: Connection, stored: Stored, effects: Effects, *, window:
 def _take_again(connection: Connection, stored: Stored, read: Read, by: str) -> bool:
     """Take of a HIS payload or a webhook what fits by now; True when the message is accepted now.
 
-    Raises Conflict when the same was accepted as another message: then its events are known.
+    An event was kept whole, or not at all. Raises Conflict when the same was accepted as another
+    message: then its events are known.
     """
     if isinstance(read, HisRead):
         return _take_payload(connection, stored, read, by)

@@ -4,7 +4,6 @@
 the effect runs in the transaction that keeps it, and gives what to do after the commit, or None.
 """
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
@@ -17,8 +16,6 @@ from dhos_connector_api.intake import counting, event, his, hl7, webhook
 from dhos_connector_api.intake.arrival import Arrival, Intake, Outcome, Read, Receipt
 from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.outbox import wake
-
-_log = logging.getLogger(__name__)
 
 AfterCommit = Callable[[], None]
 Effect = Callable[[Connection, Receipt], AfterCommit | None]
@@ -36,10 +33,13 @@ class _Steps(Protocol):
 
 
 class _Together(Protocol):
-    """What the module of a kind has that can be kept together, and how much of it is at a time."""
+    """What the module of a kind has that can be kept together, how much of it is at a time, and after
+    which failures of one the others are kept all the same.
+    """
 
     MOST: int
     MOST_BYTES: int
+    PASSED_OVER: tuple[type[Exception], ...]
 
     def keep_all(self, database: Database, reads: Sequence[Any]) -> dict[UUID, Receipt]: ...
 

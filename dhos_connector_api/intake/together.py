@@ -2,8 +2,11 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
+
+import psycopg
+from sqlalchemy.exc import DataError, IntegrityError
 
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import FAILURES, Database
@@ -18,6 +21,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds lost to failures after which what is left is given up: others wait behind it.
 MOST_LOST = 15.0
+#: What PostgreSQL will not have.
+_REFUSED = (DataError, IntegrityError, psycopg.DataError, psycopg.IntegrityError)
 #: When the database is away so often in a row, the rest is not tried.
 _HOPELESS = 2
 
@@ -41,8 +46,12 @@ class Patience:
     def failed(self, error: Exception, began: float) -> None:
         """Note that one arrival, tried from `began` on, was not kept.
 
-        That PostgreSQL refuses it, or that its key is held, says nothing of the next.
+        That PostgreSQL refuses it, or that its key is held, says nothing of the next; what it refuses
+        is no lost time either: there may be any number of it.
         """
+        if isinstance(error, _REFUSED):
+            self._away = 0
+            return
         away = isinstance(error, StorageUnavailable) and not isinstance(error, StorageBusy)
         self._away = self._away + 1 if away else 0
         self.lost(began)
@@ -120,8 +129,8 @@ def groups(reads: Iterable[Read]) -> Iterator[list[Read]]:
             group, size = [], 0
         group.append(read)
         size += read.size
-        limits = TOGETHER[read.arrival.kind]
-        if len(group) >= limits.MOST or size >= limits.MOST_BYTES:
+        limits = TOGETHER.get(read.arrival.kind)
+        if limits is None or len(group) >= limits.MOST or size >= limits.MOST_BYTES:
             yield group
             group, size = [], 0
     if group:
@@ -135,42 +144,62 @@ def _take_group(
     receipts = {each.uuid: refused(each.refusal) for each in group if each.refusal is not None}
     alone = effects.keys() | receipts.keys()
     together = [each for each in group if each.uuid not in alone and not each.asks_first]
+    tried: set[UUID] = set()
     if len(together) > 1 and patience.left:  # one alone is its own transaction
         if not in_order:
             together.sort(key=lambda each: each.order)
-        receipts |= _keep_all(database, together, patience)
+        kept = _keep_all(database, together, patience)
+        receipts |= kept or {}
+        tried = set() if kept is not None else {each.uuid for each in together}
     return [
         Taken(each, receipts[each.uuid])
         if each.uuid in receipts
-        else _take_alone(database, each, effects.get(each.uuid), patience)
+        else _take_alone(database, each, effects.get(each.uuid), patience, tried=each.uuid in tried)
         for each in group
     ]
 
 
-def _keep_all(database: Database, reads: Sequence[Read], patience: Patience) -> dict[UUID, Receipt]:
-    """The receipts of what could be kept by one trip; none where it failed."""
-    began = clock.monotonic()
+def _keep_all(database: Database, reads: Sequence[Read], patience: Patience) -> dict[UUID, Receipt] | None:
+    """The receipts of what could be kept by one trip; None where it failed, as far as we know.
+
+    Raises what keeps others of its kind from being kept, too (`PASSED_OVER`).
+    """
+    steps, began = TOGETHER[reads[0].arrival.kind], clock.monotonic()
     try:
-        return TOGETHER[reads[0].arrival.kind].keep_all(database, reads)
+        return steps.keep_all(database, reads)
     except FAILURES as error:
-        patience.lost(began)
+        if not isinstance(error, steps.PASSED_OVER):
+            raise
+        patience.failed(error, began)
         _log.warning("arrivals are stored one by one", extra={"arrivals": len(reads), "cause": where(error)})
-        return {}
+        return None
 
 
-def _take_alone(database: Database, read: Read, effect: Effect | None, patience: Patience) -> Taken:
+def _take_alone(
+    database: Database, read: Read, effect: Effect | None, patience: Patience, *, tried: bool
+) -> Taken:
+    """Keep one by itself; one that was `tried` before may have been kept, and only the answer lost."""
     if not patience.left:
         return Taken(read, None)
     correlation_id.set(read.arrival.correlation_id)
     began = clock.monotonic()
     try:
-        receipt = keep_alone(database, read, effect)
-    except Exception as error:  # noqa: BLE001  also a failure of ours costs one arrival, and no other
+        receipt = keep_alone(database, replace(read, asks_first=True) if tried else read, effect)
+    except Exception as error:
+        if not isinstance(error, _passed_over(read)):
+            raise
         patience.failed(error, began)
-        _log.error("an arrival was not stored", extra=_about(read, error))
+        level = logging.WARNING if isinstance(error, _REFUSED) else logging.ERROR
+        _log.log(level, "an arrival was not stored", extra=_about(read, error))
         return Taken(read, None, error)
     patience.succeeded()
     return Taken(read, receipt)
+
+
+def _passed_over(read: Read) -> tuple[type[Exception], ...]:
+    """After which failures of this one the others are kept all the same."""
+    steps = TOGETHER.get(read.arrival.kind)
+    return (Exception,) if steps is None else steps.PASSED_OVER
 
 
 def _about(read: Read, error: Exception) -> dict[str, str]:

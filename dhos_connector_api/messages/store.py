@@ -176,6 +176,12 @@ def get(connection: Connection, uuid: UUID) -> RowMapping | None:
     return connection.execute(text(query), {"uuid": uuid}).mappings().one_or_none()
 
 
+def is_kept(connection: Connection, uuid: UUID) -> bool:
+    """Return whether there is a message with that uuid."""
+    found = connection.execute(text("SELECT FROM message WHERE uuid = :uuid"), {"uuid": uuid})
+    return found.one_or_none() is not None
+
+
 def mark_processed(connection: Connection, uuid: UUID, *, by: str | None, at: datetime) -> bool:
     """Store that the platform has applied the message; return False when there is no such message.
 

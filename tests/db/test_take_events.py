@@ -6,14 +6,17 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from dhos_connector_api.db.engine import Database
-from dhos_connector_api.errors import StorageUnavailable
+from dhos_connector_api.db.engine import Database, engine_options
+from dhos_connector_api.errors import StorageBusy, StorageUnavailable
+from dhos_connector_api.events import store
 from dhos_connector_api.intake.arrival import Door, Read
 from dhos_connector_api.intake.bulk import Tally, take_events
 from dhos_connector_api.intake.event import MOST as GROUP
 from dhos_connector_api.intake.event import MOST_BYTES as MOST_GROUP_BYTES
+from dhos_connector_api.intake.event import identity_of
 from dhos_connector_api.intake.together import groups
 from dhos_connector_api.messages.kinds import Kind
+from tests.builders.event import new_event
 from tests.builders.intake import INTAKE, an_arrival
 
 
@@ -61,3 +64,24 @@ def test_a_group_is_so_many_events_or_so_many_bytes(size: int, sizes: list[int])
     one = an_arrival(bytes(size), Kind.EVENT)
     found = groups(Read(arrival=one, intake=INTAKE) for _ in range(GROUP + 100))
     assert [len(each) for each in found] == sizes
+
+
+def test_behind_an_event_that_is_busy_nothing_of_the_request_is_kept(database: Database) -> None:
+    """Else the request that comes again would keep what has no name twice, and out of order."""
+    nameless = {"event_id": None}
+    events = [an_event(1, **nameless), an_event(2), an_event(3, **nameless)]
+    own = Database(create_engine(database.engine.url, **engine_options(pool_size=2, lock_timeout=0.2)))
+    with database.engine.connect().execution_options(isolation_level="READ COMMITTED") as other:
+        store.insert(other, [new_event(identity=identity_of("his", "N2"))])
+        with pytest.raises(StorageBusy):
+            keep(own, events)
+        other.rollback()
+    assert codes(database) == []
+    assert keep(own, events).created == 3
+    assert codes(database) == ["E1", "E2", "E3"]
+    own.engine.dispose()
+
+
+def test_any_number_of_events_that_postgresql_will_not_have_is_told(database: Database) -> None:
+    events = [an_event(number, encounter_id="\0") for number in range(GROUP + 5)]
+    assert len(keep(database, events).errors) == GROUP + 5

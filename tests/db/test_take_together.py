@@ -1,7 +1,9 @@
 """Keeping several messages in one transaction: what each gets, and that none takes the others with it."""
 
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from dhos_connector_api.db.engine import Database, engine_options
+from dhos_connector_api.errors import StorageUnavailable
 from dhos_connector_api.hl7v2 import rules
 from dhos_connector_api.hl7v2.read import Message, read
 from dhos_connector_api.hl7v2.rules import Code, Verdict
@@ -20,7 +23,11 @@ from dhos_connector_api.intake.hl7 import Hl7Read
 from dhos_connector_api.intake.hl7 import read as read_hl7
 from dhos_connector_api.intake.take import AfterCommit, Effect
 from dhos_connector_api.intake.together import Patience, take_together
+from dhos_connector_api.log import correlation_id
 from dhos_connector_api.messages import store
+from dhos_connector_api.messages.kinds import Kind
+from tests.builders.his import INTAKE as HIS_INTAKE
+from tests.builders.his import payload, raw_of, webhook
 from tests.builders.hl7 import adt, many_merges
 from tests.builders.intake import INTAKE, NARROW, REJECTING, an_arrival
 from tests.rigs.outages import Away
@@ -322,3 +329,60 @@ def test_an_effect_that_fails_costs_its_own_message_and_no_other(database: Datab
     assert [taken.receipt is not None for taken in found] == [True, False, True]
     assert done[-1] == "C3 committed"
     assert count(database) == 2
+
+
+def test_each_log_line_has_the_id_of_its_own_request(database: Database) -> None:
+    seen: dict[str, str] = {}
+
+    class Ids(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.getMessage() == "message received":
+                seen[vars(record)["message_uuid"]] = correlation_id.get()
+
+    handler, root = Ids(), logging.getLogger("dhos_connector_api.intake.counting")
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        arrivals = [an_arrival(adt(), correlation_id=f"request-{number}") for number in range(3)]
+        found = list(take_together(arrivals, INTAKE, database))
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(logging.NOTSET)
+    assert seen == {str(each.read.uuid): f"request-{number}" for number, each in enumerate(found)}
+
+
+class AnswerLost(Database):
+    """A database that commits the first group, and loses the connection before it says so."""
+
+    lost = False
+
+    @contextmanager
+    def pipeline(self) -> Iterator[Any]:
+        with super().pipeline() as wire:
+            yield wire
+        if not self.lost:
+            self.lost = True
+            raise StorageUnavailable("the answer was lost")
+
+
+def test_messages_whose_answer_was_lost_after_the_commit_are_answered_and_kept_once(
+    database: Database,
+) -> None:
+    raws = [adt(control_id="C1"), adt(MSH_10=""), b"no message", adt("A20", control_id="C4")]
+    lost = AnswerLost(database.engine)
+    found = list(take_together([an_arrival(raw, door=DOOR) for raw in raws], INTAKE, lost))
+    codes = [taken.receipt.answer.code if taken.receipt else "not stored" for taken in found]
+    assert codes == ["AA", "AE", None, "AR"]
+    assert count(database) == 4
+    assert len(published(database)) == 1
+
+
+def test_kinds_that_are_not_kept_together_are_taken_one_by_one(database: Database) -> None:
+    arrivals = [
+        an_arrival(adt()),
+        an_arrival(raw_of(payload()), Kind.HIS),
+        an_arrival(raw_of(webhook()), Kind.WEBHOOK, door=Door(source="his")),
+        an_arrival(adt()),
+    ]
+    found = list(take_together(arrivals, HIS_INTAKE, database))
+    assert [taken.receipt.outcome if taken.receipt else None for taken in found] == ["accepted"] * 4

@@ -200,6 +200,8 @@ def test_the_same_request_under_a_key_is_answered_as_the_first_time(app: ASGIApp
     assert (other.status_code, set(other.json())) == (422, {"error", "details"})
     assert counted(database) == 1
     assert tell(app, Idempotency_Key="x" * 256).status_code == 400
+    unfit = tell(app, {}, Idempotency_Key=key)
+    assert (unfit.status_code, unfit.json()["error"]) == (400, "Invalid event data"), "the body comes first"
 
 
 def test_a_key_is_its_callers_own(app: ASGIApp, database: Database) -> None:

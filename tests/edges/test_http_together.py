@@ -150,3 +150,21 @@ def test_copies_posted_at_the_same_moment_are_one_message(database: Database) ->
     assert {_code(each) for each in answers} == {"AA"}
     assert len({each.content for each in answers}) == 1
     assert (count(database), len(published(database))) == (1, 1)
+
+
+@pytest.mark.parametrize("failure", [SystemExit, StopIteration, KeyboardInterrupt, RecursionError])
+def test_whatever_is_raised_in_between_the_next_message_is_answered(
+    database: Database, failure: type[BaseException]
+) -> None:
+    """One thread answers them all: it must not end, nor leave a request without an answer."""
+
+    def transform(content: str) -> str:
+        if "POISON" in content:
+            raise failure
+        return content
+
+    app = api(database, changes={"intake": lambda: replace(INTAKE, transform=transform)})
+    with serving(app) as port:
+        url = f"http://127.0.0.1:{port}/dhos/v1/message"
+        assert post(url, adt(family="POISON")).status_code in (200, 500)
+        assert [_code(post(url, adt())) for _ in range(3)] == ["AA"] * 3
