@@ -67,31 +67,37 @@ class Acknowledgement:
 
 def read(arrival: Arrival, intake: Intake) -> Hl7Read:
     """Return what the bytes say and how they are answered. Never raises, whatever they are."""
-    row = NewMessage(
+    try:
+        message = reading.read(arrival.raw, default_charset=intake.site.inbound.default_charset)
+    except UnreadableMessage:
+        return Hl7Read(arrival=arrival, intake=intake, row=_unreadable(arrival))
+    return _judged(message, arrival, intake)
+
+
+def _unreadable(arrival: Arrival) -> NewMessage:
+    """The row of bytes without MSH, answered where the door does so."""
+    if not arrival.door.answers_unreadable:
+        return _row(arrival, state=MessageState.UNPARSEABLE)
+    ack = refuse_unreadable(Code.AR, control_id=ack_control_id(arrival.uuid), now=arrival.at)
+    return _row(arrival, state=MessageState.UNPARSEABLE, ack=ack, ack_status=Code.AR.value)
+
+
+def _row(arrival: Arrival, **facts: Any) -> NewMessage:
+    """The message by which an arrival is kept; made once, as copies of so many columns cost much."""
+    return NewMessage(
         uuid=arrival.uuid,
         kind=arrival.kind,
         at=arrival.at,
         created_by=arrival.caller,
         src_description="tie",
         dst_description="dhos",
-        state=MessageState.UNPARSEABLE,
         correlation_id=arrival.correlation_id,
         received=arrival.raw,
-        content=None,
-        charset=None,
-        ack=None,
+        **facts,
     )
-    try:
-        message = reading.read(arrival.raw, default_charset=intake.site.inbound.default_charset)
-    except UnreadableMessage:
-        if arrival.door.answers_unreadable:
-            ack = refuse_unreadable(Code.AR, control_id=ack_control_id(row.uuid), now=row.at)
-            row = replace(row, ack=ack, ack_status=Code.AR.value)
-        return Hl7Read(arrival=arrival, intake=intake, row=row)
-    return _judged(message, row, arrival, intake)
 
 
-def _judged(message: Message, row: NewMessage, arrival: Arrival, intake: Intake) -> Hl7Read:
+def _judged(message: Message, arrival: Arrival, intake: Intake) -> Hl7Read:
     known = Facts()
     try:
         known = header_facts(message, intake.zone)
@@ -99,14 +105,16 @@ def _judged(message: Message, row: NewMessage, arrival: Arrival, intake: Intake)
         header = known if understood is message else None
         known = facts(understood, intake.site, intake.zone, header)
         verdict = arrival.door.objects(message) or rules.judge(understood, intake.site.inbound)
-        effects = Effects(identifiers=known.identifiers)
         if verdict.code is Code.AA:
-            effects = _effects(message, understood, known, row, intake)
+            effects = _effects(message, understood, known, arrival, intake)
+        else:
+            effects = Effects(identifiers=known.identifiers)
     except Exception as error:  # noqa: BLE001  a failure of ours is stored with its AE, to be replayed
-        _log.error("message could not be read", extra={"message_uuid": str(row.uuid), "cause": where(error)})
+        extra = {"message_uuid": str(arrival.uuid), "cause": where(error)}
+        _log.error("message could not be read", extra=extra)
         verdict, effects = rules.OWN_FAILURE, Effects(identifiers=known.identifiers)
-    row = replace(
-        row,
+    row = _row(
+        arrival,
         content=message.text,
         charset=message.charset,
         message_type=known.message_type or None,
@@ -115,7 +123,7 @@ def _judged(message: Message, row: NewMessage, arrival: Arrival, intake: Intake)
         sending_facility=known.sending_facility or None,
         message_control_id=known.control_id or None,
         sent_at=known.sent_at,
-        **_answer(message, verdict, row),
+        **_answer(message, verdict, arrival),
     )
     return Hl7Read(
         arrival=arrival,
@@ -136,10 +144,10 @@ def _transformed(message: Message, intake: Intake) -> Message:
     return read_text(intake.transform(message.text), charset=message.charset, defects=about_bytes)
 
 
-def _answer(message: Message, verdict: Verdict, row: NewMessage) -> dict[str, Any]:
+def _answer(message: Message, verdict: Verdict, arrival: Arrival) -> dict[str, Any]:
     """What a verdict puts into the message's row: the acknowledgement, the state, and why."""
     return {
-        "ack": acknowledge(message, verdict, control_id=ack_control_id(row.uuid), now=row.at),
+        "ack": acknowledge(message, verdict, control_id=ack_control_id(arrival.uuid), now=arrival.at),
         "state": MessageState.ACCEPTED if verdict.code is Code.AA else MessageState.REFUSED,
         "ack_status": verdict.code.value,
         "error_code": verdict.error,
@@ -148,18 +156,20 @@ def _answer(message: Message, verdict: Verdict, row: NewMessage) -> dict[str, An
     }
 
 
-def _effects(message: Message, understood: Message, known: Facts, row: NewMessage, intake: Intake) -> Effects:
+def _effects(
+    message: Message, understood: Message, known: Facts, arrival: Arrival, intake: Intake
+) -> Effects:
     """What an accepted message brings with it.
 
     Key and hash are those of the message as sent; `understood` is what the transformer made of it
-    and `known` its facts. Envelope ids follow from `row.uuid`: a replay publishes under the same.
+    and `known` its facts. Envelope ids follow from its uuid: a replay publishes under the same.
     """
     envelopes = extract(
         understood,
         site=intake.site,
         zone=intake.zone,
-        message_uuid=row.uuid,
-        correlation_id=row.correlation_id,
+        message_uuid=arrival.uuid,
+        correlation_id=arrival.correlation_id,
     )
     return Effects(
         key=duplicate_key(message),
@@ -234,7 +244,7 @@ def _refused(
     outcome: Outcome,
 ) -> Receipt:
     """Store a message whose control id is taken; it claims no key and is kept in any case."""
-    row = replace(read.row, duplicate_of=holder.message_uuid, **_answer(message, verdict, read.row))
+    row = replace(read.row, duplicate_of=holder.message_uuid, **_answer(message, verdict, read.arrival))
     effects = Effects(identifiers=read.effects.identifiers)
     store.insert(connection, row, effects, window=read.intake.duplicate_window)
     return Receipt(row.uuid, outcome, Acknowledgement(row.ack, verdict.code, row.charset))

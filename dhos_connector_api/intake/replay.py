@@ -62,7 +62,8 @@ def replay(database: Database, uuid: UUID, intake: Intake, *, by: str) -> Replay
     """
     with database.statements() as connection:
         stored = load(connection, uuid)
-    read = read_one(stored.arrival, intake)
+    # an event was kept whole, or not at all: there is nothing more to take of it
+    read = None if stored.arrival.kind is Kind.EVENT else read_one(stored.arrival, intake)
     with database.transaction() as connection:
         if isinstance(read, Hl7Read):
             return _replay_hl7(connection, stored, read, by)
@@ -136,11 +137,10 @@ def _accept(connection: Connection, stored: Stored, effects: Effects, *, window:
     )
 
 
-def _take_again(connection: Connection, stored: Stored, read: Read, by: str) -> bool:
+def _take_again(connection: Connection, stored: Stored, read: Read | None, by: str) -> bool:
     """Take of a HIS payload or a webhook what fits by now; True when the message is accepted now.
 
-    An event was kept whole, or not at all. Raises Conflict when the same was accepted as another
-    message: then its events are known.
+    Raises Conflict when the same was accepted as another message: then its events are known.
     """
     if isinstance(read, HisRead):
         return _take_payload(connection, stored, read, by)

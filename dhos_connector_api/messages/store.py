@@ -69,9 +69,9 @@ class NewMessage:
     state: str
     correlation_id: str
     received: bytes
-    content: str | None
-    charset: str | None
-    ack: bytes | None
+    content: str | None = None
+    charset: str | None = None
+    ack: bytes | None = None
     message_type: str | None = None
     event_code: str | None = None
     sending_application: str | None = None
