@@ -1,4 +1,4 @@
-"""Batches of HL7 v2 messages over HTTP: each message in one is kept by itself, all are answered in one."""
+"""Batches for the tag `messages`: each message is kept by itself, all are answered in one batch."""
 
 import flask
 

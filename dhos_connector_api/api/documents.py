@@ -13,7 +13,5 @@ def post_cda_message() -> flask.Response:
     sending = send.document(
         here.body["content"], parts.outbound(), created_by=here.caller, correlation_id=here.request_id
     )
-    with parts.database.transaction() as connection:
-        send.keep(connection, sending)
-    send.count(sending)
+    send.queue(parts.database, sending)
     return flask.Response(status=201)

@@ -1,4 +1,4 @@
-"""Telling of events over HTTP: a body read, kept, and answered; once, where its caller can name it."""
+"""Telling of events, for the tag `events`: a body read, kept, and answered, once."""
 
 import json
 from collections.abc import Mapping

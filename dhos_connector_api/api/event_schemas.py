@@ -1,9 +1,9 @@
-"""What events, mappings and API keys look like in JSON (marshmallow)."""
+"""What the tags `events`, `mappings` and `api_keys` show in JSON (marshmallow)."""
 
 from marshmallow import Schema, fields
 
-from dhos_connector_api.api.dumping import dumper
 from dhos_connector_api.api.schemas import Instant
+from dhos_connector_api.http.dumping import dumper
 
 
 class _EventAnswerSchema(Schema):

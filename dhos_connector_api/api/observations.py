@@ -18,7 +18,5 @@ def post_oru_message() -> flask.Response:
         correlation_id=here.request_id,
     )
     if sending is not None:
-        with parts.database.transaction() as connection:
-            send.keep(connection, sending)
-        send.count(sending)
+        send.queue(parts.database, sending)
     return flask.Response(status=204)

@@ -7,8 +7,8 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from dhos_connector_api.api.dumping import dumper
 from dhos_connector_api.hl7v2.datetimes import instant
+from dhos_connector_api.http.dumping import dumper
 
 
 class Instant(fields.Field[datetime]):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import flask
 
-from dhos_connector_api.auth.jwt import Issuer
 from dhos_connector_api.auth.signatures import Secret
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.send import Outbound
@@ -23,15 +22,10 @@ class Services:
     changed; they raise SiteUnavailable). `check_ready`
     raises StorageUnavailable while the process cannot do its work. `metrics` gives the Prometheus
     text; None: it is served on a port of its own. `limits` counts requests.
-    `key_database` has connections of its own, so that a key is known while every thread waits, and
-    `together_database` one for what is kept together.
     `webhook_secrets` are those of each source, the newest first; none: its webhooks are refused.
     """
 
     database: Database
-    key_database: Database
-    together_database: Database
-    issuers: tuple[Issuer, ...]
     intake: Callable[[], Intake]
     outbound: Callable[[], Outbound]
     check_ready: Callable[[], None]

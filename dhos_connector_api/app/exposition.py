@@ -5,6 +5,7 @@ from functools import partial
 from prometheus_client import start_http_server
 
 from dhos_connector_api.app import rooms
+from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.config import environment
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.db.engine import Database
@@ -16,6 +17,11 @@ def exposition(settings: Settings, database: Database) -> Exposition:
     rooms.import_all("metrics")
     gauges = [partial(module.gauges, settings) for module in rooms.import_all("gauges")]
     return Exposition(database, gauges, environment.metrics_folder())
+
+
+def serve_metrics_of_all(settings: Settings, port: int) -> None:
+    """Serve the metrics of this installation on that port, from a thread."""
+    start_http_server(port, registry=exposition(settings, open_database(settings)).registry)
 
 
 def serve_own_metrics(port: int | None) -> None:

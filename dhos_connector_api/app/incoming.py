@@ -10,6 +10,7 @@ from dhos_connector_api.errors import BadSetting, BadSite
 from dhos_connector_api.hl7v2.charsets import codec_named
 from dhos_connector_api.intake.arrival import Intake
 from dhos_connector_api.intake.settings import IntakeSettings
+from dhos_connector_api.site import source
 from dhos_connector_api.site.model import Site
 from dhos_connector_api.site.settings import SiteSettings
 
@@ -32,6 +33,16 @@ class IntakeSource:
         if made is None or made[0] is not site:
             made = self._made = (site, _intake(self._settings, site, self._transform))
         return made[1]
+
+
+def intake(settings: Settings) -> IntakeSource:
+    """Return what gives the intake of this installation, as its site is now. Raises BadSetting, BadSite."""
+    return IntakeSource(settings, site(settings))
+
+
+def site(settings: Settings) -> Callable[[], Site]:
+    """Return what gives the site's configuration as it is now: from its file, or the trustomer service."""
+    return source.source(settings.of(SiteSettings))
 
 
 def _intake(settings: IntakeSettings, site: Site, transform: Callable[[str], str] | None) -> Intake:

@@ -1,6 +1,6 @@
 """One MLLP process: its listeners, with everything behind them."""
 
-from dhos_connector_api.app.incoming import IntakeSource
+from dhos_connector_api.app import incoming, relay
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.db.engine import STATEMENT_TIMEOUT
@@ -10,8 +10,6 @@ from dhos_connector_api.mllp import listeners, server
 from dhos_connector_api.mllp.answering import FrameAnswerer
 from dhos_connector_api.mllp.server import Server
 from dhos_connector_api.mllp.settings import MllpSettings
-from dhos_connector_api.site import source
-from dhos_connector_api.site.settings import SiteSettings
 
 
 def create_mllp(settings: Settings, *, shared: bool) -> Server:
@@ -26,11 +24,12 @@ def create_mllp(settings: Settings, *, shared: bool) -> Server:
     for each in listening:
         if each.application_ack == "delivery" and not settings.of(MllpReceiverSettings).url:
             raise BadSetting(f"EPR_MLLP_URL is missing, and {each.name} delivers acknowledgements there")
-    intake = IntakeSource(settings, source.source(settings.of(SiteSettings)))
+    intake = incoming.intake(settings)
     database = open_database(
         settings,
         pool_size=server.THREADS + server.LARGE_THREADS,
         statement_timeout=STATEMENT_TIMEOUT,
         lock_timeout=server.LOCK_TIMEOUT,
     )
+    relay.wake_after_commits(settings)
     return Server(listening, FrameAnswerer(database, intake).answer, shared=shared)

@@ -1,17 +1,15 @@
-"""Where envelopes and deliveries go: RabbitMQ or this process, the EPR, an MLLP receiver, Mirth."""
+"""Where deliveries go: the EPR, an MLLP receiver, Mirth."""
 
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Event
 from urllib.parse import urlsplit
 
-from dhos_connector_api.app.incoming import transformer
+from dhos_connector_api.app import incoming
 from dhos_connector_api.app.tokens import issuers_of
-from dhos_connector_api.broker.address import BrokerAddress
-from dhos_connector_api.broker.no_broker import NoBroker
-from dhos_connector_api.broker.publisher import Publisher
-from dhos_connector_api.broker.settings import BrokerSettings
 from dhos_connector_api.config.load import Settings
-from dhos_connector_api.deliveries.deliver import Destination
+from dhos_connector_api.db.engine import Database
+from dhos_connector_api.deliveries.deliver import Deliverer, Destination
 from dhos_connector_api.deliveries.send import EPR, MIRTH, MLLP, Outbound
 from dhos_connector_api.deliveries.settings import EprSettings, MirthSettings, MllpReceiverSettings
 from dhos_connector_api.deliveries.transports.epr import EprTransport
@@ -22,22 +20,12 @@ from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.http.settings import TokenSettings
 from dhos_connector_api.intake.settings import IntakeSettings
 from dhos_connector_api.site.model import Site
-from dhos_connector_api.workers.relay import MakeOutlet
 
 
-def outlet(settings: Settings) -> MakeOutlet:
-    """Return what makes the relay's outlet: RabbitMQ, or where none is set what takes nothing."""
-    broker = settings.of(BrokerSettings)
-    if not broker.is_used:
-        return lambda _keep_waiting: NoBroker()
-    address = BrokerAddress(
-        host=str(broker.host),
-        port=broker.port,
-        vhost=broker.vhost,
-        username=broker.username,
-        password=broker.password,
-    )
-    return lambda keep_waiting: Publisher(address, name="dhos-connector-api relay", keep_waiting=keep_waiting)
+def deliverers(settings: Settings, database: Database) -> list[Deliverer]:
+    """Return what delivers to each destination that is set up here. Raises BadSetting."""
+    pause = Event().wait  # also when told to stop: what was sent has to be settled
+    return [Deliverer(database, each, pause) for each in destinations(settings, incoming.site(settings))]
 
 
 def destinations(settings: Settings, site: Callable[[], Site]) -> tuple[Destination, ...]:
@@ -83,7 +71,7 @@ def mllp_receiver(settings: MllpReceiverSettings, url: str) -> Receiver:
 def outbound(settings: Settings, site: Callable[[], Site]) -> Callable[[], Outbound]:
     """Return a function that gives what messages to the hospital are sent with now; the site may change."""
     hl7 = settings.of(IntakeSettings)
-    transform = transformer(hl7.transformer_module, "transform_outgoing")
+    transform = incoming.transformer(hl7.transformer_module, "transform_outgoing")
     epr_adapter, receiver, mirth_server = _receivers(settings)
     names = {EPR: epr_adapter.url_base, MLLP: receiver.url, MIRTH: mirth_server.url_base}
     known = frozenset(name for name, url in names.items() if url)

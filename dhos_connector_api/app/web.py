@@ -1,7 +1,9 @@
 """One web process: the specification served, with everything behind it."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import partial
+from typing import Any, TypedDict, Unpack
 
 from starlette.types import ASGIApp
 
@@ -18,15 +20,18 @@ from dhos_connector_api.api import (
     webhooks,
 )
 from dhos_connector_api.api.services import EXTENSION, Services
+from dhos_connector_api.app import incoming, relay
 from dhos_connector_api.app.exposition import exposition
 from dhos_connector_api.app.incoming import IntakeSource
 from dhos_connector_api.app.outgoing import outbound
 from dhos_connector_api.app.storage import check_ready, open_database
 from dhos_connector_api.app.tokens import issuers_of
+from dhos_connector_api.auth.jwt import Issuer
 from dhos_connector_api.auth.signatures import Secret
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.db.engine import STATEMENT_TIMEOUT, Database
+from dhos_connector_api.deliveries.send import Outbound
 from dhos_connector_api.errors import BadSetting, StorageUnavailable
 from dhos_connector_api.http import assembly, key_security, probes, waiting
 from dhos_connector_api.http.application import Application
@@ -38,8 +43,6 @@ from dhos_connector_api.http.settings import HttpSettings, TokenSettings, Webhoo
 from dhos_connector_api.http.waiting import KeepTogether
 from dhos_connector_api.intake.arrival import Arrival, Intake, Receipt
 from dhos_connector_api.intake.together import Patience, take_together
-from dhos_connector_api.site import source
-from dhos_connector_api.site.settings import SiteSettings
 from dhos_connector_api.spec import document as specification
 
 #: The edge of each tag of the specification: a module of the tag's name.
@@ -49,29 +52,55 @@ EDGES = (
 )
 
 
-def create_app(settings: Settings, **overrides: Any) -> ASGIApp:
-    """Return one web process's application. `overrides` are parts of `Services` to use instead of ours.
+class Parts(TypedDict, total=False):
+    """The parts of a web process that `create_app` makes, by name: those of `Services`, and of its own.
 
-    Raises BadSetting, BadSite.
+    `key_database` has connections of its own, so that a key is known while every thread waits, and
+    `together_database` one for what is kept together.
     """
+
+    database: Database
+    key_database: Database
+    together_database: Database
+    issuers: tuple[Issuer, ...]
+    intake: Callable[[], Intake]
+    outbound: Callable[[], Outbound]
+    check_ready: Callable[[], None]
+    metrics: Callable[[], bytes] | None
+    limits: RateLimiting
+    webhook_secrets: Mapping[str, tuple[Secret, ...]]
+    serves_docs: bool
+
+
+def create_app(settings: Settings, **overrides: Unpack[Parts]) -> ASGIApp:
+    """Return one web process's application. `overrides` are parts to use instead of ours.
+
+    Raises BadSetting, BadSite; TypeError for an override that is no part.
+    """
+    unknown = overrides.keys() - Parts.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"create_app makes no part of that name: {', '.join(sorted(unknown))}")
     http = settings.of(HttpSettings)
     document = specification.load()
-    services = _services(settings, document, overrides)
+    parts = _parts(settings, document, overrides)
+    services = Services(**{each.name: parts[each.name] for each in fields(Services)})
     application = Application("dhos_connector_api", static_folder=None)
     application.extensions[EXTENSION] = services
     allowed = {each.id: each.allowed_issuers for each in specification.operations(document)}
+    if "database" not in overrides:
+        relay.wake_after_commits(settings)
     return assembly.build_asgi(
         application,
         document=document,
         handlers=handlers(document),
         limits=services.limits,
-        tokens=TokenSecurity(services.issuers, settings.of(TokenSettings).issuer, allowed),
-        keys=KeySecurity(services.key_database),
+        tokens=TokenSecurity(parts["issuers"], settings.of(TokenSettings).issuer, allowed),
+        keys=KeySecurity(parts["key_database"]),
         probes={"/running": probes.running(), "/version": _version(settings.of(ServiceSettings))},
         threads=http.threads,
         most_body_bytes=http.max_body_bytes,
         serves_docs=services.serves_docs,
-        keep_together=_keep_together(services.intake, services.together_database),
+        keep_together=_keep_together(services.intake, parts["together_database"]),
     )
 
 
@@ -85,29 +114,28 @@ def handlers(document: dict[str, Any]) -> dict[str, Handler]:
     }
 
 
-def _services(settings: Settings, document: dict[str, Any], overrides: dict[str, Any]) -> Services:
-    """Everything the handlers work with; what is overridden is not made."""
-    http = settings.of(HttpSettings)
-    site = source.source(settings.of(SiteSettings))
+def _parts(settings: Settings, document: dict[str, Any], overrides: Parts) -> dict[str, Any]:
+    """Every part, by its name in `Parts`; what is overridden is not made."""
+    site = incoming.site(settings)
+    parts: dict[str, Any] = dict(overrides)
 
-    def part(name: str, make: Callable[[], Any]) -> Any:
-        return overrides[name] if name in overrides else make()
+    def make(name: str, made: Callable[[], Any]) -> None:
+        if name not in parts:
+            parts[name] = made()
 
-    database: Database = part("database", lambda: _database(settings, http.threads))
-    intake: Callable[[], Intake] = part("intake", lambda: IntakeSource(settings, site))
-    return Services(
-        database=database,
-        key_database=part("key_database", lambda: _database(settings, key_security.CONNECTIONS)),
-        together_database=part("together_database", lambda: _together_database(settings, overrides)),
-        issuers=part("issuers", lambda: issuers_of(settings)),
-        intake=intake,
-        outbound=part("outbound", lambda: outbound(settings, site)),
-        check_ready=part("check_ready", lambda: lambda: check_ready(database)),
-        metrics=part("metrics", lambda: _metrics(settings, database)),
-        limits=part("limits", lambda: _limits(settings, document, intake)),
-        webhook_secrets=part("webhook_secrets", lambda: webhook_secrets(settings.of(WebhookSettings))),
-        serves_docs=part("serves_docs", lambda: _serves_docs(settings)),
-    )
+    given = parts.get("database")  # what is kept together goes there too
+    make("together_database", lambda: given or _together_database(settings))
+    make("database", lambda: _database(settings, settings.of(HttpSettings).threads))
+    make("key_database", lambda: _database(settings, key_security.CONNECTIONS))
+    make("issuers", lambda: issuers_of(settings))
+    make("intake", lambda: IntakeSource(settings, site))
+    make("outbound", lambda: outbound(settings, site))
+    make("check_ready", lambda: partial(check_ready, parts["database"]))
+    make("metrics", lambda: _metrics(settings, parts["database"]))
+    make("limits", lambda: _limits(settings, document, parts["intake"]))
+    make("webhook_secrets", lambda: webhook_secrets(settings.of(WebhookSettings)))
+    make("serves_docs", lambda: _serves_docs(settings))
+    return parts
 
 
 def _serves_docs(settings: Settings) -> bool:
@@ -122,11 +150,8 @@ def _database(settings: Settings, pool_size: int) -> Database:
     return open_database(settings, pool_size=pool_size, statement_timeout=STATEMENT_TIMEOUT)
 
 
-def _together_database(settings: Settings, overrides: dict[str, Any]) -> Database:
+def _together_database(settings: Settings) -> Database:
     """One connection, for the one thread; it waits for nobody's key for long, as others wait behind it."""
-    if "database" in overrides:
-        given: Database = overrides["database"]
-        return given
     return open_database(
         settings, pool_size=1, statement_timeout=STATEMENT_TIMEOUT, lock_timeout=waiting.LOCK_TIMEOUT
     )

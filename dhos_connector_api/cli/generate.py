@@ -16,6 +16,7 @@ from dhos_connector_api.cli.sending import (
     send_over_mllp,
     summed_up,
     telling,
+    until_acknowledged_option,
 )
 from dhos_connector_api.deliveries.transports.mllp_line import Receiver
 from dhos_connector_api.simulate.hospital.stream import Simulated, stream
@@ -50,9 +51,7 @@ _MOST_PATIENTS = 900_000
     type=click.FloatRange(0, min_open=True),
     help="At most so many messages a second (--url, --mllp).",
 )
-@click.option(
-    "--until-acknowledged", is_flag=True, help="Send what got no answer again, until it does (MLLP)."
-)
+@until_acknowledged_option
 def generate(
     patients: int,
     seed: int,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import click
 
-from dhos_connector_api.app.incoming import IntakeSource
+from dhos_connector_api.app import incoming
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli.options import BY, with_settings
 from dhos_connector_api.config.load import Settings
@@ -14,8 +14,6 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import ConnectorError
 from dhos_connector_api.intake import replay as replaying
 from dhos_connector_api.messages import search
-from dhos_connector_api.site import source as site_source
-from dhos_connector_api.site.settings import SiteSettings
 
 
 @click.command()
@@ -31,7 +29,7 @@ def replay(settings: Settings, uuids: Sequence[UUID], state: str | None, since: 
     if bool(uuids) == bool(state):
         raise click.UsageError("name messages by their uuid, or give --state")
     database = open_database(settings)
-    intake = IntakeSource(settings, site_source.source(settings.of(SiteSettings)))()
+    intake = incoming.intake(settings)()
     chosen: Iterator[UUID] | Sequence[UUID] = uuids
     if state:
         chosen = list(_in_state(database, state, since.replace(tzinfo=UTC) if since else None))

@@ -15,6 +15,7 @@ from dhos_connector_api.cli.sending import (
     send_over_mllp,
     summed_up,
     telling,
+    until_acknowledged_option,
 )
 from dhos_connector_api.deliveries.transports.mllp_line import Receiver
 from dhos_connector_api.hl7v2.build import with_header_fields
@@ -40,9 +41,7 @@ _MANY = 20
 @click.option(
     "--timeout", type=click.FloatRange(0, min_open=True), help="Seconds to wait for an answer (MLLP)."
 )
-@click.option(
-    "--until-acknowledged", is_flag=True, help="Send what got no answer again, until it does (MLLP)."
-)
+@until_acknowledged_option
 def send(
     files: Sequence[Path],
     url: str | None,

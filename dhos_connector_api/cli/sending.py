@@ -27,6 +27,11 @@ _COLOURS = {"AA": "green", "CA": "green", "AE": "yellow", "CE": "yellow"}
 #: Seconds a message waits for its acknowledgement.
 TIMEOUT = 30.0
 
+#: For the commands that send over MLLP.
+until_acknowledged_option = click.option(
+    "--until-acknowledged", is_flag=True, help="Send what got no answer again, until it does (MLLP)."
+)
+
 
 class _Address(click.ParamType[tuple[str, int]]):
     """HOST:PORT."""

@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from dhos_connector_api import clock
-from dhos_connector_api.app import tokens
-from dhos_connector_api.app.incoming import IntakeSource
+from dhos_connector_api.app import incoming, tokens
 from dhos_connector_api.auth.signatures import Secret
 from dhos_connector_api.cli.options import with_settings
 from dhos_connector_api.config.load import Settings
@@ -21,8 +20,6 @@ from dhos_connector_api.intake.his_patients import hospital_named
 from dhos_connector_api.simulate.hospital.his import HospitalOfHis, Transmission
 from dhos_connector_api.simulate.hospital.his import simulate as simulate_his
 from dhos_connector_api.simulate.send import SimulatedHis
-from dhos_connector_api.site import source as site_source
-from dhos_connector_api.site.settings import SiteSettings
 
 
 @click.group()
@@ -83,7 +80,7 @@ def _simulated(settings: Settings, url: str | None, api_key: str | None, *, webh
 
 def _hospital(settings: Settings, wanted: str) -> tuple[HospitalOfHis, tzinfo]:
     """The hospital as the HIS writes it, and its zone, as far as the site's configuration knows it."""
-    intake = IntakeSource(settings, site_source.source(settings.of(SiteSettings)))()
+    intake = incoming.intake(settings)()
     known = hospital_named(wanted, wanted, intake.site.his.hospitals)
     if known is None:
         return HospitalOfHis(wanted, wanted), intake.zone

@@ -4,7 +4,7 @@
 statement of `Database.statements()` is a transaction of its own, and PostgreSQL commits it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,12 +23,11 @@ POOL_TIMEOUT = 2
 STATEMENT_TIMEOUT = 5
 #: The same, where nobody waits for the answer: workers and the command line.
 UNHURRIED_TIMEOUT = 60
-#: What the server does with each session. The last five let go of what a process holds that stands
-#: still within a transaction, or whose host has gone.
-_SESSION = {
+#: What the server does with every session of ours. The last four let go of what a process holds whose
+#: host has gone.
+SESSION = {
     "timezone": "UTC",
     "jit": "off",
-    "idle_in_transaction_session_timeout": "10s",
     "tcp_keepalives_idle": "2",
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "3",
@@ -87,7 +86,8 @@ def engine_options(
     Connections commit each statement by themselves; a transaction is what has to ask. The other way
     round every message would pay for switching over and back.
     """
-    session = _SESSION | {
+    session = SESSION | {
+        "idle_in_transaction_session_timeout": "10s",  # of a process that stands still within one
         "statement_timeout": str(int(statement_timeout * 1000)),
         "lock_timeout": str(int(lock_timeout * 1000)),
     }
@@ -99,15 +99,20 @@ def engine_options(
         "pool_pre_ping": False,
         "hide_parameters": True,  # the text of an error must not show what was to be stored
         "pool_recycle": 1800,
-        "connect_args": {
-            "connect_timeout": CONNECT_TIMEOUT,
-            "application_name": "dhos-connector-api",
-            "options": " ".join(f"-c {setting}={value}" for setting, value in session.items()),
-            "keepalives_idle": 2,
-            "keepalives_interval": 1,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 5000,  # keepalives wait while something sent is not acknowledged
-        },
+        "connect_args": connect_arguments("dhos-connector-api", session),
+    }
+
+
+def connect_arguments(name: str, session: Mapping[str, str]) -> dict[str, Any]:
+    """Return what psycopg connects with: the `name` in pg_stat_activity, the settings of the `session`."""
+    return {
+        "connect_timeout": CONNECT_TIMEOUT,
+        "application_name": name,
+        "options": " ".join(f"-c {setting}={value}" for setting, value in session.items()),
+        "keepalives_idle": 2,
+        "keepalives_interval": 1,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 5000,  # keepalives wait while something sent is not acknowledged
     }
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.hl7.facts import Facts, facts, header_facts
+from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries import store
 from dhos_connector_api.deliveries.cda import document as cda
 from dhos_connector_api.deliveries.metrics import SENT
@@ -206,6 +207,13 @@ def _sending(
     )
     # No key: a correction has the control id of what it corrects.
     return Sending(row, Effects(identifiers=identifiers), delivery)
+
+
+def queue(database: Database, sending: Sending) -> None:
+    """Store the message and queue its delivery, commit, then count it. Raises StorageUnavailable."""
+    with database.transaction() as connection:
+        keep(connection, sending)
+    count(sending)
 
 
 def keep(connection: Connection, sending: Sending) -> UUID:

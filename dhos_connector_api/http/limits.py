@@ -40,8 +40,9 @@ _REDIS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class _Allowance:
-    """Who a request counts against, and how many of its kind they have."""
+    """Who a request counts against, whether a `source` or a `user`, and how many of its kind they have."""
 
+    kind: str
     who: str
     limit: str
 
@@ -59,7 +60,7 @@ class RateLimiting:
             storage_uri=storage or _MEMORY,
             storage_options=dict(_REDIS) if storage else {},
             in_memory_fallback_enabled=True,
-            on_breach=_too_many,
+            on_breach=self._too_many,
         )
         self._limit = self._limiter.shared_limit(
             lambda: self._allowance().limit, scope="global", key_func=lambda: self._allowance().who
@@ -99,11 +100,19 @@ class RateLimiting:
         source = here.webhook_source or here.source
         limits = self._limits_of(source or "*")
         if here.webhook_source:
-            return _Allowance(f"source {source} by webhook", f"{limits.events_per_hour} per hour")
+            return _Allowance("source", f"source {source} by webhook", f"{limits.events_per_hour} per hour")
         if source and here.checked in self._event_operations:
-            return _Allowance(f"source {source.lower()}", f"{limits.events_per_hour} per hour")
+            return _Allowance("source", f"source {source.lower()}", f"{limits.events_per_hour} per hour")
         who = f"key of {source.lower()}" if source else f"{_issuer(here)} {here.caller}"
-        return _Allowance(who, f"{limits.requests_per_minute} per minute")
+        return _Allowance("user", who, f"{limits.requests_per_minute} per minute")
+
+    def _too_many(self, breached: RequestLimit) -> flask.Response:
+        """Return the answer to one request too many."""
+        seconds = max(1, math.ceil(breached.reset_at - clock.now().timestamp()))
+        kind = self._allowance().kind
+        RATE_LIMITED.labels(kind).inc()
+        _log.warning("too many requests", extra={"counted_by": kind, "retry_after_seconds": seconds})
+        return flask_answer(too_many(seconds))
 
     def _limits_of(self, source: str) -> RateLimits:
         try:
@@ -114,12 +123,3 @@ class RateLimiting:
 
 def _issuer(here: call.Call) -> str:
     return here.claims.issuer if here.claims else "nobody"
-
-
-def _too_many(breached: RequestLimit) -> flask.Response:
-    """Return the answer to one request too many."""
-    seconds = max(1, math.ceil(breached.reset_at - clock.now().timestamp()))
-    kind = "source" if breached.key.find("/source ") >= 0 else "user"
-    RATE_LIMITED.labels(kind).inc()
-    _log.warning("too many requests", extra={"counted_by": kind, "retry_after_seconds": seconds})
-    return flask_answer(too_many(seconds))

@@ -26,7 +26,8 @@ class HttpSettings(Group):
     threads: int = setting(
         "WEB_THREADS",
         integer(1, 256),
-        "Threads, and database connections (two more for API keys), of a web process",
+        "Threads, and database connections (two more for API keys, one for messages committed together),"
+        " of a web process",
         default=8,
     )
     max_body_bytes: int = setting(

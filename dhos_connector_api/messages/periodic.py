@@ -4,7 +4,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.db.jobs import Job
@@ -23,9 +23,10 @@ def jobs(_settings: Settings) -> tuple[Job, ...]:
 
 
 def make_partitions(connection: Connection, now: datetime) -> bool:
-    """Make the partitions that are missing; False: that is all there is to do.
+    """Make the first partition that is missing and can be made; False: there is none.
 
-    A month whose messages are in the default partition already stays there, and is served from there.
+    One a transaction: what one locks is let go before the next, and a failure undoes no other. A month
+    whose messages are in the default partition already stays there, and is served from there.
     """
     for first in months(now, MONTHS_AHEAD):
         name = {"partition": partition_name(first)}
@@ -35,8 +36,12 @@ def make_partitions(connection: Connection, now: datetime) -> bool:
         except IntegrityError:
             log.warning("a month stays in the default partition", extra=name)
             continue
+        except DBAPIError:
+            log.warning("could not make a partition yet", extra=name)
+            raise
         if made:
             log.info("made a partition", extra=name)
+            return True
     return False
 
 

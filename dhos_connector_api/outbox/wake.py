@@ -103,6 +103,8 @@ class _Process:
 
 def use(database: str) -> None:
     """From now on `wake` wakes the relay of that database."""
+    if _Process.waker is not None:
+        _Process.waker.close()
     _Process.waker = Waker(database)
 
 

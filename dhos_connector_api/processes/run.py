@@ -3,26 +3,20 @@
 import gc
 import threading
 
-from prometheus_client import start_http_server
-
 from dhos_connector_api.app import housekeeping as periodic
-from dhos_connector_api.app.exposition import exposition, serve_own_metrics
+from dhos_connector_api.app import outgoing
+from dhos_connector_api.app import relay as relaying
+from dhos_connector_api.app.exposition import serve_metrics_of_all, serve_own_metrics
 from dhos_connector_api.app.mllp import create_mllp
-from dhos_connector_api.app.outgoing import destinations, outlet
-from dhos_connector_api.app.storage import database_address, open_database
+from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.app.web import create_app
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.db import migrate
-from dhos_connector_api.deliveries.deliver import Deliverer
 from dhos_connector_api.http import serving as http_serving
 from dhos_connector_api.http.settings import HttpSettings
 from dhos_connector_api.mllp import open_files
 from dhos_connector_api.mllp import serving as mllp_serving
-from dhos_connector_api.outbox import wake
-from dhos_connector_api.site import source as site_source
-from dhos_connector_api.site.settings import SiteSettings
-from dhos_connector_api.workers import deliver, housekeeping, lease, loop, relay
-from dhos_connector_api.workers.housekeeping import Housekeeping
+from dhos_connector_api.workers import deliver, housekeeping, loop, relay
 from dhos_connector_api.workers.settings import WorkerSettings
 
 #: Objects a web or MLLP process makes before it looks for circles among them.
@@ -31,7 +25,6 @@ _GARBAGE = 50_000
 
 def run_web(settings: Settings) -> None:
     """Run one web process, until SIGTERM or SIGINT."""
-    wake.use(database_address(settings).label)
     application = create_app(settings)
     _look_for_garbage_rarely()
     http_serving.serve(application, settings.of(HttpSettings))
@@ -40,7 +33,6 @@ def run_web(settings: Settings) -> None:
 def run_mllp_process(settings: Settings) -> None:
     """Run one MLLP process, until SIGTERM or SIGINT."""
     open_files.raise_limit()
-    wake.use(database_address(settings).label)
     server = create_mllp(settings, shared=True)
     _look_for_garbage_rarely()
     mllp_serving.serve(server)
@@ -66,8 +58,8 @@ def run_relay(settings: Settings) -> None:
     )
     keeper.start()
     try:
-        engine = lease.session_engine(database_address(settings).url())
-        relay.run(engine, outlet(settings), stop, wake.Bell(database_address(settings).label))
+        engine, outlet = relaying.engine(settings), relaying.outlet(settings)
+        relay.run(engine, outlet, stop, relaying.bell(settings))
     finally:
         stop.set()
         keeper.join()
@@ -80,9 +72,7 @@ def run_deliver(settings: Settings) -> None:
     database = open_database(settings, pool_size=deliver.CONNECTIONS)
     serve_own_metrics(settings.of(WorkerSettings).deliver_metrics_port)
     try:
-        found = destinations(settings, site_source.source(settings.of(SiteSettings)))
-        pause = threading.Event().wait  # also when told to stop: what was sent has to be settled
-        deliver.run([Deliverer(database, each, pause) for each in found], stop)
+        deliver.run(outgoing.deliverers(settings, database), stop)
     finally:
         database.engine.dispose()
 
@@ -90,8 +80,7 @@ def run_deliver(settings: Settings) -> None:
 def run_metrics(settings: Settings, port: int | None = None) -> None:
     """Serve `/metrics` of this installation on that port (METRICS_PORT), until SIGTERM or SIGINT."""
     stop = loop.stop_on_signals()
-    registry = exposition(settings, open_database(settings)).registry
-    start_http_server(port or settings.of(HttpSettings).metrics_port or 0, registry=registry)
+    serve_metrics_of_all(settings, port or settings.of(HttpSettings).metrics_port or 0)
     stop.wait()
 
 
@@ -102,5 +91,5 @@ def run_migrations(settings: Settings, revision: str = "head") -> None:
     with database.statements() as connection:
         at_head = migrate.is_at_head(connection)
     if at_head:
-        Housekeeping(database, periodic.jobs(settings)).step()
+        periodic.make_room_for_messages(settings, database)
     database.engine.dispose()

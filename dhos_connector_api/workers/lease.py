@@ -5,33 +5,28 @@ once and that of a dead host within seconds (keepalives on both sides), and the 
 """
 
 import logging
-from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from dhos_connector_api.db.engine import SESSION, connect_arguments
+
 log = logging.getLogger(__name__)
 
 #: "dhos" and a number: the advisory lock of the relay in the Connector's database.
 RELAY_LOCK = 0x64686F73_0001
 
-# What the server does with this session. A queue table's statistics are stale all the time: the
-# plan must be the index, whatever they say. A settling that a crash of PostgreSQL forgets makes us
-# publish again under the same id, so no commit waits for the disk. tcp_*: how soon the server finds
-# out that our host is dead.
-_SESSION = {
+# What the server does with this session besides. A queue table's statistics are stale all the time: the
+# plan must be the index, whatever they say (and to compile the selection takes ten times as long as to
+# run it). A settling that a crash of PostgreSQL forgets makes us publish again under the same id, so no
+# commit waits for the disk.
+_SESSION = SESSION | {
     "synchronous_commit": "off",
     "statement_timeout": "5s",
-    "timezone": "UTC",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
-    "jit": "off",  # compiling the selection takes ten times as long as running it
-    "tcp_keepalives_idle": "2",
-    "tcp_keepalives_interval": "1",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "5000",
 }
 
 
@@ -40,17 +35,12 @@ def session_engine(url: URL | str, *, name: str = "dhos-connector-api relay") ->
 
     `name` is shown in pg_stat_activity.
     """
-    arguments: dict[str, Any] = {
-        "connect_timeout": 3,
-        "application_name": name,
-        "options": " ".join(f"-c {setting}={value}" for setting, value in _SESSION.items()),
-        "keepalives_idle": 2,
-        "keepalives_interval": 1,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 5000,
-    }
     return create_engine(
-        url, poolclass=NullPool, isolation_level="AUTOCOMMIT", hide_parameters=True, connect_args=arguments
+        url,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
+        connect_args=connect_arguments(name, _SESSION),
     )
 
 

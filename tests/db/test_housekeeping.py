@@ -14,7 +14,7 @@ from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_optio
 from dhos_connector_api.db.jobs import EVERY_MINUTE, PRUNED_AT_ONCE, Job
 from dhos_connector_api.events import idempotency
 from dhos_connector_api.inbox import store as inbox
-from dhos_connector_api.messages.periodic import months
+from dhos_connector_api.messages.periodic import make_partitions, months
 from dhos_connector_api.outbox import store
 from dhos_connector_api.workers import housekeeping
 from dhos_connector_api.workers.housekeeping import Housekeeping
@@ -25,6 +25,8 @@ from tests.rigs.shared_postgres import temporary_database
 DECEMBER = datetime(2031, 12, 9, 12, tzinfo=UTC)
 #: The jobs of every room, with envelopes kept for a week.
 JOBS = jobs(settings())
+#: Those that remove what has had its time.
+PRUNING = [each for each in JOBS if each.step is not make_partitions]
 
 
 @pytest.fixture
@@ -42,6 +44,12 @@ def _partitions(connection: Connection) -> list[str]:
         text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'message_body'::regclass")
     )
     return sorted(found.scalars())
+
+
+def _keep_house(keeper: Housekeeping) -> None:
+    """Do piece after piece, until there is no more."""
+    while keeper.step():
+        pass
 
 
 def _store_body(connection: Connection, created: datetime) -> str:
@@ -67,7 +75,7 @@ def test_months_go_over_the_end_of_the_year() -> None:
 
 def test_each_month_gets_its_partition_once(fresh: Database) -> None:
     for _ in range(2):
-        Housekeeping(fresh, JOBS, now=lambda: DECEMBER).step()
+        _keep_house(Housekeeping(fresh, JOBS, now=lambda: DECEMBER))
     with fresh.transaction() as connection:
         assert _partitions(connection) == [
             "message_body_2031_12",
@@ -84,7 +92,7 @@ def test_each_month_gets_its_partition_once(fresh: Database) -> None:
 def test_a_month_that_is_in_the_default_partition_already_stays_there(fresh: Database) -> None:
     with fresh.transaction() as connection:
         assert _store_body(connection, DECEMBER) == "message_body_default"
-    Housekeeping(fresh, JOBS, now=lambda: DECEMBER).step()
+    _keep_house(Housekeeping(fresh, JOBS, now=lambda: DECEMBER))
     with fresh.transaction() as connection:
         names = _partitions(connection)
         assert _store_body(connection, DECEMBER) == "message_body_default"
@@ -92,17 +100,48 @@ def test_a_month_that_is_in_the_default_partition_already_stays_there(fresh: Dat
 
 
 @pytest.mark.slow
-def test_a_busy_table_is_tried_again_and_holds_nobody_up(fresh: Database) -> None:
+def test_a_busy_table_is_tried_again_and_holds_nobody_up(
+    fresh: Database, caplog: pytest.LogCaptureFixture
+) -> None:
     seconds = [0.0]
     keeper = Housekeeping(fresh, JOBS, now=lambda: DECEMBER, monotonic=lambda: seconds[0])
     with fresh.transaction() as busy:
         busy.execute(text("LOCK TABLE message_body IN ACCESS EXCLUSIVE MODE"))
         keeper.step()
         assert _partitions(busy) == ["message_body_default"]
+    assert [
+        getattr(each, "partition", None) for each in caplog.records if "partition yet" in each.message
+    ] == ["message_body_2031_12"]
     seconds[0] += housekeeping.REST
-    keeper.step()
+    _keep_house(keeper)
     with fresh.statements() as connection:
         assert len(_partitions(connection)) == 4
+
+
+def test_each_month_is_a_transaction_of_its_own(fresh: Database) -> None:
+    made = []
+    for more in (True, True, True, False):
+        with fresh.transaction() as connection:
+            assert make_partitions(connection, DECEMBER) is more
+        with fresh.statements() as connection:
+            made.append(len(_partitions(connection)) - 1)
+    assert made == [1, 2, 3, 3]
+
+
+def test_a_month_that_fails_undoes_none_before_it(fresh: Database, caplog: pytest.LogCaptureFixture) -> None:
+    with fresh.transaction() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION refuse() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN"
+                " IF to_regclass('message_body_2032_01') IS NOT NULL THEN RAISE 'not now'; END IF; END $$"
+            )
+        )
+        connection.execute(text("CREATE EVENT TRIGGER refuse ON ddl_command_end EXECUTE FUNCTION refuse()"))
+    _keep_house(Housekeeping(fresh, JOBS, now=lambda: DECEMBER))
+    with fresh.statements() as connection:
+        assert _partitions(connection) == ["message_body_2031_12", "message_body_default"]
+    failed = [each for each in caplog.records if each.message == "could not make a partition yet"]
+    assert [vars(each)["partition"] for each in failed] == ["message_body_2032_01"]
 
 
 def test_published_envelopes_go_after_their_time_in_bounded_pieces(database: Database) -> None:
@@ -110,7 +149,7 @@ def test_published_envelopes_go_after_their_time_in_bounded_pieces(database: Dat
         old, young = put(connection, PRUNED_AT_ONCE + 1), put(connection, 1)
         store.settle(connection, old, at=now() - timedelta(days=8))
         store.settle(connection, young, at=now() - timedelta(days=6))
-    keeper = Housekeeping(database, JOBS)
+    keeper = Housekeeping(database, PRUNING)
     assert keeper.step()
     assert not keeper.step()
     with database.statements() as connection:
@@ -122,9 +161,9 @@ def test_one_process_at_a_time_keeps_house(database: Database) -> None:
         store.settle(connection, put(connection, 1), at=now() - timedelta(days=8))
     with database.transaction() as other:
         other.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": housekeeping.HOUSEKEEPING_LOCK})
-        assert not Housekeeping(database, JOBS).step()
+        assert not Housekeeping(database, PRUNING).step()
         assert other.execute(text("SELECT count(*) FROM outbox")).scalar_one() == 1
-    Housekeeping(database, JOBS).step()
+    Housekeeping(database, PRUNING).step()
     with database.statements() as connection:
         assert connection.execute(text("SELECT count(*) FROM outbox")).scalar_one() == 0
 
@@ -135,7 +174,7 @@ def test_idempotency_keys_are_forgotten_after_a_day(fresh: Database) -> None:
         for number, age in enumerate((timedelta(hours=23), timedelta(hours=25))):
             request = idempotency.Request(bytes([number]), b"")
             idempotency.claim(connection, request, uuid4(), at=at - age)
-    keeper = Housekeeping(fresh, JOBS, now=lambda: at)
+    keeper = Housekeeping(fresh, PRUNING, now=lambda: at)
     assert not keeper.step()
     with fresh.statements() as connection:
         assert connection.execute(text("SELECT key FROM idempotency_key")).scalars().all() == [b"\x00"]
@@ -146,7 +185,7 @@ def test_applied_envelopes_are_forgotten_when_they_cannot_come_again(database: D
     with database.transaction() as connection:
         inbox.record(connection, "journeys", old, at - timedelta(days=15))
         inbox.record(connection, "journeys", young, at - timedelta(days=13))
-    assert not Housekeeping(database, JOBS).step()
+    assert not Housekeeping(database, PRUNING).step()
     with database.statements() as connection:
         assert connection.execute(text("SELECT message_id FROM inbox")).scalars().all() == [young]
 

@@ -1,8 +1,10 @@
 """API keys are looked up while every thread of a web process waits for PostgreSQL."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import text
+import pytest
+from sqlalchemy import Connection, Engine, event, text
 
 from dhos_connector_api.app.web import create_app
 from dhos_connector_api.auth import api_keys
@@ -20,6 +22,22 @@ WHERE wait_event_type = 'Lock' AND datname = current_database()
 """
 
 
+@pytest.fixture
+def _pools_closed() -> Iterator[None]:
+    """Close the pools that the test's application has opened; nobody else does while the process lives."""
+    opened: set[Engine] = set()
+
+    def remember(connection: Connection) -> None:
+        opened.add(connection.engine)
+
+    event.listen(Engine, "engine_connect", remember)
+    yield
+    event.remove(Engine, "engine_connect", remember)
+    for engine in opened:
+        engine.dispose()
+
+
+@pytest.mark.usefixtures("_pools_closed")
 def test_a_key_is_known_while_all_threads_wait(address: DatabaseAddress, database: Database) -> None:
     app = create_app(settings(WEB_THREADS="2", **address.environment()))
 

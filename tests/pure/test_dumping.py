@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from marshmallow import Schema, fields
 
 from dhos_connector_api.api import event_schemas, schemas
-from dhos_connector_api.api.dumping import dumper
 from dhos_connector_api.api.schemas import Instant
+from dhos_connector_api.http.dumping import dumper
 
 SCHEMAS = [
     each
