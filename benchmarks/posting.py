@@ -11,7 +11,7 @@ _WARM_UP = 1500
 #: More requests than any machine answers in a second; they are built before the clock starts.
 _MOST_A_SECOND = 4000
 _LEAST_RATE = {1: 480, 8: 1100, 32: 1400}
-#: Milliseconds, where many connections wait for each other: the slowest answers, and the CPU of web a message.
+#: Milliseconds where many connections wait: p99 of the answers, and CPU of web a message.
 _MOST_P99 = {32: 60}
 _MOST_WEB_CPU = {32: 0.9}
 
