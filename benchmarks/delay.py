@@ -64,7 +64,7 @@ def _paced(bench: Bench, rate: float) -> list[Row]:
     from_request = [(by_number[number] - before) * 1000 for number, before, _ in known]
     note = f"at {answers.rate:.0f} messages/s"
     return [
-        Row(PART, "answer to consumer, p50", quantile(from_answer, 0.5), "ms", note=note),
+        Row(PART, "answer to consumer, p50", quantile(from_answer, 0.5), "ms", most=15, note=note),
         Row(PART, "answer to consumer, p99", quantile(from_answer, 0.99), "ms", most=250, note=note),
         Row(PART, "request to consumer, p99", quantile(from_request, 0.99), "ms", note=note),
         Row(PART, "messages that did not arrive", len(answers.times) - len(known), "messages", most=0),

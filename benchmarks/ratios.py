@@ -10,6 +10,8 @@ _PREDECESSOR_RATE = 120
 _PREDECESSOR_PARSES = "predecessor: 5.6 and more"
 #: How much slower messages may come in while the EPR is dead, of how it is while it answers.
 _BESIDE_DEAD = 1.5
+#: CPU of a message in web under load, to a parse of the same message by python-hl7.
+_WEB_TO_PARSE = 1.1
 
 _ECHO = "plain Flask echoes it"
 _PARSE = "python-hl7 parse, every core busy"
@@ -30,6 +32,13 @@ _RATIOS: tuple[tuple[str, str, str, float | None, str], ...] = (
         " 8 connections: CPU web",
         _PARSE,
         None,
+        _PREDECESSOR_PARSES,
+    ),
+    (
+        "CPU of a message in web to one python-hl7 parse, 32 connections",
+        "32 connections: CPU web",
+        _PARSE,
+        _WEB_TO_PARSE,
         _PREDECESSOR_PARSES,
     ),
     ("ORU requests to plain Flask echoes, 8 connections", "ORU, 4 at once: accepted", _ECHO, None, ""),
