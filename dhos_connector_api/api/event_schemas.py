@@ -1,4 +1,4 @@
-"""What events, mappings and API keys look like in JSON (marshmallow)."""
+"""The JSON of events, mappings and API keys (marshmallow)."""
 
 from marshmallow import Schema, fields
 
@@ -7,7 +7,7 @@ from dhos_connector_api.api.schemas import Instant
 
 
 class _EventAnswerSchema(Schema):
-    """What the teller of an event is answered."""
+    """The answer to the sender of an event."""
 
     id = fields.UUID()
     source_system = fields.String()
