@@ -1,4 +1,4 @@
-"""`python -m dhos_connector_api`: see `cli.py`."""
+"""`python -m dhos_connector_api`: see `cli/main.py`."""
 
 import warnings
 

@@ -1,6 +1,6 @@
 """For a server that wants to be handed an application: `uvicorn --factory dhos_connector_api.asgi:create`.
 
-It is one web process as `cli.py web` runs it, without its own listening socket.
+It is one web process as `python -m dhos_connector_api web` runs it, without its own listening socket.
 """
 
 from starlette.types import ASGIApp

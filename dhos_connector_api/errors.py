@@ -1,4 +1,4 @@
-"""Every failure the Connector names, one type per cause; `api/problems.py` turns them into HTTP."""
+"""Every failure the Connector names, one type per cause; `http/problems.py` turns them into HTTP."""
 
 from collections.abc import Mapping, Sequence
 
@@ -38,7 +38,7 @@ class BadInput(ConnectorError):
 
 
 class NotRead(ConnectorError):
-    """What was sent is kept, but a fault of ours kept us from reading it (HTTP 500); a replay takes it."""
+    """The body is kept, but a fault of ours kept us from reading it (HTTP 500); a replay takes it."""
 
 
 class BodyTooLarge(ConnectorError):

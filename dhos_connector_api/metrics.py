@@ -1,4 +1,4 @@
-"""What the metrics of every room share; each room declares its own in its `metrics.py`.
+"""The parts that the metrics of every room share; each room declares its own in its `metrics.py`.
 
 No label ever holds patient data. With PROMETHEUS_MULTIPROC_DIR set (the supervisor does) the web
 processes share their values. What only the database knows is in the `gauges.py` of the rooms.

@@ -1,4 +1,4 @@
-"""The action `process_event`: what happened, to whom and where, whoever told it (pure)."""
+"""The action `process_event`: what happened, to whom and where, from any source (pure)."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Telling of events, for the tag `events`: a body read, kept, and answered, once."""
+"""Taking events, for the tag `events`: a body read, kept, and answered, once."""
 
 import json
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ _MOST_KEY_CHARACTERS = 255
 _OK, _CREATED = 200, 201
 
 
-def tell_one(defaults: Mapping[str, Any]) -> flask.Response:
+def post_one(defaults: Mapping[str, Any]) -> flask.Response:
     """Keep the event of the request at hand; `defaults` fill in what its body does not say."""
     here, parts = call.current(), services()
     door = Door(source=here.source, check=_check(), defaults=defaults)
@@ -39,14 +39,14 @@ def tell_one(defaults: Mapping[str, Any]) -> flask.Response:
 
 
 def _answer(receipt: Receipt) -> Answer:
-    """What to answer; raises what stands in the receipt as its `error`."""
+    """Return the answer; raises what stands in the receipt as its `error`."""
     if receipt.error is not None:
         raise receipt.error
     status = _OK if receipt.outcome is Outcome.REPEATED else _CREATED
     return Answer(status, json.dumps(event_schemas.event_answer(receipt.answer)).encode())
 
 
-def tell_many() -> flask.Response:
+def post_many() -> flask.Response:
     """Keep the events of the request at hand, in groups."""
     parts, raw = services(), flask.request.get_data()
     texts = ListBody(raw, "events", MOST_EVENTS)
@@ -79,7 +79,7 @@ def _check() -> JsonBody:
 
 
 def repeatable_request(raw: bytes) -> idempotency.Request | None:
-    """The request at hand as its `Idempotency-Key` names it; None where it has none. Raises BadInput.
+    """Return the request at hand as its `Idempotency-Key` names it; None where it has none. Raises BadInput.
 
     A key is its caller's own: that of the source, or of the token's issuer and caller.
     """
@@ -97,5 +97,5 @@ def repeatable_request(raw: bytes) -> idempotency.Request | None:
 
 
 def answered(given: Answer) -> flask.Response:
-    """That answer, the first time and every other."""
+    """Return that answer as Flask sends it, the first time and every other."""
     return flask.Response(given.body, given.status, content_type=JSON)

@@ -1,4 +1,4 @@
-"""What the tags `events`, `mappings` and `api_keys` show in JSON (marshmallow)."""
+"""The JSON of the tags `events`, `mappings` and `api_keys` (marshmallow)."""
 
 from marshmallow import Schema, fields
 
@@ -7,7 +7,7 @@ from dhos_connector_api.http.dumping import dumper
 
 
 class _EventAnswerSchema(Schema):
-    """What the teller of an event is answered."""
+    """The answer to the sender of an event."""
 
     id = fields.UUID()
     source_system = fields.String()

@@ -22,17 +22,17 @@ _SIMULATED = "his"
 
 def post_event() -> flask.Response:
     """Keep one event."""
-    return event_intake.tell_one({})
+    return event_intake.post_one({})
 
 
 def post_simulated_event() -> flask.Response:
     """Keep one event of the HIS."""
-    return event_intake.tell_one({"source_system": call.current().source or _SIMULATED})
+    return event_intake.post_one({"source_system": call.current().source or _SIMULATED})
 
 
 def post_events() -> flask.Response:
     """Keep many events."""
-    return event_intake.tell_many()
+    return event_intake.post_many()
 
 
 def list_events(

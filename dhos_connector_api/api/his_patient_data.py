@@ -23,7 +23,7 @@ def post_his_patient_data() -> flask.Response:
 
 
 def post_simulated_patient_data() -> flask.Response:
-    """The same, under the predecessor's address for simulators."""
+    """Receive one payload in the same way, under the predecessor's address for simulators."""
     return post_his_patient_data()
 
 

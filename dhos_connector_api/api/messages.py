@@ -52,7 +52,7 @@ def _json_answer(receipt: Receipt) -> flask.Response:
 
 
 def decoded(text: str) -> bytes:
-    """The bytes of a base64 text (RFC 4648 section 4); line breaks and spaces are left out.
+    """Return the bytes of a base64 text (RFC 4648 section 4); line breaks and spaces are left out.
 
     Raises BadInput for any other character, and for padding that is missing or too much.
     """
@@ -67,7 +67,7 @@ def decoded(text: str) -> bytes:
 
 
 def iana_name(charset: str) -> str:
-    """The name HTTP knows a Python codec by."""
+    """Return the name HTTP knows a Python codec by."""
     name = codecs.lookup(charset).name
     for ours, theirs in _IANA:
         if name.startswith(ours):
@@ -76,7 +76,7 @@ def iana_name(charset: str) -> str:
 
 
 def get_message(message_uuid: str) -> flask.Response:
-    """One message."""
+    """Answer with one message."""
     uuid = uuid_of(message_uuid, _UNKNOWN)
     with services().database.statements() as connection:
         row = store.get(connection, uuid)
@@ -96,7 +96,7 @@ def mark_message_processed(message_uuid: str) -> flask.Response:
 
 
 def search_messages_by_control_id(message_control_id: str, limit: int, before: str | None) -> flask.Response:
-    """Messages with that MSH-10, newest first."""
+    """Answer with the messages with that MSH-10, newest first."""
     after = cursor(before)
     with services().database.statements() as connection:
         page = search.by_control_id(connection, message_control_id, limit=limit, before=after)
@@ -106,7 +106,7 @@ def search_messages_by_control_id(message_control_id: str, limit: int, before: s
 def search_messages_by_identifier(
     identifier_type: str, identifier: str, limit: int, before: str | None
 ) -> flask.Response:
-    """Messages of that patient or visit, newest first."""
+    """Answer with the messages of that patient or visit, newest first."""
     after = cursor(before)
     with services().database.statements() as connection:
         page = search.by_identifier(connection, identifier_type, identifier, limit=limit, before=after)

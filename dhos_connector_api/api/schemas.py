@@ -1,4 +1,4 @@
-"""What messages and deliveries look like in JSON (marshmallow)."""
+"""The JSON of messages and deliveries (marshmallow)."""
 
 import base64
 from collections.abc import Iterable, Mapping

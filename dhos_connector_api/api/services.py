@@ -1,4 +1,4 @@
-"""What the handlers work with; `app/web.py` puts it together and leaves it in the Flask application."""
+"""The parts the handlers work with; `app/web.py` puts it together and leaves it in the Flask application."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

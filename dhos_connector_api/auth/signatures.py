@@ -51,7 +51,7 @@ class Secret:
 
     @property
     def is_usable(self) -> bool:
-        """Whether both forms can be checked with it."""
+        """Return whether both forms can be checked with it."""
         try:
             return bool(self.standard_key)
         except ValueError:
@@ -70,7 +70,7 @@ class Signed:
 
     @property
     def is_standard(self) -> bool:
-        """Whether any header of the standard form was sent; then that form alone decides."""
+        """Return whether any header of the standard form was sent; then that form alone decides."""
         return not (self.id is None and self.timestamp is None and self.signatures is None)
 
 

@@ -1,4 +1,4 @@
-"""What became of one batch: RabbitMQ's answers put together, without a connection (pure).
+"""The outcomes of one batch: RabbitMQ's answers put together, without a connection (pure).
 
 RabbitMQ answers each message with basic.ack or basic.nack, by delivery tag, several at once where
 it likes. A mandatory message that no queue took is sent back with basic.return *before* its

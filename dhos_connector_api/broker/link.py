@@ -87,7 +87,7 @@ class Link:
         self.run(0)
 
     def close(self) -> None:
-        """Say goodbye, then close; bounded by GOODBYE seconds."""
+        """Close the connection, and wait for the broker to agree; bounded by GOODBYE seconds."""
         until = clock.monotonic() + GOODBYE
         if self.open:
             self._connection.close()

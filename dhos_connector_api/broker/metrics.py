@@ -1,4 +1,4 @@
-"""What the broker lets us do."""
+"""Metrics of the connection to the broker."""
 
 from prometheus_client import Gauge
 

@@ -1,4 +1,4 @@
-"""What stands in for RabbitMQ where none is set.
+"""The publisher that stands in for RabbitMQ where none is set.
 
 Nobody consumes here: every envelope comes back as unroutable, and its row stays in the outbox, visible,
 until there is a broker.

@@ -82,11 +82,11 @@ def generate(
     with summed_up(timed=True, err=True) as summary:
         with click.progressbar(length=patients, label="patients", file=sys.stderr) as progress:
             counted = _counted(made, triggers, progress.update)
-            contents, told = (each.content for each in counted), telling(summary, each=False)
+            contents, on_answer = (each.content for each in counted), telling(summary, each=False)
             if receiver is not None:
-                send_over_mllp(contents, receiver, Plan(1, rate, TIMEOUT, until_acknowledged), told)
+                send_over_mllp(contents, receiver, Plan(1, rate, TIMEOUT, until_acknowledged), on_answer)
             elif url is not None:
-                send_over_http(contents, http_client(url, token, raw=True), told, rate=rate)
+                send_over_http(contents, http_client(url, token, raw=True), on_answer, rate=rate)
             else:
                 _write(counted, file, folder)
         counts = ", ".join(f"{count} {trigger}" for trigger, count in sorted(triggers.items()))

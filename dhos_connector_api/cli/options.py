@@ -1,4 +1,4 @@
-"""What commands share: settings, read when a command runs, so that --help needs none; and durations."""
+"""Options shared by commands: settings, read when a command runs so that --help needs none; durations."""
 
 from collections.abc import Callable
 from datetime import timedelta

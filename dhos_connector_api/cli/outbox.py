@@ -40,7 +40,7 @@ def list_outbox(settings: Settings, dead: bool, limit: int) -> None:
 @click.option("--all-dead", is_flag=True, help="Every envelope that is marked dead.")
 @with_settings
 def retry_outbox(settings: Settings, ids: Sequence[UUID], all_dead: bool) -> None:
-    """Let dead envelopes wait for the relay again."""
+    """Make dead envelopes wait for the relay again."""
     if bool(ids) == all_dead:
         raise click.UsageError("name envelopes by their id, or give --all-dead")
     with open_database(settings).transaction() as connection:

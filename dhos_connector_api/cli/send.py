@@ -74,12 +74,12 @@ def send(
         summed_up(timed=receiver is not None) as summary,
         click.progressbar(length=number, label="sending", hidden=not many) as progress,
     ):
-        told = telling(summary, each=not many, also=progress.update)
+        on_answer = telling(summary, each=not many, also=progress.update)
         if receiver is None:
-            send_over_http(messages, http_client(url, token, raw=raw), told, rate=rate)
+            send_over_http(messages, http_client(url, token, raw=raw), on_answer, rate=rate)
         else:
             plan = Plan(concurrency or 1, rate, timeout or TIMEOUT, until_acknowledged)
-            send_over_mllp(messages, receiver, plan, told)
+            send_over_mllp(messages, receiver, plan, on_answer)
 
 
 def _with_new_id(message: bytes) -> bytes:

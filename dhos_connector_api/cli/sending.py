@@ -1,4 +1,4 @@
-"""What commands that send messages share: where they go (MLLP, or HTTP), how they are sent and summed up."""
+"""Sending messages from commands: where they go (MLLP, or HTTP), how they are sent and summed up."""
 
 import asyncio
 import threading
@@ -76,12 +76,12 @@ def mllp_options(command: Callable[..., R]) -> Callable[..., R]:
 
 
 def send_over_mllp(
-    messages: Iterable[bytes], receiver: Receiver, plan: Plan, told: Callable[[Answer], None]
+    messages: Iterable[bytes], receiver: Receiver, plan: Plan, on_answer: Callable[[Answer], None]
 ) -> None:
     """Send every message; a receiver that is not there is one line."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(mllp_client.send_all(messages, receiver, plan, told))
+            runner.run(mllp_client.send_all(messages, receiver, plan, on_answer))
     except ConnectionError as error:
         where = f"{receiver.host}:{receiver.port}"
         raise click.ClickException(f"{where} cannot be connected to ({error})") from None
@@ -97,7 +97,7 @@ def http_client(url: str | None, token: str | None, *, raw: bool) -> HttpClient:
 
 
 def send_over_http(
-    messages: Iterable[bytes], client: HttpClient, told: Callable[[Answer], None], *, rate: float | None
+    messages: Iterable[bytes], client: HttpClient, on_answer: Callable[[Answer], None], *, rate: float | None
 ) -> None:
     """Post every message, one after the other; a Connector that is not there is one line."""
     due, pause = clock.monotonic(), threading.Event().wait
@@ -109,7 +109,7 @@ def send_over_http(
             answer = client.send(message)
         except ConnectionError as error:
             raise click.ClickException(f"{client.address} did not answer ({error})") from None
-        told(answer)
+        on_answer(answer)
 
 
 @contextmanager
@@ -137,14 +137,14 @@ def telling(
     `also` is called with 1 for every message that has its answer.
     """
 
-    def told(answer: Answer) -> None:
+    def on_answer(answer: Answer) -> None:
         summary.add(answer)
         if each or not (answer.taken or answer.late):
             click.echo(shown(answer))
         if also is not None and not answer.late:
             also(1)
 
-    return told
+    return on_answer
 
 
 def shown(answer: Answer) -> str:

@@ -1,4 +1,4 @@
-"""What has to be done in the database now and then: each room's `periodic.py` declares it as jobs.
+"""Periodic jobs in the database: each room's `periodic.py` declares it as jobs.
 
     def jobs(settings: Settings) -> tuple[Job, ...]:
         return (Job("prune the outbox", EVERY_MINUTE, step),)

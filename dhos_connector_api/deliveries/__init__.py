@@ -1,1 +1,1 @@
-"""What goes back to the hospital: observation sets as ORU, documents as CDA, and the queue they wait in."""
+"""Deliveries to the hospital: observation sets as ORU, documents as CDA, and the queue they wait in."""

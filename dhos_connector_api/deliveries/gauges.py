@@ -1,4 +1,4 @@
-"""What is not delivered, as Prometheus shows it."""
+"""The gauges of deliveries that are not delivered yet, for Prometheus."""
 
 from collections.abc import Iterator
 from datetime import datetime

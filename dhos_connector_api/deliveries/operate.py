@@ -1,4 +1,4 @@
-"""What people do with deliveries: retry and cancel. Nothing here commits."""
+"""Operations on deliveries for people: retry and cancel. Nothing here commits."""
 
 from datetime import datetime
 from uuid import UUID

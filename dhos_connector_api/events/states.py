@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class EventState(StrEnum):
-    """Whether an event means anything here; its value is the text in `integration_event.state`."""
+    """The state of an event; its value is the text in `integration_event.state`."""
 
     ACCEPTED = "accepted"  # it has a canonical code, and an envelope
     IGNORED = "ignored"  # it is kept, and nothing is published

@@ -3,7 +3,7 @@
 How to use it: make a `NewEvent` for each event and hand all of a request to `insert`, which gives the
 ids of those that were new. `identity` (SHA-256 over what makes an event the same) decides that by
 ON CONFLICT, never by a look before; None is never a duplicate. `canonical_code` is what the event
-means here, after the site's mappings (`mappings.load(...).meaning(source, code, default)`); None keeps it
+means here, after the site's mappings (`events.mappings.load`); None keeps it
 as `ignored`, and nothing is published. Of all others the same statement puts an
 envelope into the outbox: `process_event` (built here from the columns and `event_fields`, which may
 replace any of its nulls) after the `companions`, to `dhos.connector_event`, under `sender`, in the order
@@ -68,24 +68,24 @@ class NewEvent:
 
     @property
     def message(self) -> UUID:
-        """The uuid of the message its request is kept as."""
+        """Return the uuid of the message its request is kept as."""
         return self.message_uuid or self.id
 
     @property
     def state(self) -> EventState:
-        """Whether it means anything here."""
+        """Return the state: accepted where it means anything here."""
         return EventState.IGNORED if self.canonical_code is None else EventState.ACCEPTED
 
     @property
     def envelope_id(self) -> UUID | None:
-        """The AMQP message_id; None where nothing is published."""
+        """Return the AMQP message_id; None where nothing is published."""
         if self.canonical_code is None:
             return None
         return process_event.envelope_id(uuid_for_consumers(self.id, self.identity), self.generation)
 
     @property
     def body(self) -> bytes | None:
-        """The body of its envelope; None where nothing is published."""
+        """Return the body of its envelope; None where nothing is published."""
         if self.canonical_code is None:
             return None
         action = process_event.process_event(

@@ -46,7 +46,7 @@ class File:
 
     @property
     def messages(self) -> list[bytes]:
-        """The messages of all batches, in order."""
+        """Return the messages of all batches, in order."""
         return [message for batch in self.batches for message in batch.messages]
 
 

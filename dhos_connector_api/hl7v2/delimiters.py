@@ -58,7 +58,7 @@ def usable(field: str, encoding: str) -> bool:
 
 
 def _is_content(character: str) -> bool:
-    """Whether the character is text a value is made of, and so cannot separate values."""
+    """Return whether the character is text a value is made of, and so cannot separate values."""
     return character.isalnum() or character.isspace() or not character.isprintable() or character == '"'
 
 

@@ -33,7 +33,7 @@ class Frame:
 
     @property
     def whole(self) -> bool:
-        """Whether the frame was no longer than allowed."""
+        """Return whether the frame was no longer than allowed."""
         return len(self.content) == self.size
 
 
@@ -67,17 +67,17 @@ class Deframer:
 
     @property
     def held(self) -> int:
-        """Bytes in memory."""
+        """Return the number of bytes in memory."""
         return len(self._buffer) + len(self._head)
 
     @property
     def stray(self) -> int:
-        """Bytes that came outside a frame since the last frame."""
+        """Return the number of bytes that came outside a frame since the last frame."""
         return self._stray
 
     @property
     def clean(self) -> bool:
-        """Whether the stream stands between two frames, with nothing but line ends since the last."""
+        """Return whether the stream stands between two frames, with nothing but line ends since the last."""
         return not (self._inside or self._stray or self._buffer)
 
     def feed(self, data: bytes) -> None:

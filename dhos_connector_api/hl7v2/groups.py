@@ -27,7 +27,7 @@ class PatientGroup:
 
     @property
     def length(self) -> int:
-        """Characters of its segments."""
+        """Return the number of characters of its segments."""
         return sum([len(segment.line) for segment in (self.pid, self.mrg, self.pv1) if segment])
 
 

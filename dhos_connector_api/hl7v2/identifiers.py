@@ -83,7 +83,7 @@ def _ranked(repetition: Repetition, table: IdentifierTable, on: date | None) -> 
 
 
 def _expired(expires: str, on: date | None) -> bool:
-    """Whether CX.8, the last day (month, year) an identifier is valid, was over on that day.
+    """Return whether CX.8, the last day (month, year) an identifier is valid, was over on that day.
 
     What cannot be known has not expired: no day to compare with, or a CX.8 that is no date.
     """

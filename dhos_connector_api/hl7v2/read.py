@@ -85,17 +85,17 @@ class Message:
 
     @property
     def control_id(self) -> str:
-        """MSH-10, the whole field; '' when absent or deleted."""
+        """Return MSH-10, the whole field; '' when absent or deleted."""
         return _present(self.msh.text(10))
 
     @property
     def message_code(self) -> str:
-        """MSH-9.1, e.g. ADT."""
+        """Return MSH-9.1, e.g. ADT."""
         return _present(self.msh.value(9)).strip()
 
     @property
     def trigger(self) -> str:
-        """MSH-9.2, e.g. A01; where it is missing, EVN-1 (where v2.1 and some later senders put it)."""
+        """Return MSH-9.2, e.g. A01; where it is missing, EVN-1 (where v2.1 and some later senders put it)."""
         trigger = _present(self.msh.value(9, 2)).strip()
         if not trigger and (evn := self.first("EVN")):
             trigger = _present(evn.value(1)).strip()
@@ -103,17 +103,17 @@ class Message:
 
     @property
     def event_code(self) -> str:
-        """Message code and trigger in one word, e.g. ADT_A01; the code alone when there is no trigger."""
+        """Return message code and trigger in one word, e.g. ADT_A01; without a trigger the code alone."""
         return "_".join(filter(None, (self.message_code, self.trigger)))
 
     @property
     def sent_on(self) -> date | None:
-        """The day of MSH-7 as the sender wrote it; None when it is missing, unreadable or only a month."""
+        """Return the day of MSH-7 as the sender wrote it; None when missing, unreadable or only a month."""
         return self.msh.once("sent on", lambda: _day(self.msh.value(7)))
 
     @property
     def version(self) -> str:
-        """MSH-12.1, e.g. 2.5.1."""
+        """Return MSH-12.1, e.g. 2.5.1."""
         return _present(self.msh.value(12)).strip()
 
 

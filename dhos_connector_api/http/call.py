@@ -1,4 +1,4 @@
-"""What the checks before Flask found out about a request, for the handlers to use.
+"""The results of the checks of a request before Flask, for the handlers to use.
 
 What was checked is what a handler gets: nothing is parsed a second time by another parser.
 """

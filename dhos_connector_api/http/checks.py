@@ -1,4 +1,4 @@
-"""Who may call, and what: each operation's security, parameters and body, compiled at start.
+"""The checks of each request: its operation's security, parameters and body, compiled at start.
 
 Security is connexion's own, with our handlers (`security_map`). Parameters and bodies are checked in place
 of connexion's validation, through the base classes it offers for that: its validators are built anew for

@@ -1,4 +1,4 @@
-"""What a marshmallow schema makes of a row, by steps that are worked out once.
+"""Functions that turn a row into what a marshmallow schema makes of it, by steps that are worked out once.
 
 `Schema.dump` finds out anew for every field of every row where its value is and what to do with it; a
 page of a hundred messages has three thousand of them.

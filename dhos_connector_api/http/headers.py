@@ -17,7 +17,7 @@ Headers = list[tuple[bytes, bytes]]
 
 @dataclass(slots=True)
 class RequestHeaders:
-    """What is noted of a request's headers. `others` are those that what comes after gets as they are.
+    """The facts read from a request's headers. `others` are those that what comes after gets as they are.
 
     `request_id` is the sender's X-Request-ID if it is a usable one, otherwise a new one. `length` is the
     Content-Length, 0 where there is none. `asks_first`: the client sends its body only when told to.

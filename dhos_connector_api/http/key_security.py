@@ -1,4 +1,4 @@
-"""Who may call with an API key (`X-API-Key`): whoever holds one that is valid now.
+"""Authorisation by an API key (`X-API-Key`) that is valid now.
 
 Stands in for connexion's own apiKey handler (`security_map`). The key is looked up at every request,
 in a thread, so that the event loop does not wait and revoking works at once. Its database should have

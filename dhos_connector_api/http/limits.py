@@ -40,7 +40,7 @@ _REDIS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class _Allowance:
-    """Who a request counts against, whether a `source` or a `user`, and how many of its kind they have."""
+    """The caller a request counts against, whether a `source` or a `user`, and their limit."""
 
     kind: str
     who: str

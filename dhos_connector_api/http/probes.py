@@ -1,4 +1,4 @@
-"""What /running and /version answer; `front` does it, without a thread, a database or Flask."""
+"""The answers of /running and /version; `front` sends them, without a thread, a database or Flask."""
 
 from typing import Any
 

@@ -142,7 +142,7 @@ def register(app: flask.Flask) -> None:
 
     def answer(error: Exception) -> flask.Response:
         if isinstance(error, FlaskHttpException) and isinstance(error.response, flask.Response):
-            return error.response  # one of ours, made where more was known (`rate_limits`)
+            return error.response  # one of ours, made where more was known (`http/limits.py`)
         return flask_answer(_logged(error))
 
     app.register_error_handler(Exception, answer)

@@ -1,4 +1,4 @@
-"""Who may call which operation: the token, its scopes, and the issuers the operation allows.
+"""Authorisation of each operation by token: the token, its scopes, and the issuers the operation allows.
 
 Stands in for connexion's own OAuth handler (`security_map`), which would ask the system for each
 request how its callback wants to be called, and knows nothing of issuers. A bad token is 401; a

@@ -66,7 +66,7 @@ class OneHop:
             await send({"type": "http.response.body", "body": answer.body})
 
     def _may_wait(self, environ: dict[str, Any], size: int) -> bool:
-        """Whether the request is one of those that are kept together."""
+        """Return whether the request is one of those that are kept together."""
         media_types = self._together.get(environ[call.ENVIRON_KEY].checked)
         if media_types is None or size > MOST_BODY_BYTES:
             return False

@@ -1,4 +1,7 @@
-"""What each consumer has applied. Nothing here commits: a record stands or falls with its effect."""
+"""The record of what each consumer has applied.
+
+Nothing here commits: a record stands or falls with its effect.
+"""
 
 from datetime import datetime
 from uuid import UUID

@@ -37,7 +37,7 @@ from dhos_connector_api.messages import store
 from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, NewMessage
 from dhos_connector_api.outbox.models import SENDER_LENGTH
-from dhos_connector_api.spec.kept_body import Shape, body_of, check_of
+from dhos_connector_api.spec.kept_body import CheckedBody, body_of, check_of
 
 MESSAGE_TYPE = "HIS patient data"
 #: Events written by one statement.
@@ -70,7 +70,7 @@ def read(arrival: Arrival, intake: Intake) -> HisRead:
     )
 
 
-def _judged(body: Shape, arrival: Arrival, intake: Intake) -> HisRead:
+def _judged(body: CheckedBody, arrival: Arrival, intake: Intake) -> HisRead:
     row = json_row(arrival, body, source=SOURCE, message_type=MESSAGE_TYPE)
     if body.failed:
         effects = _keyed(Effects(), f"{SOURCE} failed", arrival.raw)

@@ -5,12 +5,12 @@ from dhos_connector_api.hl7v2.rules import OWN_FAILURE
 from dhos_connector_api.intake.arrival import Arrival
 from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import NewMessage
-from dhos_connector_api.spec.kept_body import Shape
+from dhos_connector_api.spec.kept_body import CheckedBody
 
 _ERROR_LENGTH = 500
 
 
-def json_row(arrival: Arrival, body: Shape, *, source: str, message_type: str) -> NewMessage:
+def json_row(arrival: Arrival, body: CheckedBody, *, source: str, message_type: str) -> NewMessage:
     """Return the message of a body of which nothing is taken yet: refused, or unparseable."""
     failed = body.failed
     return NewMessage(

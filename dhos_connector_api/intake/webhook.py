@@ -23,7 +23,7 @@ from dhos_connector_api.intake.json_rows import json_row, reason
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, NewMessage
-from dhos_connector_api.spec.kept_body import Shape, body_of, check_of
+from dhos_connector_api.spec.kept_body import CheckedBody, body_of, check_of
 
 #: The type of a webhook's message, with its source.
 MESSAGE_TYPE = "webhook {}"
@@ -64,7 +64,7 @@ def read(arrival: Arrival, intake: Intake) -> WebhookRead:
     return body_of(arrival.raw, check, lambda body: _judged(body, arrival, intake))
 
 
-def _judged(body: Shape, arrival: Arrival, intake: Intake) -> WebhookRead:
+def _judged(body: CheckedBody, arrival: Arrival, intake: Intake) -> WebhookRead:
     source, signed_id = str(arrival.door.source), arrival.door.signed_id
     row = json_row(arrival, body, source=source, message_type=MESSAGE_TYPE.format(source))
     row = replace(row, created_by=source, message_control_id=signed_id)

@@ -1,4 +1,4 @@
-"""What kinds of message there are: by which rules one is read, now and when it is replayed."""
+"""The kinds of message: by which rules one is read, now and when it is replayed."""
 
 from enum import StrEnum
 

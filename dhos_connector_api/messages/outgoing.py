@@ -1,4 +1,4 @@
-"""What became of messages that go out: their state follows that of their delivery.
+"""The states of messages that go out: their state follows that of their delivery.
 
 The deliveries room calls these in the transaction that changes the delivery, after it has that row's
 lock: whoever changes one message holds its delivery already. Nothing here commits.

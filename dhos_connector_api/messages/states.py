@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class MessageState(StrEnum):
-    """What became of a message; its value is the text in the column `message.state`."""
+    """The state of a message; its value is the text in the column `message.state`."""
 
     # It came in.
     ACCEPTED = "accepted"  # answered AA, or accepted by a replay

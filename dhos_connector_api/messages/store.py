@@ -38,7 +38,7 @@ class Effects:
     envelopes: Sequence[Envelope] = ()
 
     def parameters(self, at: datetime, window: timedelta) -> dict[str, Any]:
-        """The statement parameters; `window` is how long a key belongs to one message."""
+        """Return the statement parameters; `window` is how long a key belongs to one message."""
         return {
             "at": at,
             "expired_before": at - window,

@@ -1,4 +1,4 @@
-"""What a message looks like when it is read: the columns of every query that shows messages."""
+"""The views of a message: the columns of every query that shows messages."""
 
 #: Joins of `message m` to its body and to the key it holds. A message whose key was claimed anew
 #: by a later one no longer counts that one's repeats.

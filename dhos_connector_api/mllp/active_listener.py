@@ -39,7 +39,7 @@ class Peer(Protocol):
 
 @dataclass(slots=True)
 class Capacity:
-    """What all connections of the process may take together: bytes in memory, and connections.
+    """The limits of all connections of the process together: bytes in memory, and connections.
 
     `configured` are the connections of all listeners together.
     """

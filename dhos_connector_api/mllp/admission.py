@@ -1,4 +1,4 @@
-"""What a listener refuses, whatever the site's rules say (pure): wrong senders, types, sizes, UTF-16."""
+"""The refusals of a listener, whatever the site says (pure): wrong senders, types, sizes, UTF-16."""
 
 from collections.abc import Callable
 

@@ -55,7 +55,7 @@ class ReceivedFrame:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back, framed and in order, and the code of each acknowledgement in it."""
+    """The bytes that go back, framed and in order, and the code of each acknowledgement in it."""
 
     content: bytes
     codes: tuple[str, ...]
@@ -117,7 +117,7 @@ class FrameAnswerer:
 
 
 def _unless_we_fail(step: Callable[..., Answer | None], received: ReceivedFrame, *rest: Any) -> Answer | None:
-    """What a step gives for one frame; a failure of ours costs that frame its answer, and no other."""
+    """Return what a step gives for one frame; a failure of ours costs that frame its answer, and no other."""
     try:
         return step(received, *rest)
     except Exception as error:  # noqa: BLE001  the last resort, frame by frame
@@ -169,7 +169,7 @@ def _effect(received: ReceivedFrame, read: Hl7Read) -> Effect | None:
 
 
 def _answers_later(received: ReceivedFrame, read: Hl7Read) -> bool:
-    """Whether an application acknowledgement travels by itself; original mode has no other to send."""
+    """Return whether an application acknowledgement travels by itself; original mode has no other to send."""
     if received.listener.application_ack != "delivery" or read.message is None:
         return False
     asked = modes.wanted(read.message, received.listener.mode).application

@@ -16,8 +16,8 @@ _log = logging.getLogger(__name__)
 Done = Callable[[Answer | None], None]
 
 
-class InHand(NamedTuple):
-    """A frame that is being answered, and who is to be told."""
+class PendingFrame(NamedTuple):
+    """A frame to be answered, and the callback that gets its answer."""
 
     taken: ReceivedFrame
     done: Done
@@ -29,10 +29,10 @@ class Job:
     __slots__ = ("_waiting",)
 
     def __init__(self, taken: ReceivedFrame, done: Done) -> None:
-        self._waiting = [InHand(taken, done)]
+        self._waiting = [PendingFrame(taken, done)]
 
-    def take(self) -> InHand | None:
-        """All there is to it, for whoever asks first; what is left of the job holds no memory."""
+    def take(self) -> PendingFrame | None:
+        """Return the frame and its callback to the first caller, then None; the job no longer holds them."""
         try:
             return self._waiting.pop()  # one step: no lock is needed
         except IndexError:
@@ -61,7 +61,7 @@ class Committer:
         self._gatherer = Gatherer(self._work, name=name, threads=threads, most=most)
 
     def submit(self, taken: ReceivedFrame, done: Done) -> Job:
-        """Have a frame answered; `done` gets the answer, or None where there must not be one.
+        """Queue a frame to be answered; `done` gets the answer, or None where there must not be one.
 
         Who takes the job back in time hears nothing more of it, and nothing is stored.
         """
@@ -82,7 +82,7 @@ class Committer:
         with suppress(RuntimeError):  # the event loop has ended, and nobody waits any more
             self._loop.call_soon_threadsafe(_hand_back, group, answers)
 
-    def _answers(self, group: Sequence[InHand]) -> Sequence[Answer | None]:
+    def _answers(self, group: Sequence[PendingFrame]) -> Sequence[Answer | None]:
         try:
             return self._answer([each.taken for each in group])
         except Exception as error:  # noqa: BLE001  the last resort: nobody waits for ever
@@ -90,6 +90,6 @@ class Committer:
             return [None] * len(group)
 
 
-def _hand_back(group: Sequence[InHand], answers: Sequence[Answer | None]) -> None:
+def _hand_back(group: Sequence[PendingFrame], answers: Sequence[Answer | None]) -> None:
     for each, answer in zip(group, answers, strict=True):
         each.done(answer)

@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def made(self) -> bool:
-        """Whether it has been connected, with TLS where there is to be TLS."""
+        """Return whether it is connected, with TLS where there is to be TLS."""
         return self._transport is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
             self._next()
 
     def eof_received(self) -> bool:
-        """The peer sends no more; what is in hand, and whole frames behind it, still get their answers."""
+        """Note that the peer sends no more; the frame in hand and those behind it still get answers."""
         self._peer_ended = True
         if self._leaving or self._is_tls:
             return False

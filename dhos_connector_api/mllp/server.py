@@ -64,12 +64,12 @@ class Server:
 
     @property
     def addresses(self) -> list[tuple[str, int]]:
-        """Host and port of each listener."""
+        """Return the host and port of each listener."""
         return [each.getsockname()[:2] for each in self._sockets]
 
     @property
     def held(self) -> int:
-        """Bytes in memory for all connections."""
+        """Return the number of bytes in memory for all connections."""
         return self._capacity.held
 
     def start(self) -> None:

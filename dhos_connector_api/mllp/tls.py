@@ -10,7 +10,7 @@ from dhos_connector_api.mllp.terms import Listener
 
 
 def context(listener: Listener) -> ssl.SSLContext | None:
-    """The listener's TLS 1.2+ context, None without TLS. Raises BadSetting where its files cannot be used."""
+    """Return the listener's TLS 1.2+ context, None without TLS. Raises BadSetting for unusable files."""
     tls = listener.tls
     if tls is None:
         return None
@@ -24,7 +24,7 @@ def context(listener: Listener) -> ssl.SSLContext | None:
 
 
 def names(certificate: Mapping[str, Any] | None) -> frozenset[str]:
-    """Common name and alternative names of a certificate as `getpeercert` gives it, in lower case."""
+    """Return the common and alternative names, in lower case, of a certificate from `getpeercert`."""
     return frozenset(name.lower() for name in _names(certificate or {}))
 
 

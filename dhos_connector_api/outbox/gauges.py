@@ -1,4 +1,4 @@
-"""What waits in the outbox, as Prometheus shows it."""
+"""The gauges of what waits in the outbox, for Prometheus."""
 
 from collections.abc import Iterator
 from datetime import datetime

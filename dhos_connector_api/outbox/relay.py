@@ -35,7 +35,7 @@ ERRORS = {
 
 @dataclass(slots=True)
 class Settlement:
-    """What follows from the outcomes of one batch."""
+    """The changes to the outbox that follow from the outcomes of one batch."""
 
     confirmed: list[WaitingRow] = field(default_factory=list)
     impossible: list[WaitingRow] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What is in the outbox, for people and metrics: how much waits, which rows, what became of a message's."""
+"""Searching the outbox, for people and metrics: how much waits, which rows, what became of a message's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _SHOWN = (
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """What is not published under one routing key; `oldest` is None when nothing waits."""
+    """The number of unpublished envelopes under one routing key; `oldest` is None when nothing waits."""
 
     routing_key: str
     waiting: int

@@ -1,1 +1,1 @@
-"""What stands in for a hospital in demos, tests and load: generators of invented data, clients, fakes."""
+"""Stand-ins for a hospital in demos, tests and load: generators of invented data, clients, fakes."""

@@ -1,4 +1,4 @@
-"""What test clients were answered, and the summary of it: codes, times, resends (pure)."""
+"""The answers test clients got, and the summary of them: codes, times, resends (pure)."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class Answer:
 
     @property
     def taken(self) -> bool:
-        """Whether it was acknowledged as taken, or asked for no acknowledgement."""
+        """Return whether it was acknowledged as taken, or asked for no acknowledgement."""
         return self.code in TAKEN or self.code == SILENT
 
 

@@ -36,10 +36,10 @@ class Plan:
     until_acknowledged: bool = False
 
 
-Told = Callable[[Answer], None]
+OnAnswer = Callable[[Answer], None]
 
 
-async def send_all(messages: Iterable[bytes], receiver: Receiver, plan: Plan, told: Told) -> None:
+async def send_all(messages: Iterable[bytes], receiver: Receiver, plan: Plan, on_answer: OnAnswer) -> None:
     """Send every message and tell what it was answered; one connection keeps their order.
 
     Raises ConnectionError where nobody can be connected to, unless it is to go on until acknowledged.
@@ -48,7 +48,7 @@ async def send_all(messages: Iterable[bytes], receiver: Receiver, plan: Plan, to
     try:
         async with asyncio.TaskGroup() as group:
             for _ in range(plan.connections):
-                group.create_task(_Client(receiver, plan, told).work(source))
+                group.create_task(_Client(receiver, plan, on_answer).work(source))
     except* ConnectionError as failed:
         raise ConnectionError(*failed.exceptions[0].args) from None
 
@@ -74,10 +74,10 @@ class _Source:
 class _Client:
     """One connection at a time."""
 
-    def __init__(self, receiver: Receiver, plan: Plan, told: Told) -> None:
+    def __init__(self, receiver: Receiver, plan: Plan, on_answer: OnAnswer) -> None:
         self._receiver = receiver
         self._plan = plan
-        self._told = told
+        self._on_answer = on_answer
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._answers = Deframer(_LARGEST_ANSWER)
 
@@ -85,7 +85,7 @@ class _Client:
         """Send what the source gives, to its end."""
         try:
             while (message := await source.next()) is not None:
-                self._told(await self._deliver(message))
+                self._on_answer(await self._deliver(message))
         finally:
             await self._hang_up()
 
@@ -149,7 +149,7 @@ class _Client:
                     answer = understood(event.content, clock.monotonic() - began)
                     if answer.control_id in {control_id, ""}:
                         return answer
-                    self._told(replace(answer, late=True))
+                    self._on_answer(replace(answer, late=True))
             data = await reader.read(_CHUNK)
             if not data:
                 return None

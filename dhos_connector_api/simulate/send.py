@@ -101,12 +101,12 @@ class SimulatedHis:
             self.summary.surprises.append(f"{what} was answered {answer.status_code}")
 
     def _compare(self, transmission: Transmission, answer: requests.Response) -> None:
-        """Every type we know that was told is completed, and nothing is that was not told."""
-        told = answer.json()
-        self.summary.new_stages += len(told["new_stages"])
-        expected = {each for each in transmission.told if self._types.code(each)}
-        completed = set(told["completed_stages"])
+        """Note a surprise unless the completed stages are the visits sent whose types are known."""
+        body = answer.json()
+        self.summary.new_stages += len(body["new_stages"])
+        expected = {each for each in transmission.visits_sent if self._types.code(each)}
+        completed = set(body["completed_stages"])
         if not expected <= completed:
             self.summary.surprises.append("a visit that was told is not among the completed stages")
-        if not completed <= transmission.told:
+        if not completed <= transmission.visits_sent:
             self.summary.surprises.append("a completed stage was never told")

@@ -1,4 +1,4 @@
-"""What may stand in a site's configuration, and how it becomes a `Site`.
+"""The schema of a site's configuration, and how it becomes a `Site`.
 
 The same structure comes from a file and from the trustomer service.
 """

@@ -18,8 +18,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What the specification says of a body: its value, or why it does not fit.
+class CheckedBody:
+    """A body checked against the specification: its value, or why it does not fit.
 
     `value` is None, and `is_json` False, for what is no JSON at all. `failed`: a fault of ours kept us
     from finding out; the body is kept all the same, to be replayed.
@@ -31,16 +31,16 @@ class Shape:
     failed: bool = False
 
 
-def shape_of(raw: bytes, check: JsonBody | None) -> Shape:
+def shape_of(raw: bytes, check: JsonBody | None) -> CheckedBody:
     """Return the parsed body, and what of it does not fit. Without a `check` everything fits."""
     try:
         value = parse(raw)
     except BadInput as error:
-        return Shape(details={"body": [error.text.removeprefix("the body ")]}, is_json=False)
-    return Shape(value, check.faults(value) if check else {})
+        return CheckedBody(details={"body": [error.text.removeprefix("the body ")]}, is_json=False)
+    return CheckedBody(value, check.faults(value) if check else {})
 
 
-def body_of(raw: bytes, check: JsonBody | None, judge: Callable[[Shape], _Judged]) -> _Judged:
+def body_of(raw: bytes, check: JsonBody | None, judge: Callable[[CheckedBody], _Judged]) -> _Judged:
     """Return what `judge` makes of the body; where we fail at finding out, what it makes of a `failed` one.
 
     So a fault of ours loses nobody's body: it is kept, and taken by a replay once we are mended.
@@ -49,7 +49,7 @@ def body_of(raw: bytes, check: JsonBody | None, judge: Callable[[Shape], _Judged
         return judge(shape_of(raw, check))
     except Exception as error:  # noqa: BLE001  as with HL7, what was received is kept whatever happens
         _log.error("a body could not be read", extra={"cause": where(error)})
-        return judge(Shape(is_json=False, failed=True))
+        return judge(CheckedBody(is_json=False, failed=True))
 
 
 @cache

@@ -1,1 +1,1 @@
-"""What runs beside the web processes: the relay and housekeeping, and the loop they run in."""
+"""The workers beside the web processes: the relay and housekeeping, and the loop they run in."""

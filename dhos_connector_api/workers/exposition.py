@@ -1,4 +1,4 @@
-"""What `/metrics` shows: the counters of every process, and what only the database knows."""
+"""The answer of `/metrics`: the counters of every process, and what only the database knows."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime

@@ -16,7 +16,7 @@ from dhos_connector_api.intake.take import keep_alone, take
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.site.model import Hospital, Site
-from dhos_connector_api.spec.kept_body import Shape
+from dhos_connector_api.spec.kept_body import CheckedBody
 from tests.builders.his import INTAKE, MAIN, NORTH, SITE, payload, raw_of, stay, visit, webhook
 from tests.builders.intake import an_arrival
 from tests.rigs.his_doors import codes, is_refused, published, rows, send
@@ -131,7 +131,7 @@ def hook(
     arrival = an_arrival(raw_of(value), Kind.WEBHOOK, door=door)
     if not failed:
         return take(arrival, INTAKE, database)
-    return keep_alone(database, webhooks._judged(Shape(is_json=False, failed=True), arrival, INTAKE))
+    return keep_alone(database, webhooks._judged(CheckedBody(is_json=False, failed=True), arrival, INTAKE))
 
 
 def test_a_webhook_we_failed_to_read_is_taken_by_a_replay_under_the_name_it_came_with(

@@ -15,7 +15,7 @@ from dhos_connector_api.intake.arrival import Arrival, Door, Receipt
 from dhos_connector_api.intake.take import keep_alone, take
 from dhos_connector_api.messages import search, store
 from dhos_connector_api.messages.kinds import Kind
-from dhos_connector_api.spec.kept_body import Shape
+from dhos_connector_api.spec.kept_body import CheckedBody
 from tests.builders.his import raw_of, webhook
 from tests.builders.intake import INTAKE, an_arrival
 from tests.rigs.stored import uuid_of
@@ -135,7 +135,7 @@ def test_what_does_not_fit_is_kept_once_however_often_it_comes(database: Databas
 
 
 def test_a_fault_of_ours_is_kept_with_the_bytes(database: Database) -> None:
-    failed = Shape(is_json=False, failed=True)
+    failed = CheckedBody(is_json=False, failed=True)
     receipt = keep_alone(database, webhooks._judged(failed, an_arrived_webhook(b"{}"), INTAKE))
     with database.statements() as connection:
         row = store.get(connection, uuid_of(receipt))

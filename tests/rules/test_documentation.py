@@ -1,5 +1,6 @@
 """Rules for the documents: the paths they name exist, their links lead somewhere, decisions are listed."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ _PATH = re.compile(r"[\w.-]+(/[\w.-]+)*/?")
 _FILE = re.compile(r"\.(py|md|yaml|yml|toml|sh|feature)$")
 _CODE_BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+#: A module in backticks, perhaps with arguments, e.g. `cli/main.py`.
+_MODULE = re.compile(r"`([\w./-]+\.py)(?: [^`]*)?`")
 _PARTS = ["## Context", "## Decision", "## Consequences"]
 
 
@@ -48,6 +51,24 @@ def test_every_path_that_is_named_exists(document: Path) -> None:
 def test_paths_are_found_in_the_text() -> None:
     """The rule above would pass if it found nothing."""
     assert len(set(_paths(ROOT / "docs/architecture.md"))) > 40
+
+
+def _modules_in_docstrings() -> Iterator[tuple[str, str]]:
+    """Yield each module that a docstring of the package names, with the file it is named in."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, documented):
+                for named in _MODULE.findall(ast.get_docstring(node) or ""):
+                    yield _name(path), named
+
+
+def test_every_module_that_a_docstring_names_exists() -> None:
+    """A name without a folder may be that of a module in any room (`settings.py`)."""
+    names = {path.name for path in PACKAGE.rglob("*.py")}
+    found = list(_modules_in_docstrings())
+    assert len(found) > 10
+    assert [each for each in found if not (_exists(each[1]) or each[1] in names)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=_name)

@@ -71,7 +71,7 @@ class Stay:
 
     @property
     def encounter(self) -> tuple[str, str]:
-        """Hospital and AdmissionID: together they identify the stay in the HIS."""
+        """Return hospital and AdmissionID: together they identify the stay in the HIS."""
         return folded(self.hospital_id), self.admission_id
 
 

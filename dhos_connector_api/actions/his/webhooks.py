@@ -47,7 +47,7 @@ class Webhook:
 
     @property
     def identifiers(self) -> list[tuple[str, str]]:
-        """The identifiers it is found under in the message store."""
+        """Return the identifiers it is found under in the message store."""
         pairs = ((MRN, self.patient_code), (VISIT_ID, self.visit_id))
         return [(kind, value) for kind, value in pairs if value]
 

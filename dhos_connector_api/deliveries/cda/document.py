@@ -97,7 +97,7 @@ class _Header:
         self.title = storable(" ".join(text.split())[:LONGEST_TITLE])
 
     def document(self) -> Document:
-        """Everything that was said."""
+        """Return everything the document said."""
         found = dict.fromkeys(pair for ids in self.patients for pair in _named(ids, self.table))
         said = self.seen.get
         whole_id = "^".join(part for part in (said("id root"), said("id extension")) if part)

@@ -28,17 +28,17 @@ Path = tuple[str, ...]
 
 
 class Visitor(Protocol):
-    """Is told about the elements of the first `deepest` levels."""
+    """A receiver of the elements of the first `deepest` levels."""
 
     deepest: int
     longest_text: int
 
     def opened(self, path: Path, attributes: dict[str, str]) -> bool:
-        """An element begins. Returns whether its text is wanted, that of the elements in it included."""
+        """Note that an element begins; return whether its text is wanted, that of the elements in it too."""
         ...
 
     def closed(self, path: Path, text: str) -> None:
-        """An element whose text was wanted ends; its text, cut after `longest_text` characters."""
+        """Note the text of an element that ends, if it was wanted, cut after `longest_text` characters."""
         ...
 
 

@@ -33,7 +33,7 @@ class Part:
         return self.values.get(name) not in (None, "")
 
     def part(self, name: str) -> "Part":
-        """The object under the name, an empty one when there is none. Raises BadInput for anything else."""
+        """Return the object under the name, an empty one for none. Raises BadInput for anything else."""
         value = self.values.get(name)
         if value is None:
             value = {}
@@ -42,7 +42,7 @@ class Part:
         return Part(value, f"{self.place}.{name}")
 
     def parts(self, name: str) -> list["Part"]:
-        """The objects of the list under the name; none when there is no list. Raises BadInput."""
+        """Return the objects of the list under the name; none when there is no list. Raises BadInput."""
         values = self.values.get(name)
         if values is None:
             values = []
@@ -51,14 +51,14 @@ class Part:
         return [Part(value, f"{self.place}.{name}[]") for value in values]
 
     def text(self, name: str) -> str:
-        """The text under the name, a number as `whole` writes it, '' for nothing. Raises BadInput."""
+        """Return the text under the name, a number as `whole` writes it, '' for nothing. Raises BadInput."""
         value = self.values.get(name)
         if value is None:
             return ""
         return value if isinstance(value, str) else whole(self._finite(name, value, "a text"))
 
     def number(self, name: str) -> int | float | None:
-        """The number under the name; None for nothing. Raises BadInput for anything else."""
+        """Return the number under the name; None for nothing. Raises BadInput for anything else."""
         value = self.values.get(name)
         return None if value is None else self._finite(name, value, "a number")
 
@@ -69,7 +69,7 @@ class Part:
         raise self._must_be(wanted, name)
 
     def moment(self, name: str, zone: tzinfo) -> datetime | None:
-        """The time under the name, in the zone; None for nothing.
+        """Return the time under the name, in the zone; None for nothing.
 
         In: ISO 8601 (RFC 3339 and wider) with an offset or `Z`, of any precision from the day on; a
         time without an offset is local, a date is its local midnight. A local time that a clock
@@ -89,7 +89,7 @@ class Part:
         return moment
 
     def day(self, name: str) -> date | None:
-        """The day under the name, as written; None for nothing, and for a year or a month alone.
+        """Return the day under the name, as written; None for nothing, and for a year or a month alone.
 
         In: an ISO 8601 date, or a time, whose zone does not matter. Raises BadInput for anything else.
         """
@@ -116,17 +116,17 @@ def _iso(value: Any) -> datetime:
 
 
 def as_is(number: float | None) -> str:
-    """A number as it was written, never with an exponent (HL7 type NM); '' for none."""
+    """Return a number as it was written, never with an exponent (HL7 type NM); '' for none."""
     if number is None:
         return ""
     return str(number) if isinstance(number, int) else f"{Decimal(repr(number)):f}"
 
 
 def whole(number: float | None) -> str:
-    """The same, without decimals where the number is a whole one."""
+    """Return a number as text, without decimals where the number is a whole one."""
     return as_is(number if number is None or number != int(number) else int(number))
 
 
 def rounded(number: float | None) -> str:
-    """The same, rounded to a whole number, half to even."""
+    """Return a number as text, rounded to a whole number, half to even."""
     return as_is(None if number is None else round(number))

@@ -41,7 +41,7 @@ class ObservationMessage:
 
 
 def observation_data(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The `data` of the body's first action named `process_observation_set`. Raises BadInput."""
+    """Return the `data` of the body's first action named `process_observation_set`. Raises BadInput."""
     actions = body.get("actions")
     for action in actions if isinstance(actions, list) else ():
         if isinstance(action, Mapping) and action.get("name") == ACTION:
@@ -53,7 +53,7 @@ def observation_data(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def build(data: Mapping[str, Any], *, site: Site, zone: tzinfo, now: datetime) -> ObservationMessage:
-    """The message of one observation set.
+    """Return the message of one observation set.
 
     In: `data` of the action; the site, which says who is sender and receiver, how times are written
     and which oxygen masks there are; the zone that times are written in (and read in, where they have

@@ -22,11 +22,11 @@ class Times:
     pattern: str
 
     def written(self, moment: datetime) -> str:
-        """The aware moment, in the zone, as a field."""
+        """Return the aware moment, in the zone, as a field."""
         return utf8_component(formatted(moment.astimezone(self.zone), self.pattern))
 
     def of(self, part: Part, name: str) -> str:
-        """The time under the name as a field; '' for none. Raises BadInput when it cannot be read."""
+        """Return the time under the name as a field; '' for none. Raises BadInput when it cannot be read."""
         moment = part.moment(name, self.zone)
         return "" if moment is None else self.written(moment)
 
@@ -45,7 +45,7 @@ class Line:
     collector: str = ""  # OBX-16
 
     def segment(self, number: int) -> str:
-        """The segment with its place among all OBX, counted from 1."""
+        """Return the segment with its place among all OBX, counted from 1."""
         fields = {
             1: str(number),
             2: self.kind,
@@ -70,15 +70,15 @@ class _Observation:
     collector: str
 
     def measured(self, kind: str, code: str, value: str, unit: str = "") -> Line:
-        """A line with something measured."""
+        """Return a line with something measured."""
         return Line(kind, code, value, self.at, unit=unit, collector=self.collector)
 
     def quantity(self, code: str, value: str) -> Line:
-        """A line with a number, in the unit of the observation."""
+        """Return a line with a number, in the unit of the observation."""
         return self.measured("NM", code, value, utf8_component(self.part.text("observation_unit")))
 
     def score(self, code: str) -> Line:
-        """The line with the score, empty when there is none."""
+        """Return the line with the score, empty when there is none."""
         return Line("NM", code, as_is(self.part.number("score_value")), self.at)
 
 
@@ -88,7 +88,7 @@ Found = dict[str, _Observation]
 def observation_lines(
     observed: Part, *, times: Times, masks: Iterable[OxygenMask], collector: str
 ) -> Iterator[Line]:
-    """Every line of the set, in order. Raises BadInput for what cannot be sent.
+    """Yield every line of the set, in order. Raises BadInput for what cannot be sent.
 
     In: an observation set with its `record_time`, whose observations have a type and a
     `measured_time`. Of several observations of one type the first that says something counts; types

@@ -1,4 +1,4 @@
-"""What an HL7 acknowledgement says of a message of ours, whatever transport brought it (pure)."""
+"""Reading an HL7 acknowledgement of a message of ours, whatever transport brought it (pure)."""
 
 from dhos_connector_api.actions.hl7.facts import storable
 from dhos_connector_api.deliveries.rules.outcome import LONGEST_DETAIL, Accepted, DeliveryFailed, Kind

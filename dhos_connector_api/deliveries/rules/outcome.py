@@ -1,4 +1,4 @@
-"""What an attempt to deliver can come to: accepted, or one typed failure, never decided by a text (pure)."""
+"""The outcomes of an attempt to deliver: accepted, or one typed failure, never decided by a text (pure)."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,7 +44,7 @@ class Accepted:
 
     @property
     def outcome(self) -> AttemptOutcome:
-        """How the attempt ended, as it is kept and counted."""
+        """Return how the attempt ended, as it is kept and counted."""
         return AttemptOutcome.DELIVERED
 
 
@@ -79,5 +79,5 @@ class DeliveryFailed(ConnectorError):
 
     @property
     def outcome(self) -> AttemptOutcome:
-        """How the attempt ended, as it is kept and counted."""
+        """Return how the attempt ended, as it is kept and counted."""
         return AttemptOutcome(self.kind.value)

@@ -23,7 +23,7 @@ class Health:
 
     @property
     def failing(self) -> bool:
-        """Whether it is tried with one delivery at a time."""
+        """Return whether it is tried with one delivery at a time."""
         return self.failures >= FAILING_AFTER
 
     def after_failure(self, now: datetime, retry_after: float | None) -> "Health":

@@ -38,12 +38,12 @@ class Reply:
 
     @property
     def succeeded(self) -> bool:
-        """Whether it is 2xx (RFC 9110 section 15.3)."""
+        """Return whether it is 2xx (RFC 9110 section 15.3)."""
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 def address(url: str) -> SplitResult:
-    """The parts of an http or https URL. Raises ValueError for any other, and for one without a host."""
+    """Return the parts of an http or https URL. Raises ValueError for any other, or one without a host."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError("must be an http or https address")

@@ -98,7 +98,7 @@ class MllpTransport:
         return self._line
 
     def _stands(self, line: Line) -> bool:
-        """Whether the connection is still open: what had ended while it was idle leaves nothing in doubt.
+        """Return whether the connection is still open: one that ended while idle leaves nothing in doubt.
 
         What has arrived meanwhile answers nothing that is open.
         """

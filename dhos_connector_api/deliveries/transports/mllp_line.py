@@ -25,7 +25,7 @@ class Receiver:
 
 
 def tls_context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
-    """A client's TLS 1.2+ context. `ca` None: the authorities of this machine.
+    """Return a client's TLS 1.2+ context. `ca` None: the authorities of this machine.
 
     `certificate` and `key` are ours, for receivers that ask for one. Raises BadSetting where a file
     cannot be used, naming none.

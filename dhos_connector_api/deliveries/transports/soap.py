@@ -1,4 +1,4 @@
-"""What a SOAP answer says: acceptMessage returned, or there is a fault.
+"""Reading a SOAP answer: acceptMessage returned, or there is a fault.
 
 SOAP 1.1 section 4.4, SOAP 1.2 part 1 section 5.4, whichever the envelope is of. Read with our own
 reader, not with zeep's: an answer is a stranger's XML.
@@ -70,7 +70,7 @@ class _Answer:
     values: list[str] = field(default_factory=list)
 
     def opened(self, path: Path, _attributes: dict[str, str]) -> bool:
-        """Look at what is in the body; True for what is asked for by its text."""
+        """Look at what is in the body; return True for what is asked for by its text."""
         inside = _in_body(path)
         if inside is None:
             return False

@@ -1,4 +1,4 @@
-"""What zeep may reach: Mirth's address and nothing else; and Mirth's WSDL, as zeep understands it.
+"""The transport zeep uses, which reaches Mirth's address alone, and Mirth's WSDL as zeep understands it.
 
 The WSDL names addresses inside the hospital: every one is taken as a path on the configured host.
 Only plain XML is handed to zeep, and not much of it.
@@ -75,7 +75,7 @@ class _Limits:
         return False
 
     def closed(self, path: Path, text: str) -> None:
-        """Nothing's text is asked for."""
+        """Do nothing: no element's text is asked for."""
 
 
 class OneHost(zeep.Transport):
@@ -104,7 +104,7 @@ class OneHost(zeep.Transport):
         self._limits = _Limits()
 
     def here(self, url: str) -> str:
-        """The same path and query on the configured host. Raises ValueError for other than HTTP."""
+        """Return the same path and query on the configured host. Raises ValueError for other than HTTP."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https"):
             raise ValueError("no HTTP")
@@ -146,7 +146,7 @@ class OneHost(zeep.Transport):
         return self._send("POST", address, headers, message)
 
     def get(self, address: str, params: object, headers: object) -> NoReturn:
-        """Only bindings that are not SOAP would ask for it."""
+        """Raise DeliveryFailed: only bindings that are not SOAP would ask for it."""
         raise unusable(ValueError("no SOAP"))
 
     def _send(
@@ -170,7 +170,7 @@ def describe(transport: OneHost, url: str) -> Service:
 
 
 def unusable(error: Exception) -> DeliveryFailed:
-    """A WSDL that makes no sense; the hospital may mend it."""
+    """Return the failure for a WSDL that makes no sense; the hospital may mend it."""
     cause = error.text if isinstance(error, BadInput) else type(error).__name__
     return DeliveryFailed(Kind.TRANSIENT, f"its WSDL cannot be used ({cause})")
 

@@ -34,13 +34,13 @@ class HospitalOfHis:
 
 @dataclass(frozen=True, slots=True)
 class Transmission:
-    """One request of the HIS: a patient's payload, or a webhook. `told` are the visits told so far."""
+    """One request of the HIS: a patient's payload, or a webhook; `visits_sent` by its stay until then."""
 
     stay: int
     at: datetime
     body: bytes
     is_webhook: bool = False
-    told: frozenset[str] = frozenset()
+    visits_sent: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -57,8 +57,8 @@ class _Stay:
     visits: list[tuple[str, datetime]] = field(default_factory=list)
     discharged: datetime | None = None
 
-    def told(self, visits: Sequence[tuple[str, datetime]], at: datetime) -> Transmission:
-        """The whole patient as the HIS tells it at that time, with these visits."""
+    def payload(self, visits: Sequence[tuple[str, datetime]], at: datetime) -> Transmission:
+        """Return the payload of the whole patient at that time, with these visits."""
         value = {
             STAYS: [self._entry()],
             VISITS: [{"Type": type_, "BillDate": written(at)} for type_, at in visits],
@@ -66,7 +66,7 @@ class _Stay:
             "Status": "Success",
         }
         return Transmission(
-            self.number, at, _bytes(value), told=frozenset(type_.strip() for type_, _ in visits)
+            self.number, at, _bytes(value), visits_sent=frozenset(type_.strip() for type_, _ in visits)
         )
 
     def _entry(self) -> dict[str, Any]:
@@ -122,26 +122,26 @@ def simulate(
     courses = (_course(n, first + n, numbers, hospital, now, webhooks=webhooks) for n in range(patients))
     streams = list(courses)
     sent = sorted((each for stream in streams for each in stream), key=lambda each: each.at)
-    return _told_so_far(list(_disturbed(sent, numbers)))
+    return _with_visits_sent(list(_disturbed(sent, numbers)))
 
 
 def _course(
     number: int, admission: int, numbers: Random, hospital: HospitalOfHis, now: datetime, *, webhooks: bool
 ) -> list[Transmission]:
-    """One stay, told properly: a payload whenever something is added."""
+    """Return one stay, sent in good order: a payload whenever something is added."""
     at = now - timedelta(minutes=numbers.randrange(12 * 60, 48 * 60))
     person, insurer = draw(numbers, at.date()), numbers.choice(_INSURERS)
     stay = _Stay(number, person, str(admission), hospital, at, doctor(numbers), insurer)
-    sent = [stay.told([], at)]
+    sent = [stay.payload([], at)]
     if webhooks:
         sent += [stay.webhook(event, at) for event in ("APPOINTMENT_CONFIRMED", "VISIT_STARTED")]
     for type_ in _COURSE[: numbers.randint(3, len(_COURSE))]:
         at += timedelta(minutes=numbers.randrange(2, 90))
         stay.visits.append((_spelt(type_, numbers), at))
         forgotten = len(stay.visits) > 1 and numbers.random() < _FORGOTTEN
-        sent.append(stay.told(stay.visits[forgotten:], at))
+        sent.append(stay.payload(stay.visits[forgotten:], at))
     stay.discharged = at = at + timedelta(minutes=numbers.randrange(5, 120))
-    sent.append(stay.told(stay.visits, at))
+    sent.append(stay.payload(stay.visits, at))
     if webhooks:
         events = ("PAYMENT_COMPLETED", "VISIT_COMPLETED", "COFFEE_SERVED")
         sent += [stay.webhook(event, at) for event in events]
@@ -168,11 +168,11 @@ def _disturbed(sent: Sequence[Transmission], numbers: Random) -> Iterator[Transm
     yield from waiting.values()
 
 
-def _told_so_far(sent: Sequence[Transmission]) -> list[Transmission]:
-    """The same, each with all visits its stay has told until then."""
+def _with_visits_sent(sent: Sequence[Transmission]) -> list[Transmission]:
+    """Return the same, each with all visits its stay has sent until then."""
     known: dict[int, frozenset[str]] = {}
     found = []
     for each in sent:
-        known[each.stay] = known.get(each.stay, frozenset()) | each.told
+        known[each.stay] = known.get(each.stay, frozenset()) | each.visits_sent
         found.append(Transmission(each.stay, each.at, each.body, each.is_webhook, known[each.stay]))
     return found

@@ -1,4 +1,4 @@
-"""What happens to invented patients in a hospital, one life at a time (pure).
+"""The lives of invented patients in a hospital, one life at a time (pure).
 
 A life is a generator: it gives what happens (`Occurrence`) and, as a number of minutes, how long
 nothing does. Whoever runs it sets `Chart.now` before going on.
