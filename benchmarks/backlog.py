@@ -78,7 +78,7 @@ def measure(bench: Bench) -> list[Row]:
 
 
 def _pile_up(bench: Bench, count: int) -> None:
-    """Let PostgreSQL know that nothing waits; then add rows without telling it."""
+    """Gather statistics while nothing waits; then add rows without telling it."""
     with bench.connect() as connection:
         connection.execute("ALTER TABLE delivery SET (autovacuum_enabled = false)")
         connection.execute("UPDATE delivery SET state = 'cancelled' WHERE state = 'waiting'")

@@ -62,7 +62,7 @@ class WaitingRequests:
         self._gatherer = Gatherer(self._work, name="web-together", threads=1, most=MOST)
 
     def submit(self, job: Job) -> None:
-        """Have a request answered, by itself or with others."""
+        """Hand in a request, which is answered by itself or with others."""
         self._gatherer.submit(job)
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ class Gatherer(Generic[T]):
             thread.start()
 
     def submit(self, each: T) -> None:
-        """Have it worked on, by itself or with others."""
+        """Hand in what is worked on by itself or with others."""
         self._waiting.put(each)
 
     def close(self, seconds: float | None = None) -> None:

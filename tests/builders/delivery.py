@@ -36,7 +36,7 @@ class Clock:
         return self.at.timestamp()
 
     def pass_(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the clock on."""
         self.at += timedelta(seconds=seconds)
 
 

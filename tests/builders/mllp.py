@@ -129,7 +129,7 @@ class Line:
                 each.done(self.memory.answer([each.taken])[0])
 
     def later(self, seconds: float) -> None:
-        """Let time pass, as the server's sweep sees it."""
+        """Move the clock on, as the server's sweep sees it."""
         self.now += seconds
         if self.connection.deadline <= self.now:
             self.connection.overdue()

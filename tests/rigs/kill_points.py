@@ -48,7 +48,7 @@ POINTS: dict[str, tuple[Any, str, str]] = {
 
 
 def arm(point: str, call: int) -> None:
-    """Let this process die at the `call`-th time it gets to that point."""
+    """Kill this process at the `call`-th time it gets to that point."""
     owner, name, when = POINTS[point]
     wrapped: Callable[..., Any] = getattr(owner, name)
     calls = count(1)

@@ -67,7 +67,7 @@ class Load:
         self._join()
 
     def stop(self) -> None:
-        """Let everybody end with the message at hand."""
+        """Stop every sender after the message at hand."""
         self._stop.set()
         self._join()
 

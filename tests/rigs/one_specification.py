@@ -9,7 +9,7 @@ from typing import Any
 
 
 def install(specification: Any) -> None:
-    """Have connexion's class of specifications judge a document that it has found good no second time."""
+    """Make connexion judge a document only once: one that it has found good is taken as good."""
     judge = specification._validate_spec.__func__
     good: set[tuple[type, str]] = set()
 

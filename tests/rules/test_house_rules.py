@@ -49,8 +49,7 @@ def _docstrings(path: Path) -> Iterator[str]:
 
 def test_no_docstring_begins_as_a_riddle() -> None:
     found = {_name(path) for path in MODULES if any(map(_RIDDLE.match, _docstrings(path)))}
-    not_yet = {"http/waiting.py", "intake/gathering.py"}  # each has one "Have ..." left
-    assert found <= not_yet
+    assert not found
 
 
 @pytest.mark.parametrize(

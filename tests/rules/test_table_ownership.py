@@ -1,4 +1,4 @@
-"""Who owns a table: its name stands in SQL of its own room alone, but for the few files named here."""
+"""The owner of a table: its name stands in SQL of its own room alone, but for the few files named here."""
 
 import ast
 import re
