@@ -11,7 +11,7 @@ from dhos_connector_api.events import idempotency
 from dhos_connector_api.events.idempotency import Answer, Request
 from dhos_connector_api.intake import counting
 from dhos_connector_api.intake.arrival import Arrival, Intake, Receipt
-from dhos_connector_api.intake.take import keep_alone, kept, read_one
+from dhos_connector_api.intake.take import kept, read_one, take_read
 from dhos_connector_api.outbox import wake
 
 
@@ -30,10 +30,7 @@ def take_once(
     read = read_one(arrival, intake)
     named = request() if read.refusal is None else None
     if named is None:
-        receipt = keep_alone(database, read)
-        wake.wake()
-        counting.count(read, receipt)
-        return answer(receipt)
+        return answer(take_read(database, read))
     with database.transaction() as connection:
         held = idempotency.claim(connection, named, clock.new_uuid(arrival.at), at=arrival.at)
         if isinstance(held, Answer):

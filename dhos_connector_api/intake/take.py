@@ -59,7 +59,12 @@ def take(arrival: Arrival, intake: Intake, database: Database, *, also: Also | N
     Raises StorageUnavailable, StorageBusy, and what `Door.admit` raises: then nothing is kept.
     """
     read = read_one(arrival, intake)
-    receipt = keep_alone(database, read, also(read) if also else None)
+    return take_read(database, read, also(read) if also else None)
+
+
+def take_read(database: Database, read: Read, effect: Effect | None = None) -> Receipt:
+    """Keep, commit and count what has been read, as `take` does."""
+    receipt = keep_alone(database, read, effect)
     wake.wake()
     counting.count(read, receipt)
     return receipt
