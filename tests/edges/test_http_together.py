@@ -105,8 +105,10 @@ def test_bad_messages_among_good_ones_change_nothing_for_these(database: Databas
     with serving_behind(gate, database) as url:
         answers = post_together(url, gate, raws)
     assert [each.status_code for each in answers] == [200, 200, 200, 400, 200, 200, 200, 200, 400, 200]
-    codes = [_code(each) for each in answers if each.status_code == 200]
-    assert Counter(codes) == {"AA": 5, "AR": 2, "AE": 1}
+    codes = [_code(each) if each.status_code == 200 else None for each in answers]
+    of_one_id = [codes.pop(6), codes.pop(2), codes.pop(1)]  # which of them comes first is not for us to say
+    assert of_one_id in (["AR", "AA", "AA"], ["AA", "AR", "AR"])
+    assert codes == ["AA", None, "AR", "AE", "AA", None, "AA"]
     assert len(published(database)) == 1 + 4
 
 
