@@ -45,6 +45,14 @@ class BodyTooLarge(ConnectorError):
     """The body is longer than MAX_BODY_BYTES (HTTP 413)."""
 
 
+class Overloaded(ConnectorError):
+    """There is more to do than can be taken on now; the same request may succeed soon (HTTP 503)."""
+
+
+class ClientGone(ConnectorError):
+    """The client has left, and nobody waits for the answer any more; nothing is sent."""
+
+
 class NotFound(ConnectorError):
     """There is nothing under that name (HTTP 404)."""
 

@@ -35,6 +35,7 @@ from dhos_connector_api.deliveries.send import Outbound
 from dhos_connector_api.errors import BadSetting, StorageUnavailable
 from dhos_connector_api.http import assembly, key_security, probes, waiting
 from dhos_connector_api.http.application import Application
+from dhos_connector_api.http.body_limit import BodyLimit
 from dhos_connector_api.http.key_security import KeySecurity
 from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.http.routing import Handler
@@ -98,7 +99,7 @@ def create_app(settings: Settings, **overrides: Unpack[Parts]) -> ASGIApp:
         keys=KeySecurity(parts["key_database"]),
         probes={"/running": probes.running(), "/version": _version(settings.of(ServiceSettings))},
         threads=http.threads,
-        most_body_bytes=http.max_body_bytes,
+        bodies=BodyLimit(http.max_body_bytes, http.body_budget),
         serves_docs=services.serves_docs,
         keep_together=_keep_together(services.intake, parts["together_database"]),
     )

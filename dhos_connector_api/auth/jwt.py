@@ -5,6 +5,7 @@ way to switch the check off.
 """
 
 import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -71,12 +72,24 @@ def verify(token: str, issuers: Iterable[Issuer], audience: str, now: datetime) 
     """
     if len(token) > MOST_CHARACTERS:
         raise TokenRejected("the token is too long")
+    if not _is_spelt_once(token):
+        raise TokenRejected("the token is not spelt as RFC 7515 says")
     for issuer in issuers:
         for key in issuer.keys:
             payload = _payload(token, key)
             if payload is not None:
                 return _checked(payload, issuer, audience, now)
     raise TokenRejected("the token is not one of an issuer known here")
+
+
+def _is_spelt_once(token: str) -> bool:
+    """Return whether nothing in the signature's last characters is ignored: one token has one spelling."""
+    signature = token.rpartition(".")[2].encode()
+    try:
+        decoded = urlsafe_b64decode(signature + b"=" * (-len(signature) % 4))
+    except ValueError:
+        return False
+    return urlsafe_b64encode(decoded).rstrip(b"=") == signature
 
 
 def _payload(token: str, key: str) -> bytes | None:

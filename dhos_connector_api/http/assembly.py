@@ -1,7 +1,7 @@
 """The HTTP machine put together: Flask at the heart, connexion around it, and ASGI layers around both.
 
-From the outside in: `front` (request id and timing, error answers, probes, the whole body), `exact_routing`,
-`checks` (security, parameters and body), one hop to a thread, Flask.
+From the outside in: `front` (request id and timing, error answers, probes), `exact_routing`, `checks`
+(security, parameters, and only then the body), one hop to a thread, Flask.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,8 @@ from starlette.types import ASGIApp
 
 from dhos_connector_api.http import docs, problems, routing
 from dhos_connector_api.http.application import Application
-from dhos_connector_api.http.checks import Checks
+from dhos_connector_api.http.body_limit import BodyLimit
+from dhos_connector_api.http.checks import checks
 from dhos_connector_api.http.exact_routing import ExactRouting
 from dhos_connector_api.http.front import Front
 from dhos_connector_api.http.key_security import KeySecurity
@@ -39,7 +40,7 @@ def build_asgi(
     keys: KeySecurity,
     probes: Mapping[str, Mapping[str, Any]],
     threads: int,
-    most_body_bytes: int,
+    bodies: BodyLimit,
     serves_docs: bool,
     keep_together: KeepTogether,
 ) -> ASGIApp:
@@ -62,7 +63,7 @@ def build_asgi(
     # Connexion wants a function for every operationId, although only Flask calls one.
     resolver = Resolver(lambda operation_id: handlers.get(operation_id, _answered_before_flask))
     checked = ConnexionMiddleware(
-        hop, import_name=__name__, middlewares=[ExactRouting, Checks], resolver=resolver
+        hop, import_name=__name__, middlewares=[ExactRouting, checks(bodies)], resolver=resolver
     )
     checked.add_api(document, security_map={"oauth2": lambda: tokens, "apiKey": lambda: keys})
-    return Front(checked, probes, most_body_bytes)
+    return Front(checked, probes, bodies)

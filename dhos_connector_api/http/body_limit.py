@@ -1,55 +1,64 @@
-"""The whole body, read before anything else happens, and never more of it than MAX_BODY_BYTES."""
-
-import asyncio
+"""The whole body of a request, read once it is known who may send it; never more than there is room for."""
 
 from starlette.types import Message, Receive
 
-from dhos_connector_api.errors import BodyTooLarge
-from dhos_connector_api.http.headers import RequestHeaders
+from dhos_connector_api.errors import BodyTooLarge, Overloaded
+from dhos_connector_api.http.call import Call
 
-#: Of a body that is too long this much is read and dropped, because an ordinary client reads the
-#: answer only after it has sent everything; and for so many seconds.
-DISCARD_BYTES = 100_000_000
-DISCARD_SECONDS = 30
+#: Bytes of each body that are not counted, so that large bodies keep no ordinary message out.
+UNCOUNTED = 32_768
 
 
-async def whole_body(headers: RequestHeaders, receive: Receive, most_bytes: int) -> bytes | None:
-    """Return the body; None where the client left before its end: half a message is no message.
+class BodyLimit:
+    """The limits of one body, and of all bodies that a process holds at once until they are answered.
 
-    Raises BodyTooLarge.
+    A body is held for as long as its request is worked on; `release` gives its room back.
     """
-    declared = headers.length
-    if declared > most_bytes and headers.asks_first:
-        raise _too_large(most_bytes)  # the client waits for our word before it sends anything
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            return None
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > most_bytes or declared > most_bytes:
-            chunks.clear()
-            await _discard(receive, message, size)
-            raise _too_large(most_bytes)
-        if not message.get("more_body"):
-            return b"".join((*chunks, chunk)) if chunks else chunk
-        chunks.append(chunk)
 
+    def __init__(self, most_bytes: int, most_held: int) -> None:
+        self._most_bytes = most_bytes
+        self._most_held = max(most_bytes, most_held)
+        self.held = 0
 
-def _too_large(most_bytes: int) -> BodyTooLarge:
-    return BodyTooLarge(f"the body is longer than {most_bytes} bytes")
+    async def whole(self, here: Call, receive: Receive) -> bytes | None:
+        """Return the body; None where the client left before its end: half a message is no message.
 
+        Raises BodyTooLarge; Overloaded while all bodies together are as much as may be held. The rest of a
+        body that is refused is dropped by the connection, within bounds of its own.
+        """
+        if here.length > self._most_bytes:
+            raise self._too_large()
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            chunk: bytes = message.get("body", b"")
+            size += len(chunk)
+            if size > self._most_bytes:
+                raise self._too_large()
+            self._hold(here, size - UNCOUNTED)
+            if not message.get("more_body"):
+                return b"".join((*chunks, chunk)) if chunks else chunk
+            chunks.append(chunk)
 
-async def _discard(receive: Receive, message: Message, size: int) -> None:
-    try:
-        async with asyncio.timeout(DISCARD_SECONDS):
-            while message.get("more_body") and size <= DISCARD_BYTES:
-                message = await receive()
-                size += len(message.get("body", b""))
-    except TimeoutError:
-        pass
+    def release(self, here: Call) -> None:
+        """Give back the room of that request's body; nothing happens where it has none."""
+        self.held -= here.held
+        here.held = 0
+
+    def _hold(self, here: Call, size: int) -> None:
+        more = size - here.held
+        if more <= 0:
+            return
+        if self.held + more > self._most_held:
+            raise Overloaded("too many long bodies at once; Retry-After says when to go on")
+        self.held += more
+        here.held = size
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(f"the body is longer than {self._most_bytes} bytes")
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

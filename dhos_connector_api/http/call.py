@@ -28,6 +28,8 @@ class Call:
 
     `check` is how the operation's JSON body is checked, where the specification leaves that to the
     handler (`x-checked-by-handler`): `body` is None then.
+    `length` is what the request says its body has, `held` what of it counts as held in memory; `cycle`
+    is the server's, which knows whether the client is still there.
     `checked` is the operationId whose checks it has passed; None: it has passed none.
     """
 
@@ -39,6 +41,14 @@ class Call:
     parameters: dict[str, Any] = field(default_factory=dict)
     body: Any = None
     check: JsonBody | None = None
+    length: int = 0
+    held: int = 0
+    cycle: Any = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether the client has left, and nobody waits for the answer."""
+        return self.cycle is not None and bool(self.cycle.disconnected)
 
     @property
     def caller(self) -> str | None:

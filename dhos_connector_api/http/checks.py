@@ -14,12 +14,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from dhos_connector_api.errors import WrongMediaType
 from dhos_connector_api.http import call
-from dhos_connector_api.http.body_limit import replayed
+from dhos_connector_api.http.body_limit import BodyLimit, replayed
+from dhos_connector_api.http.turns import Turns
 from dhos_connector_api.spec.bodies import JsonBody
 from dhos_connector_api.spec.parameters import ParameterCheck
 
 #: A body that takes longer to read than the event loop should be kept from other requests.
 LARGE_BODY = 100_000
+#: Requests with such bodies that are worked on at once, for each takes many times its body in memory; and
+#: seconds that others wait for their turn.
+LARGE_AT_ONCE, LARGE_SECONDS = 2, 10.0
 
 
 class _Request:
@@ -37,10 +41,17 @@ class _Operation:
 
     So are those of operations whose `requestBody` says `x-checked-by-handler`: what has to be verified
     or kept before anybody knows whether it fits. `security` is connexion's check of the operation.
+
+    The body is read last: when it is known that the operation is there, that this caller may use it, and
+    that it takes such a body. Without a body in the specification none is read.
     """
 
-    def __init__(self, next_app: ASGIApp, operation: Any, security: Any) -> None:
+    def __init__(
+        self, next_app: ASGIApp, operation: Any, security: Any, limit: BodyLimit, large: Turns
+    ) -> None:
         self._next = next_app
+        self._limit = limit
+        self._large = large
         self._id: str = operation.operation_id
         self._allow = security.verification_fn if security.security else None
         self._parameters = ParameterCheck(operation.parameters)
@@ -56,38 +67,58 @@ class _Operation:
             await self._allow(_Request(scope))
         here = call.of_scope(scope)
         here.parameters = self._parameters.values(scope["path_params"], scope["query_string"])
-        if self._bodies:
-            media_type = _media_type(scope)
-            if media_type not in self._bodies:
-                raise WrongMediaType(f"the operation takes {' or '.join(self._bodies)}")
-            check = self._bodies[media_type]
-            if self._in_handler:
-                here.check = check
-            elif check is not None:
-                raw = (await receive())["body"]
-                large = len(raw) > LARGE_BODY
-                here.body = await asyncio.to_thread(check.value, raw) if large else check.value(raw)
-                receive = replayed(raw, receive)
+        if not self._bodies:
+            here.checked = self._id
+            await self._next(scope, replayed(b"", receive), send)
+            return
+        media_type = _media_type(scope)
+        if media_type not in self._bodies:
+            raise WrongMediaType(f"the operation takes {' or '.join(self._bodies)}")
+        raw = await self._limit.whole(here, receive)
+        if raw is None:
+            return
+        scope["headers"].append((b"content-length", b"%d" % len(raw)))
+        check = self._bodies[media_type]
+        if len(raw) <= LARGE_BODY:
+            here.body = None if self._in_handler or check is None else check.value(raw)
+            await self._go_on(check, scope, replayed(raw, receive), send)
+            return
+        async with self._large.one():
+            if not self._in_handler and check is not None:
+                here.body = await asyncio.to_thread(check.value, raw)
+            await self._go_on(check, scope, replayed(raw, receive), send)
+
+    async def _go_on(self, check: JsonBody | None, scope: Scope, receive: Receive, send: Send) -> None:
+        here = call.of_scope(scope)
+        here.check = check if self._in_handler else None
         here.checked = self._id
         await self._next(scope, receive, send)
 
 
-class _Operations(SecurityAPI):  # type: ignore[misc]
-    """The operations of the specification, by operationId."""
+def checks(limit: BodyLimit) -> type[SecurityMiddleware]:
+    """Return the ASGI layer that stands after connexion's routing, and before Flask.
 
-    def make_operation(self, operation: Any) -> _Operation:
-        return _Operation(self.next_app, operation, super().make_operation(operation))
+    It is a class, as connexion wants it, and makes its operations itself.
+    """
+    large = Turns(LARGE_AT_ONCE, LARGE_SECONDS)
 
+    class Operations(SecurityAPI):  # type: ignore[misc]
+        """The operations of the specification, by operationId."""
 
-class Checks(SecurityMiddleware):  # type: ignore[misc]
-    """ASGI: stands after connexion's routing, and before Flask."""
+        def make_operation(self, operation: Any) -> _Operation:
+            return _Operation(self.next_app, operation, super().make_operation(operation), limit, large)
 
-    api_cls = _Operations
+    class Checks(SecurityMiddleware):  # type: ignore[misc]
+        """ASGI: every operation's checks."""
+
+        api_cls = Operations
+
+    return Checks
 
 
 def _media_type(scope: Scope) -> str:
     """Return the media type in lower case, as `front` has normalised it; empty without a body."""
-    for name, value in reversed(scope["headers"]):  # it is the last but one
+    for name, value in reversed(scope["headers"]):  # it is the last
         if name == b"content-type":
             found: str = value.partition(b";")[0].decode("latin-1")
             return found

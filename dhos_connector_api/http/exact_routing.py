@@ -4,57 +4,65 @@ from typing import Any
 
 from connexion.middleware.abstract import ROUTING_CONTEXT
 from connexion.middleware.routing import RoutingMiddleware
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from dhos_connector_api.errors import NotFound
+
+#: Below this address there are pages, which no specification names; Flask finds them.
+PAGES = "/docs/"
+
 
 class ExactRouting(RoutingMiddleware):  # type: ignore[misc]
-    """ASGI: connexion's routing; an address with a slash too many is 404.
+    """ASGI: connexion's routing, decided here alone: what is no operation and no page is 404, or 405.
 
     It finds what connexion's own routers find, by their rules in their order. Addresses without
-    parameters are looked up; others are matched with the rules of their method only. What is not found
-    so is left to connexion, which answers 404 and 405.
+    parameters are looked up; others are matched with the rules of their method only. An address with a
+    slash too many, or with control characters, is none.
     """
 
     def add_api(self, *arguments: Any, **options: Any) -> None:
         super().add_api(*arguments, **options)
-        self.router.redirect_slashes = False
-        for mount in self.router.routes:
-            mount.app.redirect_slashes = False
         (mount,) = self.router.routes
         self._base_path: str = mount.path
-        routes: list[Route] = mount.app.routes
+        self._routes: list[Route] = mount.app.routes
         self._fixed = {
-            (method, route.path): _operation(routes, method, route.path)
-            for route in routes
+            (method, route.path): _operation(self._routes, method, route.path)
+            for route in self._routes
             if not route.param_convertors
             for method in route.methods or ()
         }
         self._with_parameters: dict[str, list[Route]] = {}
-        for route in routes:
+        for route in self._routes:
             for method in route.methods or ():
                 if route.param_convertors:
                     self._with_parameters.setdefault(method, []).append(route)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = None if scope["type"] != "http" or scope.get("root_path") else self._find(scope)
-        if found is None:
-            await super().__call__(scope, receive, send)
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
             return
-        operation_id, scope["path_params"] = found
-        scope["extensions"][ROUTING_CONTEXT] = {
-            "api_base_path": self._base_path,
-            "operation_id": operation_id,
-        }
+        found = self._find(scope)
+        if found is not None:
+            operation_id, scope["path_params"] = found
+            scope["extensions"][ROUTING_CONTEXT] = {
+                "api_base_path": self._base_path,
+                "operation_id": operation_id,
+            }
+        elif scope["path"].startswith(PAGES):
+            scope["extensions"][ROUTING_CONTEXT] = {}
+        else:
+            raise self._nothing(scope["path"])
         await self.app(scope, receive, send)
 
     def _find(self, scope: Scope) -> tuple[str, dict[str, Any]] | None:
-        """Return the operationId and the parameters of the path; None where connexion has to look."""
+        """Return the operationId and the parameters of the path; None where there is no operation."""
         method, path = scope["method"], scope["path"]
         operation_id = self._fixed.get((method, path))
         if operation_id is not None:
             return operation_id, {}
-        if "\n" in path:  # `.` of a route's pattern takes none, its end might
+        if not path.isprintable():
             return None
         for route in self._with_parameters.get(method, ()):
             match = route.path_regex.match(path)
@@ -63,6 +71,15 @@ class ExactRouting(RoutingMiddleware):  # type: ignore[misc]
                 parameters = {name: route.param_convertors[name].convert(text) for name, text in given}
                 return _id(route), parameters
         return None
+
+    def _nothing(self, path: str) -> Exception:
+        """Return why there is no operation: not under this address, or not by this method."""
+        rules = [each for each in self._routes if path.isprintable() and each.path_regex.match(path)]
+        exact = [each for each in rules if not each.param_convertors]
+        methods = {method for rule in exact or rules for method in rule.methods or ()}
+        if not methods:
+            return NotFound("there is nothing under this address")
+        return HTTPException(405, headers={"Allow": ", ".join(sorted(methods))})
 
 
 def _operation(routes: list[Route], method: str, path: str) -> str:

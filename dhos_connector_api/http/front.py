@@ -1,8 +1,8 @@
 """The outermost layer: what every request goes through before it is known what it asks for.
 
 It gives the request its id, which is in every log line and in the answer; answers probes, with no thread,
-database or Flask between them and the probe; reads the whole body; answers whatever is raised within;
-and counts the answer. It is one layer because each layer costs every request.
+database or Flask between them and the probe; answers whatever is raised within; and counts the answer. It
+is one layer because each layer costs every request. No body is read here: nobody knows yet who sends it.
 """
 
 import json
@@ -12,9 +12,11 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dhos_connector_api.errors import ClientGone
 from dhos_connector_api.http import call, headers, problems
 from dhos_connector_api.http.answers import JSON, send_answer
-from dhos_connector_api.http.body_limit import replayed, whole_body
+from dhos_connector_api.http.body_limit import BodyLimit
+from dhos_connector_api.http.connection import CYCLE
 from dhos_connector_api.http.counting import count
 from dhos_connector_api.http.headers import RequestHeaders
 from dhos_connector_api.log import correlation_id
@@ -25,15 +27,15 @@ _SLASHED = ("/api/integrations/", "/api/simulator/")
 
 
 class Front:
-    """ASGI: hands on requests whose body is complete, with its true Content-Length and a Content-Type.
+    """ASGI: hands on requests with a Content-Type, and gives the room of their bodies back at the end.
 
-    Chunked bodies and headers that lie are dealt with here. `probes` are answered by path, as JSON.
+    `probes` are answered by path, as JSON.
     """
 
-    def __init__(self, app: ASGIApp, probes: Mapping[str, Mapping[str, Any]], most_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, probes: Mapping[str, Mapping[str, Any]], bodies: BodyLimit) -> None:
         self._app = app
         self._probes = {path: json.dumps(answer).encode() for path, answer in probes.items()}
-        self._most_bytes = most_body_bytes
+        self._bodies = bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -51,11 +53,13 @@ class Front:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        call.begin(scope, call.Call(request_id))
+        here = call.Call(request_id, length=found.length, cycle=(scope.get("extensions") or {}).get(CYCLE))
+        call.begin(scope, here)
         before = correlation_id.set(request_id)
         try:
             await self._answer(scope, found, receive, send_with_id)
         finally:
+            self._bodies.release(here)
             count(call.operation_id(scope), status, perf_counter() - started)
             correlation_id.reset(before)
 
@@ -66,12 +70,11 @@ class Front:
             if path in self._probes and method in ("GET", "HEAD"):
                 await send_answer(send, 200, self._probes[path], JSON)
                 return
-            body = await whole_body(found, receive, self._most_bytes)
-            if body is None:
-                return
-            scope["headers"] = headers.with_body(found, len(body), expected=method in _WITH_BODY)
+            scope["headers"] = headers.of_body(found, expected=method in _WITH_BODY)
             if path.startswith(_SLASHED) and not path.endswith("/"):
                 scope["path"] = f"{path}/"
-            await self._app(scope, replayed(body, receive), send)
+            await self._app(scope, receive, send)
+        except ClientGone:
+            return
         except Exception as error:  # noqa: BLE001 - the last resort
             await problems.send(send, error, scope["path"])

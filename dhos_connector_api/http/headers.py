@@ -10,7 +10,7 @@ from dhos_connector_api import clock
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 #: Content-Length is read to so many digits; more of them are too long a body in any case.
 _MOST_DIGITS = 20
-_NOTED = frozenset((b"content-length", b"content-type", b"transfer-encoding", b"expect", b"x-request-id"))
+_NOTED = frozenset((b"content-length", b"content-type", b"transfer-encoding", b"x-request-id"))
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -20,14 +20,13 @@ class RequestHeaders:
     """The facts read from a request's headers. `others` are those that what comes after gets as they are.
 
     `request_id` is the sender's X-Request-ID if it is a usable one, otherwise a new one. `length` is the
-    Content-Length, 0 where there is none. `asks_first`: the client sends its body only when told to.
+    Content-Length, 0 where there is none.
     """
 
     others: Headers
     request_id: str = ""
     content_type: bytes = b""
     length: int = 0
-    asks_first: bool = False
 
 
 def read(given: Iterable[tuple[bytes, bytes]]) -> RequestHeaders:
@@ -50,24 +49,21 @@ def _note(found: RequestHeaders, name: bytes, value: bytes) -> None:
     elif name == b"content-length":
         if not found.length and value.isdigit():
             found.length = int(value[:_MOST_DIGITS])
-    elif name == b"expect":
-        found.asks_first = True
     elif name == b"x-request-id":
         found.others.append((name, value))
         if not found.request_id and _ACCEPTABLE_ID.fullmatch(value):
             found.request_id = value.decode("ascii")
 
 
-def with_body(found: RequestHeaders, length: int, *, expected: bool) -> Headers:
-    """Return the headers with the body's true length and one Content-Type, its media type in lower case.
+def of_body(found: RequestHeaders, *, expected: bool) -> Headers:
+    """Return the headers with one Content-Type at their end, its media type in lower case.
 
-    `expected`: the method has a body, be it empty. A body without a Content-Type is
-    `application/octet-stream` (RFC 9110 section 8.3).
+    `expected`: the method has a body, be it empty; else there is none. A body without a Content-Type is
+    `application/octet-stream` (RFC 9110 section 8.3). The body's true length is known once it is read.
     """
     headers = found.others
-    if expected or length:
+    if expected:
         media_type, semicolon, parameters = found.content_type.partition(b";")
         media_type = media_type.strip().lower() or b"application/octet-stream"
         headers.append((b"content-type", media_type + semicolon + parameters))
-        headers.append((b"content-length", b"%d" % length))
     return headers

@@ -1,13 +1,26 @@
-"""Requests on their way from the event loop to a thread, and answers on their way back."""
+"""Requests on their way from the event loop to a thread, and answers on their way back.
+
+What waits for a thread is bounded in number and in time: while threads stand still, because the database
+does, a request is told at once to come again, and not after a minute.
+"""
 
 import asyncio
 from asyncio import Future
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import Context
 from typing import Any, NamedTuple, ParamSpec
 
+from dhos_connector_api import clock
+from dhos_connector_api.errors import ClientGone, Overloaded
+from dhos_connector_api.http import call
+
 P = ParamSpec("P")
+
+#: Requests that may wait for a thread of a process; seconds the first of them may have waited when one more
+#: comes; and seconds after which one is not worked on any more.
+MOST_WAITING, MOST_PATIENCE, LONGEST_WAIT = 1000, 2.0, 5.0
 
 
 class Answer(NamedTuple):
@@ -18,12 +31,27 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Job(NamedTuple):
+class Job:
     """A request for a thread: its WSGI environment, its context, and where the answer is awaited."""
 
-    environ: dict[str, Any]
-    context: Context
-    future: "Future[Answer]"
+    __slots__ = ("begun", "context", "environ", "future", "submitted")
+
+    def __init__(self, environ: dict[str, Any], context: Context, future: "Future[Answer]") -> None:
+        self.environ = environ
+        self.context = context
+        self.future = future
+        self.submitted = clock.monotonic()
+        self.begun = False
+
+    def begin(self) -> Exception | None:
+        """Note that a thread has it now; return why it is not worth working on any more, or None."""
+        self.begun = True
+        here = call.of_environ(self.environ)
+        if here is not None and here.is_gone:
+            return ClientGone("the client has left")
+        if clock.monotonic() - self.submitted > LONGEST_WAIT:
+            return Overloaded("the service is busy; Retry-After says when to go on")
+        return None
 
     def attempt(self, step: Callable[P, Answer], *given: P.args, **options: P.kwargs) -> Answer | Exception:
         """Return what a step answers in the request's context, or what it raises."""
@@ -31,6 +59,23 @@ class Job(NamedTuple):
             return self.context.run(step, *given, **options)
         except BaseException as error:  # noqa: BLE001  it rises again where the answer is awaited
             return as_failure(error)
+
+
+class WaitingJobs:
+    """The requests that no thread has begun yet, first come first. It belongs to the event loop's thread."""
+
+    def __init__(self) -> None:
+        self._jobs: deque[Job] = deque()
+
+    def add(self, job: Job) -> None:
+        """Add a request. Raises Overloaded where too many wait, or the first for too long."""
+        while self._jobs and self._jobs[0].begun:
+            self._jobs.popleft()
+        if self._jobs and (
+            len(self._jobs) >= MOST_WAITING or job.submitted - self._jobs[0].submitted > MOST_PATIENCE
+        ):
+            raise Overloaded("the service is busy; Retry-After says when to go on")
+        self._jobs.append(job)
 
 
 def as_failure(error: BaseException) -> Exception:

@@ -21,10 +21,13 @@ from dhos_connector_api.auth.api_keys import hash_of
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import TokenRejected
 from dhos_connector_api.http import call
+from dhos_connector_api.http.turns import Turns
 
 HEADER = b"x-api-key"
 #: Database connections for looking keys up, beside one for each thread of a web process.
 CONNECTIONS = 2
+#: Seconds a key waits to be looked up, while others are.
+LONGEST_WAIT = 3.0
 Check = Callable[[ConnexionRequest], Awaitable[Any]]
 
 
@@ -34,11 +37,13 @@ class KeySecurity:
     def __init__(self, database: Database, now: Callable[[], datetime] = clock.now) -> None:
         self._database = database
         self._now = now
+        self._turns = Turns(CONNECTIONS, LONGEST_WAIT)
 
     def get_fn(self, _scheme: dict[str, Any], _scopes: Sequence[str]) -> Check:
         """Return the check of one operation. Called by connexion at start.
 
-        It raises TokenRejected for a bad key, and StorageUnavailable while keys cannot be looked up.
+        It raises TokenRejected for a bad key, StorageUnavailable while keys cannot be looked up, and
+        Overloaded where too many wait to be.
         """
         return self._check
 
@@ -48,7 +53,8 @@ class KeySecurity:
             return NO_VALUE
         if len(given) > 1:
             raise TokenRejected("the request has more than one API key")
-        found = await asyncio.to_thread(self._find, hash_of(given[0]))
+        async with self._turns.one():
+            found = await asyncio.to_thread(self._find, hash_of(given[0]))
         if found is None:
             raise TokenRejected("the API key is not known, or no longer")
         call.of_scope(request.scope).key = found

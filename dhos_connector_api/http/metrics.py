@@ -12,3 +12,6 @@ RATE_LIMITED = Counter(
     "Requests answered 429, by what they counted against: a source, or a user",
     ["counted_by"],
 )
+CONNECTIONS_ENDED = Counter(
+    "connector_http_connections_ended_total", "HTTP connections that were cut off, by reason", ["reason"]
+)

@@ -43,6 +43,7 @@ _STATUS: dict[type[errors.ConnectorError], HTTPStatus] = {
     errors.NotAvailableHere: HTTPStatus.NOT_IMPLEMENTED,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.SiteUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 #: What is said for errors of the frameworks, whose own texts may quote the request.
 _TEXTS = {
@@ -55,7 +56,6 @@ _TEXTS = {
 }
 _HEADERS: dict[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "Bearer"},
-    413: {"Connection": "close"},  # the rest of the body may not have been read
     503: {"Retry-After": RETRY_AFTER},
 }
 

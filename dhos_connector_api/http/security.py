@@ -5,6 +5,7 @@ request how its callback wants to be called, and knows nothing of issuers. A bad
 valid one that lacks a scope, or whose issuer is not in `x-allowed-issuers`, is 403.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -18,6 +19,9 @@ from dhos_connector_api.http import call
 
 #: Valid tokens kept in memory; a sender needs one at a time.
 MOST_KNOWN_TOKENS = 1000
+
+#: A signed token (RFC 7515 section 3.1): three parts in base64url, without padding.
+_TOKEN = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 Check = Callable[[ConnexionRequest], dict[str, Any]]
 
@@ -76,6 +80,7 @@ def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
     if not given:
         raise TokenRejected("the request needs a token: Authorization: Bearer ...")
     scheme, _, token = given[0].decode("latin-1").partition(" ")
-    if len(given) > 1 or scheme.lower() != "bearer" or not token.strip():
+    token = token.strip(" ")
+    if len(given) > 1 or scheme.lower() != "bearer" or not _TOKEN.fullmatch(token):
         raise TokenRejected("the Authorization header holds no bearer token")
-    return token.strip()
+    return token

@@ -1,11 +1,18 @@
 """How a web process listens and is served: its socket, and uvicorn's settings."""
 
+import asyncio
+import math
 import socket
+from functools import partial
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from dhos_connector_api import open_files
 from dhos_connector_api.errors import BadSetting
+from dhos_connector_api.http.connection import BoundedConnection
+from dhos_connector_api.http.open_connections import ConnectionLimits, OpenConnections
 from dhos_connector_api.http.settings import HttpSettings
 
 #: Connections the kernel keeps for a web process that is busy.
@@ -20,9 +27,27 @@ def serve(app: ASGIApp, settings: HttpSettings) -> None:
     The kernel spreads connections over these sockets evenly. Raises BadSetting.
     """
     listening = listener(settings, shared=True)
-    configuration = uvicorn.Config(
+    open_files.raise_limit()
+    uvicorn.Server(configuration(app, limits_of(settings))).run(sockets=[listening])
+
+
+def limits_of(settings: HttpSettings) -> ConnectionLimits:
+    """Return the limits of this process's connections; there are not more of them than it may open files."""
+    return ConnectionLimits(
+        most=min(settings.connections, open_files.for_connections()),
+        most_of_peer=settings.connections_per_peer,
+        headers=settings.header_timeout,
+        body=settings.body_timeout,
+        idle=settings.keep_alive,
+    )
+
+
+def configuration(app: ASGIApp, limits: ConnectionLimits) -> uvicorn.Config:
+    """Return how uvicorn serves an application, with connections within those limits."""
+    return uvicorn.Config(
         app,
-        http="httptools",
+        http=cast(type[asyncio.Protocol], partial(BoundedConnection, OpenConnections(limits))),
+        ws="none",
         loop="uvloop",
         lifespan="on",
         log_config=None,
@@ -30,9 +55,9 @@ def serve(app: ASGIApp, settings: HttpSettings) -> None:
         server_header=False,
         proxy_headers=False,
         backlog=BACKLOG,
+        timeout_keep_alive=math.ceil(limits.idle),
         timeout_graceful_shutdown=GRACE,
     )
-    uvicorn.Server(configuration).run(sockets=[listening])
 
 
 def listener(settings: HttpSettings, *, shared: bool) -> socket.socket:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dhos_connector_api.config.setting import REQUIRED, Given, Group, Setting, newest_first, setting, together
-from dhos_connector_api.config.values import boolean, integer, redis_address
+from dhos_connector_api.config.values import boolean, integer, redis_address, seconds
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.site.model import WEBHOOK_SOURCES
 
@@ -34,6 +34,30 @@ class HttpSettings(Group):
         "MAX_BODY_BYTES", integer(1024, 1 << 30), "Largest request body; a longer one gets 413",
         default=10_000_000,
     )  # fmt: skip
+    body_budget: int = setting(
+        "BODY_BUDGET_BYTES", integer(1024, 1 << 34),
+        "All request bodies of a web process together, until they are answered; beyond, long ones get 503",
+        default=64_000_000,
+    )  # fmt: skip
+    connections: int = setting(
+        "HTTP_CONNECTIONS", integer(10, 1_000_000),
+        "Connections of a web process; beyond, the one that is idle for longest is closed",
+        default=2000,
+    )  # fmt: skip
+    connections_per_peer: int = setting(
+        "HTTP_CONNECTIONS_PER_PEER", integer(1, 1_000_000),
+        "Those of one address; a reverse proxy is one address for all its clients",
+        default=1000,
+    )  # fmt: skip
+    header_timeout: int = setting(
+        "HTTP_HEADER_TIMEOUT", seconds, "For a request's headers, from the first byte", default=10
+    )
+    body_timeout: int = setting(
+        "HTTP_BODY_TIMEOUT", seconds, "For a request's body, from the end of its headers", default=60
+    )
+    keep_alive: int = setting(
+        "HTTP_KEEP_ALIVE", seconds, "How long a connection may rest between two requests", default=75
+    )
     docs_enabled: bool | None = setting(
         "DOCS_ENABLED", boolean, "Serve Swagger UI at `/docs`; unset: only in DEVELOPMENT", default=None
     )

@@ -82,7 +82,7 @@ class WaitingRequests:
         waiting: list[tuple[Job, _Deferred]] = []
         for job in jobs:
             job.environ[_KEY] = deferred = _Deferred()
-            answer = job.attempt(self._run, job.environ)
+            answer = job.begin() or job.attempt(self._run, job.environ)
             if deferred.arrival is None:
                 answered.append((job, answer))
             else:

@@ -14,7 +14,7 @@ from wsgiref.types import StartResponse, WSGIApplication
 from starlette.types import Receive, Scope, Send
 
 from dhos_connector_api.http import call
-from dhos_connector_api.http.jobs import Answer, Job, hand_back
+from dhos_connector_api.http.jobs import Answer, Job, WaitingJobs, hand_back
 from dhos_connector_api.http.waiting import MOST_BODY_BYTES, KeepTogether, WaitingRequests
 
 #: Headers that nearly every request has; the WSGI names of others are made anew each time.
@@ -42,6 +42,7 @@ class OneHop:
         self._application = application
         self._together = together
         self._waiting = WaitingRequests(self._answer, keep_together)
+        self._unbegun = WaitingJobs()
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._threads = [Thread(target=self._work, name=f"web-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
@@ -53,11 +54,13 @@ class OneHop:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close"})
         else:
-            message = await receive()
-            environ = _environ(scope, message["body"])
+            # A page is asked for without a body, and without a check that would have read one.
+            body = (await receive())["body"] if call.of_scope(scope).checked else b""
+            environ = _environ(scope, body)
             future: Future[Answer] = asyncio.get_running_loop().create_future()
             job = Job(environ, copy_context(), future)
-            if self._may_wait(environ, len(message["body"])):
+            self._unbegun.add(job)
+            if self._may_wait(environ, len(body)):
                 self._waiting.submit(job)
             else:
                 self._jobs.put(job)
@@ -87,7 +90,7 @@ class OneHop:
     def _work(self) -> None:
         """One thread. An executor's futures, chained to the loop's, cost three times as much."""
         while (job := self._jobs.get()) is not None:
-            hand_back([(job, job.attempt(self._answer, job.environ))])
+            hand_back([(job, job.begin() or job.attempt(self._answer, job.environ))])
 
     def _answer(self, environ: dict[str, Any]) -> Answer:
         started: list[Any] = []

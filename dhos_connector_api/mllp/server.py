@@ -7,11 +7,12 @@ import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from dhos_connector_api import open_files
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.hl7v2.batch import is_batch
 from dhos_connector_api.hl7v2.framing import Frame
 from dhos_connector_api.log import where
-from dhos_connector_api.mllp import open_files, tls
+from dhos_connector_api.mllp import tls
 from dhos_connector_api.mllp.active_listener import ActiveListener, Capacity, Peer
 from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
 from dhos_connector_api.mllp.committer import Committer, Done, Job

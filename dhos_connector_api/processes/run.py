@@ -3,6 +3,7 @@
 import gc
 import threading
 
+from dhos_connector_api import open_files
 from dhos_connector_api.app import housekeeping as periodic
 from dhos_connector_api.app import outgoing
 from dhos_connector_api.app import relay as relaying
@@ -14,7 +15,6 @@ from dhos_connector_api.config.load import Settings
 from dhos_connector_api.db import migrate
 from dhos_connector_api.http import serving as http_serving
 from dhos_connector_api.http.settings import HttpSettings
-from dhos_connector_api.mllp import open_files
 from dhos_connector_api.mllp import serving as mllp_serving
 from dhos_connector_api.workers import deliver, housekeeping, loop, relay
 from dhos_connector_api.workers.settings import WorkerSettings

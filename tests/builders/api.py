@@ -25,6 +25,8 @@ from dhos_connector_api.app.web import create_app
 from dhos_connector_api.auth import api_keys
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.send import Outbound
+from dhos_connector_api.http.open_connections import ConnectionLimits
+from dhos_connector_api.http.serving import configuration
 from dhos_connector_api.site.model import His, RateLimits, SendConfig, Site
 from tests.builders.intake import INTAKE
 from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY, INTERNAL_KEY, ISSUER, settings
@@ -143,10 +145,9 @@ def adapter(*scopes: str, **changes: Any) -> str:
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[int]:
+def serving(app: ASGIApp, limits: ConnectionLimits | None = None) -> Iterator[int]:
     """The application behind a real server, as in production; gives its port."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, http="httptools", lifespan="on", log_level="error")
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configuration(app, limits or ConnectionLimits()))
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dhos_connector_api.http import body_limit
+from dhos_connector_api.http import connection
 from tests.builders.api import WRITE, api, internal, message_body, serving
 from tests.builders.hl7 import adt
 
@@ -88,14 +88,17 @@ def test_a_connection_lives_on_after_an_error(client: Client) -> None:
         assert (status, json.loads(body)["message"]) == (400, "body: body is missing")
 
 
-def test_a_body_that_is_too_long_is_read_to_its_end_and_413(client: Client) -> None:
+def test_a_body_that_is_too_long_is_413_and_read_to_its_end(client: Client) -> None:
     length = LIMIT * 100
     client.start(f"Content-Length: {length}")
     for _ in range(100):
         client.send(b"x" * LIMIT)
     status, headers, body = client.answer()
     assert (status, json.loads(body)["code"]) == (413, 413)
-    assert headers["connection"] == "close"
+    assert "connection" not in headers
+    client.start(f"Content-Length: {len(BODY)}")
+    client.send(BODY)
+    assert client.answer()[0] == 400
 
 
 def test_so_is_one_in_chunks_that_never_said_how_long_it_is(client: Client) -> None:
@@ -120,7 +123,7 @@ def test_a_client_that_asks_first_is_told_to_go_on(client: Client) -> None:
 
 
 def test_a_body_without_an_end_is_given_up(client: Client) -> None:
-    assert body_limit.DISCARD_BYTES <= 100_000_000
+    assert connection.MOST_DROPPED <= 100_000_000
     client.start("Transfer-Encoding: chunked")
     answered = threading.Event()
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from dhos_connector_api import open_files
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from dhos_connector_api.mllp import open_files
 from tests.builders.hl7 import adt
 from tests.builders.mllp import Client, msa
 from tests.rigs.mllp_ledger import Mllp

@@ -2,16 +2,35 @@
 
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.embedded import EmbeddedPostgres, free_port
 from dhos_connector_api.db.embedded_account import Programs
 from dhos_connector_api.db.engine import DatabaseAddress
 from tests.rigs.waiting import eventually
+
+
+class Frozen:
+    """A process and its children that stand still."""
+
+    def __init__(self, pid: int) -> None:
+        server = psutil.Process(pid)
+        server.suspend()
+        self._processes = [server, *server.children(recursive=True)]
+        for each in self._processes:
+            each.suspend()
+
+    def thaw(self) -> None:
+        """Continue them."""
+        for each in self._processes:
+            with suppress(psutil.NoSuchProcess):
+                each.resume()
 
 
 class OwnPostgres:
@@ -49,6 +68,20 @@ class OwnPostgres:
             pass
         engine.dispose()
         return True
+
+    def freeze(self) -> "Frozen":
+        """Stop the server and all its children as SIGSTOP does: connections stay, nothing is answered."""
+        if self._process is None:
+            raise RuntimeError("the server does not run")
+        return Frozen(self._process.pid)
+
+    def count(self, query: str) -> int:
+        """Return the one number that a query gives."""
+        engine = create_engine(self.address.url())
+        with engine.connect() as connection:
+            found: int = connection.execute(text(query)).scalar_one()
+        engine.dispose()
+        return found
 
     def kill(self) -> None:
         """Kill -9 the server; its children leave when they notice."""

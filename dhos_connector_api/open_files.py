@@ -1,4 +1,4 @@
-"""How many files an MLLP process may have open (RLIMIT_NOFILE): every connection is one."""
+"""How many files this process may have open (RLIMIT_NOFILE): every connection is one."""
 
 import resource
 import sys

@@ -1,0 +1,226 @@
+"""One HTTP connection: uvicorn's, with bounds on what it may send and how long it may take.
+
+uvicorn has none of them with httptools: a header may have any length, a body any time. The parser is fed by
+the piece as it comes from the socket, at most some 256 kB, so what is counted before and after each piece is
+refused before it is held. What counts as read: RFC 9112; 408, 414, 431: RFC 9110 and RFC 6585.
+"""
+
+import asyncio
+import json
+import math
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from dhos_connector_api.http.answers import JSON
+from dhos_connector_api.http.open_connections import OpenConnections
+
+#: Bytes of the request line's target; of names and values of all headers together; and how many headers.
+MOST_TARGET, MOST_HEADERS, MOST_FIELDS = 8_192, 32_768, 100
+#: Requests that may wait on one connection for the answer to the one before (pipelining).
+MOST_PIPELINED = 16
+#: Bytes that may go over the wire for a body in chunks: so many times the body, and so many more.
+CHUNK_OVERHEAD, CHUNK_FREE = 2, 65_536
+#: Of a body whose request is answered already this much is read and dropped, because an ordinary client reads
+#: the answer only after it has sent everything.
+MOST_DROPPED = 100_000_000
+#: Seconds a client has to read why it was refused, before it is cut off.
+LINGER = 2.0
+#: Where the scope of a request has the cycle that knows whether its client is still there.
+CYCLE = "connector.cycle"
+
+_REASONS = {
+    HTTPStatus.BAD_REQUEST: "not HTTP",
+    HTTPStatus.REQUEST_TIMEOUT: "too slow",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "address too long",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "headers too long",
+}
+_TEXTS = {
+    HTTPStatus.BAD_REQUEST: "the request cannot be read",
+    HTTPStatus.REQUEST_TIMEOUT: "the request did not arrive in time",
+    HTTPStatus.REQUEST_URI_TOO_LONG: "the address is too long",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "the headers are too long, or too many",
+}
+
+
+class _Refused(Exception):
+    """Raised in a callback of the parser, which stops it: the request is refused with that status."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class BoundedConnection(HttpToolsProtocol):
+    """A connection within `limits` of all `connections` of the process; given to uvicorn by a partial."""
+
+    def __init__(self, connections: OpenConnections, **given: Any) -> None:
+        super().__init__(**given)
+        self._connections = connections
+        self._limits = connections.limits
+        self.address = ""
+        self.deadline = math.inf
+        self.idle_since: float | None = None
+        self.unread_since: float | None = None
+        self._in_head = self._in_body = self._ending = False
+        self._head = self._head_wire = self._fields = 0  # of this request's headers: bytes, number
+        self._body = self._body_wire = self._dropped = 0  # bytes of its body, without and with chunks' own
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self.address = self.client[0] if self.client else ""
+        self.idle_since = self.loop.time()
+        self.deadline = self.idle_since + self._limits.headers
+        self._connections.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.leave(self)
+        self.deadline = math.inf
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._ending:
+            return
+        self._unset_keepalive_if_required()
+        was_in_body = self._in_body
+        try:
+            self._feed(data)
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause.status if isinstance(cause, _Refused) else HTTPStatus.BAD_REQUEST)
+        else:
+            self._measure(len(data), was_in_body=was_in_body)
+
+    def _feed(self, data: bytes) -> None:
+        """Feed the parser; a wish for another protocol is ignored (RFC 9110 section 7.8)."""
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+            else:
+                return
+
+    def _measure(self, size: int, *, was_in_body: bool) -> None:
+        """Refuse headers that go on too long, and chunks that are mostly their own overhead."""
+        if self._in_head and not was_in_body:
+            self._head_wire += size
+            if self._head_wire > MOST_HEADERS + MOST_TARGET:
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif self._in_body and was_in_body:
+            self._body_wire += size
+            if self._body_wire > CHUNK_OVERHEAD * self._body + CHUNK_FREE:
+                self._refuse(HTTPStatus.BAD_REQUEST)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._in_body = True, False
+        self._head = self._head_wire = self._fields = 0
+        self._body = self._body_wire = self._dropped = 0
+        if len(self.pipeline) >= MOST_PIPELINED:
+            raise _Refused(HTTPStatus.BAD_REQUEST)
+        self.deadline = self.loop.time() + self._limits.headers
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > MOST_TARGET:
+            raise _Refused(HTTPStatus.REQUEST_URI_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._fields += 1
+        self._head += len(name) + len(value)
+        if self._fields > MOST_FIELDS or self._head > MOST_HEADERS:
+            raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        if self._in_head:  # a trailer is none of the headers (RFC 9110 section 6.5.1)
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._in_head, self._in_body = False, True
+        self.idle_since = None
+        self.deadline = self.loop.time() + self._limits.body
+        self.scope["extensions"] = {CYCLE: self.cycle}  # type: ignore[dict-item]
+        if self.expect_100_continue:
+            # Answered without its 100, the client may send its body or leave it: what comes next is unknown.
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        self._body += len(body)
+        if self.cycle.response_complete:
+            self._dropped += len(body)
+            if self._dropped > MOST_DROPPED:
+                raise _Refused(HTTPStatus.BAD_REQUEST)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_body = False
+        self.deadline = math.inf
+        if self.cycle.response_complete:
+            self._rest()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not (self._in_head or self._in_body or self.pipeline):
+            self._rest()
+
+    def _rest(self) -> None:
+        """Between two requests; uvicorn's own timer ends what rests for too long, if its answer was read."""
+        self.idle_since = self.loop.time()
+        self.deadline = self.idle_since + self._limits.idle + self._limits.answer
+
+    def unread(self) -> int:
+        """Return the bytes of answers that the client has not taken yet."""
+        return int(self.transport.get_write_buffer_size())
+
+    def overdue(self) -> None:
+        """End the connection, whose deadline has passed; a client that has begun a request is told so."""
+        if self._ending:
+            self.transport.abort()
+        elif self._in_head or self._in_body:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            self.end("silent")
+
+    def end(self, reason: str) -> None:
+        """Cut the connection off at once."""
+        self._connections.ended(reason)
+        self._ending = True
+        self.transport.abort()
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Answer that, give the client a moment to read it, and take nothing more from it.
+
+        While another answer is under way, or there was one to this request, there is no place for this one.
+        """
+        self._connections.ended(_REASONS[status])
+        self._ending = True
+        answerable = self._is_answerable()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if not answerable or self.transport.is_closing():
+            self.transport.abort()
+            return
+        content = json.dumps({"code": status.value, "message": _TEXTS[status]}).encode()
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {JSON}\r\n"
+            f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + content)
+        self.deadline = self.loop.time() + LINGER
+        self.flow.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def _is_answerable(self) -> bool:
+        """Return whether the request that is being read could be answered now."""
+        if self.pipeline:
+            return False
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None:
+            return True
+        return not cycle.response_started if self._in_body else cycle.response_complete
