@@ -7,7 +7,7 @@ from sqlalchemy import create_engine
 from dhos_connector_api.app import rooms
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.config.settings import ServiceSettings
-from dhos_connector_api.db import embedded, migrate
+from dhos_connector_api.db import durability, embedded, migrate
 from dhos_connector_api.db.engine import UNHURRIED_TIMEOUT, Database, DatabaseAddress, engine_options
 from dhos_connector_api.db.metadata import db
 from dhos_connector_api.db.settings import DatabaseSettings
@@ -39,7 +39,8 @@ def open_database(
     options = engine_options(
         pool_size=pool_size, statement_timeout=statement_timeout, lock_timeout=lock_timeout
     )
-    return Database(create_engine(database_address(settings).url(), **options))
+    engine = create_engine(database_address(settings).url(), **options)
+    return Database(engine, statement_timeout=statement_timeout)
 
 
 def create_flask(settings: Settings) -> flask.Flask:
@@ -53,8 +54,34 @@ def create_flask(settings: Settings) -> flask.Flask:
     return application
 
 
-def check_ready(database: Database) -> None:
-    """Raise StorageUnavailable while the database is away, or not at the newest migration."""
+def check_ready(database: Database, *, in_production: bool) -> None:
+    """Raise StorageUnavailable while the database is away, only reads, or is not at the newest migration.
+
+    In PRODUCTION also while it could lose what it has committed.
+    """
     with database.statements() as connection:
+        if not durability.is_writable(connection):
+            raise StorageUnavailable("the database only reads")
+        if in_production and (unsafe := durability.unsafe_settings(connection)):
+            raise StorageUnavailable(f"PostgreSQL runs with {' and '.join(unsafe)}")
         if not migrate.is_at_head(connection):
             raise StorageUnavailable("the database is not at the newest migration")
+
+
+def check_durable(settings: Settings) -> None:
+    """Raise BadSetting where PostgreSQL could lose what it has committed, in PRODUCTION.
+
+    A server that cannot be asked now is asked again by `/ready`.
+    """
+    if not settings.of(ServiceSettings).is_production:
+        return
+    database = open_database(settings)
+    try:
+        with database.statements() as connection:
+            unsafe = durability.unsafe_settings(connection)
+    except StorageUnavailable:
+        return
+    finally:
+        database.engine.dispose()
+    if unsafe:
+        raise BadSetting(f"DATABASE_HOST: PostgreSQL loses what was acknowledged, with {', '.join(unsafe)}")

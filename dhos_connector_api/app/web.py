@@ -38,6 +38,7 @@ from dhos_connector_api.http.application import Application
 from dhos_connector_api.http.body_limit import BodyLimit
 from dhos_connector_api.http.key_security import KeySecurity
 from dhos_connector_api.http.limits import RateLimiting
+from dhos_connector_api.http.readiness import Readiness
 from dhos_connector_api.http.routing import Handler
 from dhos_connector_api.http.security import TokenSecurity
 from dhos_connector_api.http.settings import HttpSettings, TokenSettings, WebhookSettings
@@ -131,12 +132,17 @@ def _parts(settings: Settings, document: dict[str, Any], overrides: Parts) -> di
     make("issuers", lambda: issuers_of(settings))
     make("intake", lambda: IntakeSource(settings, site))
     make("outbound", lambda: outbound(settings, site))
-    make("check_ready", lambda: partial(check_ready, parts["database"]))
+    make("check_ready", lambda: _readiness(settings, parts["database"]))
     make("metrics", lambda: _metrics(settings, parts["database"]))
     make("limits", lambda: _limits(settings, document, parts["intake"]))
     make("webhook_secrets", lambda: webhook_secrets(settings.of(WebhookSettings)))
     make("serves_docs", lambda: _serves_docs(settings))
     return parts
+
+
+def _readiness(settings: Settings, database: Database) -> Readiness:
+    in_production = settings.of(ServiceSettings).is_production
+    return Readiness(partial(check_ready, database, in_production=in_production))
 
 
 def _serves_docs(settings: Settings) -> bool:

@@ -4,40 +4,35 @@
 statement of `Database.statements()` is a transaction of its own, and PostgreSQL commits it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from dhos_connector_api.db.session import BEYOND_STATEMENT, SESSION, connect_arguments, open_patiently
 from dhos_connector_api.errors import StorageBusy, StorageUnavailable
 
-#: Seconds until an attempt to connect, to get a pooled connection, to run a statement gives up.
-CONNECT_TIMEOUT = 3
+#: Seconds until an attempt to get a pooled connection, to run a statement gives up.
 POOL_TIMEOUT = 2
 STATEMENT_TIMEOUT = 5
 #: The same, where nobody waits for the answer: workers and the command line.
 UNHURRIED_TIMEOUT = 60
-#: What the server does with every session of ours. The last four let go of what a process holds whose
-#: host has gone.
-SESSION = {
-    "timezone": "UTC",
-    "jit": "off",
-    "tcp_keepalives_idle": "2",
-    "tcp_keepalives_interval": "1",
-    "tcp_keepalives_count": "3",
-    "tcp_user_timeout": "5000",
-}
-#: PostgreSQL error classes that pass by themselves: connection, resources, operator intervention,
-#: rolled-back transaction (deadlock, serialisation), and a lock not available in time.
-_PASSING = ("08", "53", "57", "40", "55")
-#: Of these, what says that this statement met another's: cancelled for its time, or for a lock.
+#: PostgreSQL error classes that pass by themselves: connection, resources, operator intervention, the
+#: system below (a disk), rolled-back transaction (deadlock, serialisation), and a lock not available in time.
+_PASSING = ("08", "53", "57", "58", "40", "55")
+#: So do these: the server only reads (it is a standby, or was told so), and it has ended our transaction.
+_READ_ONLY = "25006"
+_ENDED = ("25P03", "25P04")
+#: What says that this statement met another's: cancelled for its time, or for a lock.
 _BUSY = ("57014", "55P03", "40001", "40P01")
+#: Classes after which no connection of the pool is worth keeping: others would meet the same.
+_STALE = ("08", "53", "57", "58")
 #: What psycopg itself raises for these; SQLAlchemy wraps it but in `Database.pipeline`.
 _DRIVER_AWAY = (psycopg.OperationalError, psycopg.InterfaceError)
 #: Everything that writing may raise: the database is away, or will not have what it was given.
@@ -103,24 +98,13 @@ def engine_options(
     }
 
 
-def connect_arguments(name: str, session: Mapping[str, str]) -> dict[str, Any]:
-    """Return what psycopg connects with: the `name` in pg_stat_activity, the settings of the `session`."""
-    return {
-        "connect_timeout": CONNECT_TIMEOUT,
-        "application_name": name,
-        "options": " ".join(f"-c {setting}={value}" for setting, value in session.items()),
-        "keepalives_idle": 2,
-        "keepalives_interval": 1,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 5000,  # keepalives wait while something sent is not acknowledged
-    }
-
-
 class Database:
     """PostgreSQL behind a connection pool. Its methods raise StorageUnavailable when it is away."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, statement_timeout: float = UNHURRIED_TIMEOUT) -> None:
         self.engine = engine
+        open_patiently(engine, statement_timeout + BEYOND_STATEMENT)
+        event.listen(engine, "handle_error", _drop_stale)
         self._transactional = engine.execution_options(isolation_level="READ COMMITTED")
 
     @contextmanager
@@ -153,9 +137,11 @@ class Database:
                     wire.execute("BEGIN")
                     yield wire
                     wire.execute("COMMIT")
-            except psycopg.Error:
-                if wire.closed:
-                    connection.invalidate()  # SQLAlchemy has not seen it break
+            except psycopg.Error as error:  # SQLAlchemy has not seen it
+                if _is_stale(error):
+                    self.engine.dispose()
+                if wire.closed or _is_stale(error):
+                    connection.invalidate()
                 raise
 
 
@@ -165,11 +151,30 @@ def storage_errors() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout, *_DRIVER_AWAY) as error:
-        if getattr(getattr(error, "orig", error), "sqlstate", None) in _BUSY:
+        if _state(error) in _BUSY:
             raise StorageBusy("the database could not do it in time") from error
         raise StorageUnavailable("the database did not answer") from error
-    except DBAPIError as error:
-        state = getattr(error.orig, "sqlstate", None) or ""
-        if error.connection_invalidated or state[:2] in _PASSING:
+    except (DBAPIError, psycopg.Error) as error:
+        state = _state(error)
+        if state == _READ_ONLY:
+            raise StorageUnavailable("the database takes nothing now: it only reads") from error
+        passes = state[:2] in _PASSING or state in _ENDED
+        if passes or getattr(error, "connection_invalidated", False):
             raise StorageUnavailable("the database did not answer") from error
         raise
+
+
+def _state(error: BaseException) -> str:
+    """Return the SQLSTATE of an error of psycopg's, wrapped or not; '' where there is none."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+
+
+def _is_stale(error: BaseException) -> bool:
+    state = _state(error)
+    return state in (_READ_ONLY, *_ENDED) or (state[:2] in _STALE and state not in _BUSY)
+
+
+def _drop_stale(context: ExceptionContext) -> None:
+    """Drop the connection, and all of its pool, after an error that the others would meet as well."""
+    if context.original_exception is not None and _is_stale(context.original_exception):
+        context.is_disconnect = True

@@ -9,7 +9,7 @@ from dhos_connector_api.app import outgoing
 from dhos_connector_api.app import relay as relaying
 from dhos_connector_api.app.exposition import serve_metrics_of_all, serve_own_metrics
 from dhos_connector_api.app.mllp import create_mllp
-from dhos_connector_api.app.storage import open_database
+from dhos_connector_api.app.storage import check_durable, open_database
 from dhos_connector_api.app.web import create_app
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.db import migrate
@@ -25,6 +25,7 @@ _GARBAGE = 50_000
 
 def run_web(settings: Settings) -> None:
     """Run one web process, until SIGTERM or SIGINT."""
+    check_durable(settings)
     application = create_app(settings)
     _look_for_garbage_rarely()
     http_serving.serve(application, settings.of(HttpSettings))
@@ -32,6 +33,7 @@ def run_web(settings: Settings) -> None:
 
 def run_mllp_process(settings: Settings) -> None:
     """Run one MLLP process, until SIGTERM or SIGINT."""
+    check_durable(settings)
     open_files.raise_limit()
     server = create_mllp(settings, shared=True)
     _look_for_garbage_rarely()
@@ -50,6 +52,7 @@ def _look_for_garbage_rarely() -> None:
 
 def run_relay(settings: Settings) -> None:
     """Run the relay, and housekeeping beside it, until SIGTERM or SIGINT."""
+    check_durable(settings)
     stop = loop.stop_on_signals()
     database = open_database(settings)
     serve_own_metrics(settings.of(WorkerSettings).relay_metrics_port)
@@ -68,6 +71,7 @@ def run_relay(settings: Settings) -> None:
 
 def run_deliver(settings: Settings) -> None:
     """Deliver to the hospital what is queued, until SIGTERM or SIGINT."""
+    check_durable(settings)
     stop = loop.stop_on_signals()
     database = open_database(settings, pool_size=deliver.CONNECTIONS)
     serve_own_metrics(settings.of(WorkerSettings).deliver_metrics_port)

@@ -7,6 +7,7 @@ import click
 
 from dhos_connector_api.app import configuration
 from dhos_connector_api.app.mllp import create_mllp
+from dhos_connector_api.app.storage import check_durable
 from dhos_connector_api.config import environment
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.config.settings import ServiceSettings
@@ -22,12 +23,14 @@ from dhos_connector_api.processes.supervisor import LONGER_THAN_A_CHILD, Child, 
 
 def start_web(settings: Settings) -> int:
     """Run the web processes of `serve`; returns the exit status."""
+    check_durable(settings)
     serving.check_port_is_free(settings.of(HttpSettings))
     return _supervise(_web_children(settings), {}, None)
 
 
 def start_mllp(settings: Settings) -> int:
     """Run the MLLP processes of `mllp`; returns the exit status."""
+    check_durable(settings)
     return _supervise(_mllp_children(settings), {}, None)
 
 
@@ -41,6 +44,7 @@ def start_all(settings: Settings) -> int:
     try:
         extra = server.start().environment() if server is not None else {}
         settings = configuration.read(environment.of_child(extra))
+        check_durable(settings)
         run_migrations(settings)
         click.echo(greeting(settings))
         folder = local_state / "metrics" if server is not None else None

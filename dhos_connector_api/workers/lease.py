@@ -11,23 +11,29 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from dhos_connector_api.db.engine import SESSION, connect_arguments
+from dhos_connector_api.db.session import BEYOND_STATEMENT, SESSION, connect_arguments, open_patiently
 
 log = logging.getLogger(__name__)
 
 #: "dhos" and a number: the advisory lock of the relay in the Connector's database.
 RELAY_LOCK = 0x64686F73_0001
 
+#: Seconds for one statement.
+_STATEMENT_TIMEOUT = 5
 # What the server does with this session besides. A queue table's statistics are stale all the time: the
 # plan must be the index, whatever they say (and to compile the selection takes ten times as long as to
-# run it). A settling that a crash of PostgreSQL forgets makes us publish again under the same id, so no
-# commit waits for the disk.
+# run it).
 _SESSION = SESSION | {
-    "synchronous_commit": "off",
-    "statement_timeout": "5s",
+    "statement_timeout": f"{_STATEMENT_TIMEOUT}s",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
 }
+
+
+#: NULL where nothing can be written.
+_TAKE = text(
+    "SELECT CASE WHEN current_setting('transaction_read_only') = 'off' THEN pg_try_advisory_lock(:key) END"
+)
 
 
 def session_engine(url: URL | str, *, name: str = "dhos-connector-api relay") -> Engine:
@@ -35,13 +41,15 @@ def session_engine(url: URL | str, *, name: str = "dhos-connector-api relay") ->
 
     `name` is shown in pg_stat_activity.
     """
-    return create_engine(
+    engine = create_engine(
         url,
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
         connect_args=connect_arguments(name, _SESSION),
     )
+    open_patiently(engine, _STATEMENT_TIMEOUT + BEYOND_STATEMENT)
+    return engine
 
 
 class Lease:
@@ -55,12 +63,17 @@ class Lease:
     def take(self) -> Connection | None:
         """Try for the lock once; return the session that holds it from now on, or None: another has it.
 
-        Raises SQLAlchemyError when PostgreSQL cannot be reached. Not to be called by its holder.
+        On a server that only reads the lock is worth nothing: nothing published could be settled. It is not
+        asked for there. Raises SQLAlchemyError when PostgreSQL cannot be reached. Not to be called by its
+        holder.
         """
         if self._connection is None:
             self._connection = self._engine.connect()
-        taken = self._connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": self._key})
-        return self._connection if taken.scalar_one() else None
+        taken = self._connection.execute(_TAKE, {"key": self._key}).scalar_one()
+        if taken is None:
+            log.warning("no lease on a database that only reads")
+            self.drop()
+        return self._connection if taken else None
 
     def check(self) -> None:
         """Raise SQLAlchemyError when the session is gone, and with it the lock."""

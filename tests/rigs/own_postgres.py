@@ -1,8 +1,12 @@
 """A PostgreSQL server of a test's own on a fixed port, to be killed and started again."""
 
+import os
+import shutil
+import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -36,14 +40,48 @@ class Frozen:
 class OwnPostgres:
     """The embedded server's data folder, served by a process that the test starts and kills."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         made = EmbeddedPostgres(folder)
         first = made.start()
         made.stop()
-        self._data = folder / "postgres"
+        self._serve(folder, replace(first, host="127.0.0.1", port=free_port()), options)
+
+    def _serve(self, folder: Path, address: DatabaseAddress, options: Sequence[str]) -> None:
+        self.data = folder / "postgres"
         self._log = (folder / "own.log").open("ab")
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
-        self.address = DatabaseAddress("127.0.0.1", free_port(), first.name, first.user, first.password)
+        self.address = address
+
+    def standby(self, folder: Path) -> "OwnPostgres":
+        """Return a hot standby, which is to be started; this server is started anew meanwhile."""
+        self.shut_down()
+        programs = Programs.for_data(self.data)
+        folder.mkdir()
+        shutil.copytree(self.data, folder / "postgres")
+        (folder / "postgres" / "standby.signal").touch()
+        for each in [folder, *folder.rglob("*")]:
+            os.chown(each, programs.user or -1, programs.group or -1)
+        self.start()
+        found = OwnPostgres.__new__(OwnPostgres)
+        address = self.address
+        source = f"host={address.host} port={address.port} user={address.user} password={address.password}"
+        found._serve(folder, replace(address, port=free_port()), [f"--primary_conninfo={source}"])
+        return found
+
+    def shut_down(self) -> None:
+        """Stop it in good order; connections are cut."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(30)
+            self._process = None
+
+    def run(self, statement: str) -> None:
+        """Execute a statement by itself, on a connection of its own."""
+        engine = create_engine(self.address.url(), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
 
     def start(self) -> None:
         """Start it and wait until it answers; after a kill it recovers first."""
@@ -52,14 +90,15 @@ class OwnPostgres:
     def _started(self) -> bool:
         """Start the process unless it runs: it ends at once while children of a killed one live."""
         if self._process is None or self._process.poll() is not None:
-            (self._data / "postmaster.pid").unlink(missing_ok=True)
+            (self.data / "postmaster.pid").unlink(missing_ok=True)
             options = (
                 f"--port={self.address.port}",
                 "--listen_addresses=127.0.0.1",
                 "--unix_socket_directories=",
+                *self._options,
             )
-            programs = Programs.for_data(self._data)
-            self._process = programs.start("postgres", *options, folder=self._data, log=self._log)
+            programs = Programs.for_data(self.data)
+            self._process = programs.start("postgres", *options, folder=self.data, log=self._log)
         return self._answers()
 
     def _answers(self) -> bool:
