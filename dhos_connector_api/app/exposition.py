@@ -2,13 +2,14 @@
 
 from functools import partial
 
-from prometheus_client import start_http_server
+from prometheus_client import generate_latest
 
 from dhos_connector_api.app import rooms
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.config import environment
 from dhos_connector_api.config.load import Settings
-from dhos_connector_api.db.engine import Database
+from dhos_connector_api.db.engine import STATEMENT_TIMEOUT, Database
+from dhos_connector_api.http import exposing
 from dhos_connector_api.workers.exposition import Exposition
 
 
@@ -19,13 +20,17 @@ def exposition(settings: Settings, database: Database) -> Exposition:
     return Exposition(database, gauges, environment.metrics_folder())
 
 
-def serve_metrics_of_all(settings: Settings, port: int) -> None:
-    """Serve the metrics of this installation on that port, from a thread."""
-    start_http_server(port, registry=exposition(settings, open_database(settings)).registry)
+def serve_metrics_of_all(settings: Settings, port: int, setting: str) -> None:
+    """Serve the metrics of this installation on that port until a signal says stop. Raises BadSetting."""
+    database = open_database(settings, statement_timeout=STATEMENT_TIMEOUT)
+    exposing.serve(exposition(settings, database).text, port, setting)
 
 
-def serve_own_metrics(port: int | None) -> None:
-    """Serve the metrics of this process alone on that port, from a thread; without a port do nothing."""
+def serve_own_metrics(port: int | None, setting: str) -> None:
+    """Serve the metrics of this process alone on that port, from a thread; without a port do nothing.
+
+    Raises BadSetting that names the `setting`.
+    """
     if port:
         rooms.import_all("metrics")
-        start_http_server(port)
+        exposing.serve_beside(generate_latest, port, setting)

@@ -180,7 +180,8 @@ def _not_tried() -> StorageUnavailable:
 
 def _metrics(settings: Settings, database: Database) -> Callable[[], bytes] | None:
     """The metrics as text; None where they have a port of their own."""
-    if settings.of(HttpSettings).metrics_port:
+    in_production = settings.of(ServiceSettings).is_production
+    if settings.of(HttpSettings).own_metrics_port(in_production=in_production):
         return None
     return exposition(settings, database).text
 

@@ -1,8 +1,6 @@
 """How messages are delivered to the hospital."""
 
-from prometheus_client import Counter, Histogram
-
-from dhos_connector_api.metrics import FAST
+from dhos_connector_api.metrics import FAST, Counter, Histogram
 
 SENT = Counter("connector_messages_sent_total", "Messages queued to be delivered", ["destination"])
 DELIVERY_ATTEMPTS = Counter(

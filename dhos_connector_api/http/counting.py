@@ -3,9 +3,8 @@
 import logging
 from functools import lru_cache
 
-from prometheus_client import Histogram
-
 from dhos_connector_api.http.metrics import REQUEST_SECONDS
+from dhos_connector_api.metrics import Histogram
 
 _log = logging.getLogger(__name__)
 

@@ -1,8 +1,6 @@
 """How long requests take, and which are held back."""
 
-from prometheus_client import Counter, Histogram
-
-from dhos_connector_api.metrics import FAST
+from dhos_connector_api.metrics import FAST, Counter, Histogram
 
 REQUEST_SECONDS = Histogram(
     "connector_request_seconds", "Time to answer a request", ["operation", "status"], buckets=FAST

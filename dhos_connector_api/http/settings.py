@@ -8,6 +8,9 @@ from dhos_connector_api.config.values import boolean, integer, redis_address, se
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.site.model import WEBHOOK_SOURCES
 
+#: Where metrics are in PRODUCTION, where METRICS_PORT says nothing else: anybody may read them.
+METRICS_PORT = 9464
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings(Group):
@@ -62,7 +65,10 @@ class HttpSettings(Group):
         "DOCS_ENABLED", boolean, "Serve Swagger UI at `/docs`; unset: only in DEVELOPMENT", default=None
     )
     metrics_port: int | None = setting(
-        "METRICS_PORT", integer(1, 65535), "Serve `/metrics` there and not on SERVER_PORT", default=None
+        "METRICS_PORT",
+        integer(1, 65535),
+        "Serve `/metrics` there and not on SERVER_PORT; unset: 9464 in PRODUCTION",
+        default=None,
     )
     rate_limit_storage: str | None = setting(
         "RATE_LIMIT_STORAGE", redis_address,
@@ -73,6 +79,10 @@ class HttpSettings(Group):
     def serves_docs(self, *, in_production: bool) -> bool:
         """Return whether Swagger UI is served in such an installation."""
         return not in_production if self.docs_enabled is None else self.docs_enabled
+
+    def own_metrics_port(self, *, in_production: bool) -> int | None:
+        """Return the port that `/metrics` has to itself in such an installation; None: it has none."""
+        return METRICS_PORT if self.metrics_port is None and in_production else self.metrics_port
 
     def local_url(self) -> str:
         """Return the address of this service as it is reached from this machine."""

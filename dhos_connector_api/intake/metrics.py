@@ -1,6 +1,6 @@
 """What came in, by what became of it."""
 
-from prometheus_client import Counter
+from dhos_connector_api.metrics import Counter
 
 RECEIVED = Counter(
     "connector_messages_received_total",

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Protocol
 
-from prometheus_client import Histogram
-
+from dhos_connector_api.metrics import Histogram
 from dhos_connector_api.mllp.answering import ReceivedFrame
 from dhos_connector_api.mllp.committer import Done, Job
 from dhos_connector_api.mllp.metrics import (

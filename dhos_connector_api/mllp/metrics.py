@@ -1,8 +1,6 @@
 """MLLP connections, frames and acknowledgements."""
 
-from prometheus_client import Counter, Gauge, Histogram
-
-from dhos_connector_api.metrics import FAST
+from dhos_connector_api.metrics import FAST, Counter, Gauge, Histogram
 
 MLLP_CONNECTIONS = Gauge(
     "connector_mllp_connections", "MLLP connections that are open", ["listener"], multiprocess_mode="livesum"

@@ -1,8 +1,6 @@
 """How envelopes are published."""
 
-from prometheus_client import Counter, Histogram
-
-from dhos_connector_api.metrics import FAST, SLOW
+from dhos_connector_api.metrics import FAST, SLOW, Counter, Histogram
 
 PUBLISHED = Counter("connector_published_total", "Attempts to publish an envelope, by outcome", ["outcome"])
 PUBLISH_SECONDS = Histogram(

@@ -12,9 +12,10 @@ from dhos_connector_api.app.mllp import create_mllp
 from dhos_connector_api.app.storage import check_durable, open_database
 from dhos_connector_api.app.web import create_app
 from dhos_connector_api.config.load import Settings
+from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.db import migrate
 from dhos_connector_api.http import serving as http_serving
-from dhos_connector_api.http.settings import HttpSettings
+from dhos_connector_api.http.settings import METRICS_PORT, HttpSettings
 from dhos_connector_api.mllp import serving as mllp_serving
 from dhos_connector_api.workers import deliver, housekeeping, loop, relay
 from dhos_connector_api.workers.settings import WorkerSettings
@@ -55,7 +56,7 @@ def run_relay(settings: Settings) -> None:
     check_durable(settings)
     stop = loop.stop_on_signals()
     database = open_database(settings)
-    serve_own_metrics(settings.of(WorkerSettings).relay_metrics_port)
+    serve_own_metrics(settings.of(WorkerSettings).relay_metrics_port, "RELAY_METRICS_PORT")
     keeper = threading.Thread(
         target=housekeeping.run, args=(database, periodic.jobs(settings), stop), name="housekeeping"
     )
@@ -74,7 +75,7 @@ def run_deliver(settings: Settings) -> None:
     check_durable(settings)
     stop = loop.stop_on_signals()
     database = open_database(settings, pool_size=deliver.CONNECTIONS)
-    serve_own_metrics(settings.of(WorkerSettings).deliver_metrics_port)
+    serve_own_metrics(settings.of(WorkerSettings).deliver_metrics_port, "DELIVER_METRICS_PORT")
     try:
         deliver.run(outgoing.deliverers(settings, database), stop)
     finally:
@@ -83,9 +84,9 @@ def run_deliver(settings: Settings) -> None:
 
 def run_metrics(settings: Settings, port: int | None = None) -> None:
     """Serve `/metrics` of this installation on that port (METRICS_PORT), until SIGTERM or SIGINT."""
-    stop = loop.stop_on_signals()
-    serve_metrics_of_all(settings, port or settings.of(HttpSettings).metrics_port or 0)
-    stop.wait()
+    own = settings.of(HttpSettings).own_metrics_port(in_production=settings.of(ServiceSettings).is_production)
+    setting = "MLLP_METRICS_PORT" if port else "METRICS_PORT"
+    serve_metrics_of_all(settings, port or own or METRICS_PORT, setting)
 
 
 def run_migrations(settings: Settings, revision: str = "head") -> None:

@@ -63,7 +63,8 @@ def _child(name: str, command: str = "", *options: str) -> Child:
 def _web_children(settings: Settings) -> list[Child]:
     http = settings.of(HttpSettings)
     children = [_child(f"web-{number}", "web") for number in range(1, http.processes + 1)]
-    return [*children, _child("metrics")] if http.metrics_port else children
+    own = http.own_metrics_port(in_production=settings.of(ServiceSettings).is_production)
+    return [*children, _child("metrics")] if own else children
 
 
 def _mllp_children(settings: Settings) -> list[Child]:

@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from prometheus_client.multiprocess import mark_process_dead
-
+from dhos_connector_api import shared_metrics
 from dhos_connector_api.child_process import dies_with_parent
 
 _logger = logging.getLogger(__name__)
@@ -79,7 +78,8 @@ class Supervisor:
         something is wrong that starting again does not mend.
         """
         with _metrics(self.metrics_folder) as metrics, _signals(self._on_signal) as woken:
-            environment = {**self.environment, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+            shared = {"PROMETHEUS_MULTIPROC_DIR": str(metrics)} if metrics is not None else {}
+            environment = {**self.environment, **shared}
             self._running = [_Running(child) for child in self.children]
             try:
                 return self._watch(environment, metrics, woken)
@@ -89,13 +89,14 @@ class Supervisor:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stopping += 1
 
-    def _watch(self, environment: Mapping[str, str], metrics: Path, woken: socket.socket) -> int:
+    def _watch(self, environment: Mapping[str, str], metrics: Path | None, woken: socket.socket) -> int:
         while not self._stopping:
             for each in self._running:
                 if each.process is None and each.due <= time.monotonic():
                     self._start(each, environment)
                 elif each.process is not None and (code := each.process.poll()) is not None:
-                    mark_process_dead(each.process.pid, str(metrics))  # type: ignore[no-untyped-call]
+                    if metrics is not None:
+                        shared_metrics.bury(each.process.pid, metrics)
                     if self._failed_at_once(each, code):
                         return code
                     self._plan_restart(each, code)
@@ -181,13 +182,18 @@ def _signals(on_signal: "signal._HANDLER") -> Iterator[socket.socket]:
 
 
 @contextmanager
-def _metrics(folder: Path | None) -> Iterator[Path]:
-    """An empty folder for the values that processes share, removed at the end."""
-    if folder is None:
-        folder = Path(tempfile.mkdtemp(prefix="connector-metrics-"))
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+def _metrics(folder: Path | None) -> Iterator[Path | None]:
+    """An empty folder for the values that processes share, removed at the end; None: there is no room."""
+    try:
+        if folder is None:
+            folder = Path(tempfile.mkdtemp(prefix="connector-metrics-"))
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+    except OSError as error:
+        _logger.warning("metrics are not shared: no folder for them", extra={"cause": error.strerror})
+        yield None
+        return
     try:
         yield folder
     finally:

@@ -1,7 +1,7 @@
 """Where the site's configuration comes from: a TOML or JSON file, the trustomer service, or defaults.
 
-The trustomer service is asked outside any transaction. What it answered last is used while it is
-fresh, and further on when a refresh fails.
+The trustomer service is asked outside any transaction, on no thread that does anything else. What it
+answered last is used while it is fresh, and further on while it is asked again and when that fails.
 """
 
 import json
@@ -10,11 +10,11 @@ import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 
-import requests
-
+from dhos_connector_api import http_request
 from dhos_connector_api.errors import BadSite, SiteUnavailable
+from dhos_connector_api.http_request import NotAnswered
 from dhos_connector_api.site.model import Site
 from dhos_connector_api.site.schema import parse
 from dhos_connector_api.site.settings import SiteSettings
@@ -23,9 +23,13 @@ _log = logging.getLogger(__name__)
 
 #: Seconds the trustomer service has to answer; seconds until a failed refresh is tried again, with
 #: an earlier answer to go on with and without one.
-_TIMEOUT = 5
+_TIMEOUT = 5.0
 _RETRY_AFTER = 30
 _FIRST_RETRY_AFTER = 2
+#: Seconds from the first attempt of all that everybody waits for its answer.
+FIRST_WAIT = 2.0
+#: Bytes of its answer.
+_LARGEST_ANSWER = 1_000_000
 
 
 def read_file(path: Path) -> Site:
@@ -43,7 +47,10 @@ def read_file(path: Path) -> Site:
 
 
 class TrustomerSource:
-    """The site as the trustomer service has it, cached for `ttl` seconds."""
+    """The site as the trustomer service has it, cached for `ttl` seconds.
+
+    It is asked from a thread of its own: whoever needs the site while it is asked gets the last good answer.
+    """
 
     def __init__(
         self,
@@ -64,31 +71,58 @@ class TrustomerSource:
         self._lock = Lock()
         self._good: Site | None = None
         self._fresh_until = 0.0
+        self._asking: Thread | None = None
+        self._first: tuple[Thread, float] | None = None
 
     def __call__(self) -> Site:
-        """Return the site; ask the service when the last answer is stale, one caller at a time.
+        """Return the site; have the service asked when the last answer is stale.
 
-        Raises SiteUnavailable while there has never been an answer.
+        The first attempt of all is waited for, FIRST_WAIT seconds after it began at most. Raises
+        SiteUnavailable while there has never been an answer.
         """
-        if self._monotonic() >= self._fresh_until and self._lock.acquire(blocking=False):
-            try:
-                self._refresh()
-            finally:
-                self._lock.release()
+        with self._lock:
+            if self._asking is None and self._monotonic() >= self._fresh_until:
+                self._asking = Thread(target=self._refresh, name="trustomer", daemon=True)
+                self._first = self._first or (self._asking, time.monotonic() + FIRST_WAIT)
+                self._asking.start()
+        if self._good is None and self._first is not None:
+            thread, until = self._first
+            thread.join(max(0.0, until - time.monotonic()))
         if self._good is None:
             raise SiteUnavailable("the trustomer service has not answered with a usable configuration")
         return self._good
 
     def _refresh(self) -> None:
         try:
-            answer = requests.get(self._url, headers=self._headers, timeout=_TIMEOUT, allow_redirects=False)
-            answer.raise_for_status()
-            self._good = parse(answer.json(), strict=False)
-            self._fresh_until = self._monotonic() + self._ttl
-        except (requests.RequestException, ValueError, TypeError, AttributeError, BadSite) as error:
+            good = self._ask()
+        except (NotAnswered, ValueError, TypeError, AttributeError, BadSite) as error:
             pause = _RETRY_AFTER if self._good is not None else _FIRST_RETRY_AFTER
-            self._fresh_until = self._monotonic() + min(pause, self._ttl)
-            _log.warning("site configuration not refreshed", extra={"cause": type(error).__name__})
+            _log.warning("site configuration not refreshed", extra={"cause": _cause(error)})
+            self._done(None, min(pause, self._ttl))
+        else:
+            self._done(good, self._ttl)
+
+    def _ask(self) -> Site:
+        """Return what the service answers. Raises NotAnswered, ValueError, BadSite."""
+        reply = http_request.request(
+            "GET", self._url, seconds=_TIMEOUT, headers=self._headers, largest_answer=_LARGEST_ANSWER
+        )
+        if not reply.succeeded:
+            raise NotAnswered(f"HTTP status {reply.status}", sent=True)
+        data = json.loads(reply.body)
+        if not isinstance(data, dict):
+            raise TypeError("the answer holds no table")
+        return parse(data, strict=False)
+
+    def _done(self, good: Site | None, fresh_for: float) -> None:
+        with self._lock:
+            self._good = good or self._good
+            self._fresh_until = self._monotonic() + fresh_for
+            self._asking = None
+
+
+def _cause(error: Exception) -> str:
+    return error.cause if isinstance(error, NotAnswered) else type(error).__name__
 
 
 def source(settings: SiteSettings) -> Callable[[], Site]:

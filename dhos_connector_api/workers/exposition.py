@@ -1,8 +1,16 @@
-"""The answer of `/metrics`: the counters of every process, and what only the database knows."""
+"""The answer of `/metrics`: the counters of every process, and what only the database knows.
 
+Anybody may ask for it, as often as he likes: it is made at most once a second, and the database is asked at
+most every ten, by one process of this machine for all.
+"""
+
+import fcntl
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
@@ -17,24 +25,95 @@ from dhos_connector_api.errors import StorageUnavailable
 #: Reads gauges from the database; it is given the time now.
 Gauges = Callable[[Connection, datetime], Iterable[Metric]]
 
+#: Seconds the whole answer holds; seconds what the database knows does, and how old it may become where the
+#: database does not answer; seconds a request waits for another that makes the answer.
+FRESH, KNOWN, OLDEST, LONGEST_WAIT = 1.0, 10.0, 60.0, 5.0
+_GAUGES = "database-gauges.txt"
+
 
 class Exposition:
     """The Prometheus text of this installation; `shared` is the folder its processes share."""
 
     def __init__(self, database: Database, gauges: Sequence[Gauges], shared: Path | None) -> None:
-        self.registry = CollectorRegistry()
-        if shared is not None:
-            MultiProcessCollector(self.registry, path=str(shared))  # type: ignore[no-untyped-call]
+        self._registry = CollectorRegistry()
+        if shared is not None and shared.is_dir():
+            MultiProcessCollector(self._registry, path=str(shared))  # type: ignore[no-untyped-call]
         else:
-            self.registry.register(REGISTRY)
-        self.registry.register(DatabaseGauges(database, gauges))
+            self._registry.register(REGISTRY)
+        self._known = KnownGauges(database, gauges, shared)
+        self._lock = Lock()
+        self._text = b""
+        self._fresh_until = 0.0
 
     def text(self) -> bytes:
-        """Return all metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+        """Return all metrics in Prometheus' text format, as they were within the last second, about."""
+        if clock.monotonic() < self._fresh_until or not self._lock.acquire(timeout=LONGEST_WAIT):
+            return self._text
+        try:
+            if clock.monotonic() >= self._fresh_until:
+                self._text = generate_latest(self._registry) + self._known.text()
+                self._fresh_until = clock.monotonic() + FRESH
+        finally:
+            self._lock.release()
+        return self._text
 
 
-class DatabaseGauges(Collector):
+class KnownGauges:
+    """The text of the gauges that only the database knows, shared by all processes of a folder.
+
+    It belongs to one thread at a time. Who finds what is known too old asks the database, unless another
+    process does so just now.
+    """
+
+    def __init__(self, database: Database, gauges: Sequence[Gauges], shared: Path | None) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_DatabaseGauges(database, gauges))
+        self._file = shared / _GAUGES if shared is not None else None
+        self._text = b""
+        self._at = float("-inf")  # of the system's clock: files have no other
+
+    def text(self) -> bytes:
+        """Return the gauges; nothing where the database has not answered for a minute."""
+        if self._is_older_than(KNOWN):
+            self._read_what_others_know()
+        if self._is_older_than(KNOWN):
+            self._ask()
+        return b"" if self._is_older_than(OLDEST) else self._text
+
+    def _is_older_than(self, seconds: float) -> bool:
+        return abs(time.time() - self._at) > seconds
+
+    def _read_what_others_know(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                at = self._file.stat().st_mtime
+                if at > self._at:
+                    self._text, self._at = self._file.read_bytes(), at
+
+    def _ask(self) -> None:
+        """Ask the database, as the only one who does."""
+        if self._file is None:
+            self._note(generate_latest(self._registry))
+            return
+        try:
+            with self._file.with_suffix(".lock").open("ab") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._note(generate_latest(self._registry))
+                scratch = self._file.with_suffix(".new")
+                scratch.write_bytes(self._text)
+                scratch.rename(self._file)
+        except BlockingIOError:  # another asks; what it learns is read next time
+            return
+        except OSError:  # no room: everybody asks for himself
+            if self._is_older_than(KNOWN):
+                self._note(generate_latest(self._registry))
+
+    def _note(self, text: bytes) -> None:
+        if text:
+            self._text, self._at = text, time.time()
+
+
+class _DatabaseGauges(Collector):
     """Gauges read from the database when they are asked for; none of them while it is away."""
 
     def __init__(self, database: Database, gauges: Sequence[Gauges]) -> None:

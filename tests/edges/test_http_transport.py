@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dhos_connector_api import http_request
 from dhos_connector_api.deliveries.rules.outcome import LARGEST_ANSWER, DeliveryFailed, Kind
 from dhos_connector_api.deliveries.transports import http
 from dhos_connector_api.deliveries.transports.http import Reply
@@ -166,7 +167,7 @@ def test_a_trusted_certificate_is_spoken_to_in_tls(
     certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    http._tls.cache_clear()
+    http_request._tls.cache_clear()
     try:
         with Wire(says(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), tls=tls(certificate)) as server:
             assert ask(server.url).body == b"ok"
@@ -175,7 +176,7 @@ def test_a_trusted_certificate_is_spoken_to_in_tls(
                 ask(server.url, seconds=0.4)
             assert caught.value.kind is Kind.AMBIGUOUS
     finally:
-        http._tls.cache_clear()
+        http_request._tls.cache_clear()
 
 
 @pytest.mark.parametrize("piece", [b"", b"\x16"])

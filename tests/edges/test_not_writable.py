@@ -19,6 +19,7 @@ from tests.builders.api import WRITE, internal, message_body
 from tests.builders.hl7 import adt
 from tests.rigs.own_postgres import OwnPostgres
 from tests.rigs.processes import Web, environment, rabbitmq, relay
+from tests.rigs.small_disk import fill, small_disk
 from tests.rigs.waiting import eventually, throughout
 
 TOKEN = {"Authorization": f"Bearer {internal(WRITE)}"}
@@ -144,42 +145,25 @@ def test_production_does_not_start_on_a_server_that_loses_what_was_committed(
         server.close()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own with some 300 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=300m", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("file systems cannot be mounted here")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+def test_a_full_disk_is_503_and_over_when_there_is_room_again(bound: BrokerAddress, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "300m") as disk:
+        _fill_and_make_room(disk, bound, tmp_path)
 
 
-def test_a_full_disk_is_503_and_over_when_there_is_room_again(
-    small_disk: Path, bound: BrokerAddress, tmp_path: Path
-) -> None:
-    server = OwnPostgres(
-        small_disk / "own", "--max_wal_size=64MB", "--min_wal_size=32MB", "--wal_recycle=off"
-    )
+def _fill_and_make_room(disk: Path, bound: BrokerAddress, tmp_path: Path) -> None:
+    little = ("--max_wal_size=64MB", "--min_wal_size=32MB", "--wal_recycle=off")
+    server = OwnPostgres(disk / "own", *little)
     server.start()
     engine = create_engine(server.address.url())
     migrate.upgrade(engine)
     engine.dispose()
-    ballast = small_disk / "ballast"
     environ = environment(server.address, **rabbitmq(bound))
     try:
         with served(server.address, tmp_path) as web, relay(environ, tmp_path) as relaying:
             taken = 0
             while post(web) == 200 and taken < 10:
                 taken += 1
-            with ballast.open("wb") as file, pytest.raises(OSError, match="No space"):
-                while True:
-                    file.write(b"\0" * 1_000_000)
+            ballast = fill(disk)
             large = [message_body(adt(more=[f"NTE|1||{token_hex(100_000)}"])) for _ in range(400)]
             answers = [post(web, body) for body in large]
             assert set(answers) <= {200, 503}

@@ -1,8 +1,11 @@
 """The site's configuration: from a file, from the trustomer service, and when that one fails."""
 
 import json
+import socket
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -12,7 +15,9 @@ import pytest
 from dhos_connector_api.errors import BadSite, SiteUnavailable
 from dhos_connector_api.site.model import Deliveries, Inbound, Site
 from dhos_connector_api.site.schema import parse
-from dhos_connector_api.site.source import TrustomerSource, read_file
+from dhos_connector_api.site.source import FIRST_WAIT, TrustomerSource, read_file
+from tests.rigs.waiting import eventually, throughout
+from tests.rigs.wire import Wire, hang, says, whole_request
 
 ANSWER = {
     "hl7_config": {"outgoing_processing_id": "T", "unknown_to_us": 1},
@@ -133,11 +138,10 @@ def test_the_last_good_answer_is_used_when_a_refresh_fails(service: _Trustomer) 
     good = source()
     times[0], service.status = 3600.0, 503
     assert source() is good
-    assert len(service.asked) == 2
-    assert source() is good
-    assert len(service.asked) == 2
+    eventually(lambda: len(service.asked) == 2)
+    throughout(lambda: source() is good and len(service.asked) == 2, seconds=0.2)
     times[0], service.status = 3700.0, 200
-    assert source() is not good
+    eventually(lambda: source() is not good)
 
 
 def test_without_any_answer_there_is_no_site(service: _Trustomer) -> None:
@@ -148,4 +152,92 @@ def test_without_any_answer_there_is_no_site(service: _Trustomer) -> None:
             source()
     assert len(service.asked) == 1
     times[0], service.status = 2.0, 200
-    assert source().hl7_config.outgoing_processing_id == "T"
+    assert eventually(source).hl7_config.outgoing_processing_id == "T"
+
+
+def _drips(connection: socket.socket) -> None:
+    """Answer a byte now and then, for ever."""
+    whole_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    gone = threading.Event()
+    while not gone.wait(0.05):
+        connection.sendall(b" ")
+
+
+HANGING = {
+    "nothing": hang(),
+    "a byte now and then": _drips,
+    "headers alone": hang(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", HANGING)
+def test_the_first_answer_is_waited_for_by_all_but_not_for_long(name: str) -> None:
+    with Wire(HANGING[name]) as server:
+        source = TrustomerSource(server.url, "ABC", "key", 3600)
+        began = time.monotonic()
+        with ThreadPoolExecutor(8) as callers:
+            answers = list(callers.map(lambda _: _unavailable(source), range(8)))
+        assert answers == [True] * 8
+        assert FIRST_WAIT * 0.9 < time.monotonic() - began < FIRST_WAIT + 2
+        began = time.monotonic()
+        assert all(_unavailable(source) for _ in range(100))
+        assert time.monotonic() - began < 1
+
+
+def _unavailable(source: TrustomerSource) -> bool:
+    try:
+        source()
+    except SiteUnavailable:
+        return True
+    return False
+
+
+def test_all_get_the_first_answer_when_it_comes_a_little_late() -> None:
+    content = json.dumps(ANSWER).encode()
+
+    def late(connection: socket.socket) -> None:
+        whole_request(connection)
+        threading.Event().wait(0.5)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
+
+    with Wire(late) as server, ThreadPoolExecutor(8) as callers:
+        source = TrustomerSource(server.url, "ABC", "key", 3600)
+        sites = list(callers.map(lambda _: source(), range(8)))
+    assert {id(site) for site in sites} == {id(sites[0])}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 1_000_001 + b"{}",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnull",
+    ],
+)
+def test_an_answer_that_is_none_leaves_the_site_unavailable(answer: bytes) -> None:
+    with Wire(says(answer)) as server:
+        assert _unavailable(TrustomerSource(server.url, "ABC", "key", 3600))
+
+
+def test_nobody_waits_while_a_stale_answer_is_renewed() -> None:
+    content = json.dumps(ANSWER).encode()
+    asked: list[int] = []
+
+    def once(connection: socket.socket) -> None:
+        whole_request(connection)
+        asked.append(1)
+        if len(asked) > 1:
+            connection.recv(1)  # it hangs from now on
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
+
+    with Wire(once) as server:
+        source = TrustomerSource(server.url, "ABC", "key", 3600, monotonic=lambda: times[0])
+        times = [0.0]
+        good = source()
+        times[0] = 4000.0
+        began = time.monotonic()
+        assert all(source() is good for _ in range(100))
+        assert time.monotonic() - began < 1
+        eventually(lambda: len(asked) == 2)

@@ -167,3 +167,9 @@ def test_no_fixture_is_longer_than_thirty_lines() -> None:
         and (node.end_lineno or 0) - node.lineno >= 30
     }
     assert found == set()
+
+
+def test_metrics_are_made_by_our_own_module_whose_files_are_safe() -> None:
+    made = re.compile(r"from prometheus_client import .*\b(Counter|Gauge|Histogram|Summary)\b")
+    found = {_name(path) for path in MODULES if made.search(path.read_text())}
+    assert found == {"metrics.py"}
