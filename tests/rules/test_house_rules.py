@@ -91,7 +91,7 @@ def _made(path: Path) -> set[str]:
         ({f"config.setting.{each}" for each in ("Group", "Setting", "setting", "together")}, "settings.py"),
         ({"db.metadata.db.Model", "db.metadata.db.Table", "sqlalchemy.Table"}, "models.py"),
         (
-            {f"prometheus_client.{each}" for each in ("Counter", "Gauge", "Histogram", "Summary")},
+            {f"metrics.{each}" for each in ("Counter", "Gauge", "Histogram")},
             "metrics.py",
         ),
         ({"prometheus_client.core.GaugeMetricFamily"}, "gauges.py"),
