@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, text
 
 from dhos_connector_api.actions.envelope import LEGACY_ROUTING_KEY, Envelope
-from dhos_connector_api.outbox.store import WaitingRow
+from dhos_connector_api.outbox.rows import WaitingRow
 
 _MOMENTS = itertools.count()
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,7 +25,8 @@ def an_envelope(
 
 
 def a_row(sender: str = "EPR", routing_key: str = LEGACY_ROUTING_KEY) -> WaitingRow:
-    return WaitingRow((sender, routing_key), an_envelope(routing_key=routing_key), moment())
+    envelope = an_envelope(routing_key=routing_key)
+    return WaitingRow((sender, routing_key), envelope, moment(), (envelope.id, "1"))
 
 
 def put(
