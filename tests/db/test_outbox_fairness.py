@@ -11,22 +11,15 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.outbox import search
 from dhos_connector_api.outbox.relay import Relay
 from dhos_connector_api.outbox.statements import LARGE
-from tests.builders.outbox import put
+from tests.builders.outbox import put, put_crowd
 from tests.rigs.relay_steps import Broker, Clockwork, a_relay, drain
 
 pytest_plugins = ["tests.rigs.relay_session"]
 
-#: Waiting rows of so many senders, one of each.
-_CROWD = text(
-    "INSERT INTO outbox (id, message_uuid, sender, routing_key, body, correlation_id, created)"
-    " SELECT gen_random_uuid(), gen_random_uuid(), 'CROWD' || number, :key, '{}', 'request-1', now()"
-    " FROM generate_series(1, :count) AS number"
-)
 
-
-def _crowd(connection: Connection, count: int, routing_key: str = EVENT_ROUTING_KEY) -> None:
+def _crowd(connection: Connection, senders: int, routing_key: str = EVENT_ROUTING_KEY) -> None:
     connection.execute(text("SET statement_timeout = 0"))
-    connection.execute(_CROWD, {"count": count, "key": routing_key})
+    put_crowd(connection, senders, routing_key)
     connection.execute(text("SET statement_timeout = '5s'"))
 
 
