@@ -21,7 +21,7 @@ from dhos_connector_api.outbox import store
 from dhos_connector_api.outbox.metrics import COMMIT_TO_CONFIRM_SECONDS, PUBLISH_SECONDS, PUBLISHED
 from dhos_connector_api.outbox.rows import Mark, WaitingRow
 from dhos_connector_api.outbox.selection import Selection
-from dhos_connector_api.outbox.settlement import ERRORS, Settlement, Unsettled, settlement
+from dhos_connector_api.outbox.settlement import ERRORS, Unsettled, settlement
 from dhos_connector_api.outbox.window import Window
 
 Publish = Callable[[Sequence[Envelope]], Sequence[Outcome]]
@@ -69,15 +69,26 @@ class Relay:
         rows = self._proven(self._selection.next())
         if not rows:
             return False
-        with PUBLISH_SECONDS.time():
-            outcomes = self._publish([row.envelope for row in rows])
+        try:
+            with PUBLISH_SECONDS.time():
+                outcomes = self._publish([row.envelope for row in rows])
+        except Exception:
+            self._note(rows, [Outcome.UNKNOWN] * len(rows))  # or the next step would publish the same again
+            raise
+        self._note(rows, outcomes)
+        self._settle()
+        return True
+
+    def _note(self, rows: Sequence[WaitingRow], outcomes: Sequence[Outcome]) -> None:
+        """Note the outcomes of a batch, to be settled, to be counted, and for what is published next."""
         result = settlement(rows, outcomes)
         at = self._now()
         self._unsettled = Unsettled.of(result, at)
         self._selection.learn(rows, outcomes, result)
-        _count(outcomes, result, at)
-        self._settle()
-        return True
+        for outcome, count in Counter(outcomes).items():
+            PUBLISHED.labels(outcome=outcome.value).inc(count)
+        for row in result.confirmed:
+            COMMIT_TO_CONFIRM_SECONDS.observe(max(0.0, (at - row.created).total_seconds()))
 
     def _proven(self, rows: list[WaitingRow]) -> list[WaitingRow]:
         """Return these rows once this session has written one of them; nothing where that was changed."""
@@ -110,10 +121,3 @@ class Relay:
 
 def _parts(marks: Sequence[Mark]) -> tuple[list[UUID], set[str]]:
     return [id_ for id_, _ in marks], {writer for _, writer in marks}
-
-
-def _count(outcomes: Sequence[Outcome], result: Settlement, at: datetime) -> None:
-    for outcome, count in Counter(outcomes).items():
-        PUBLISHED.labels(outcome=outcome.value).inc(count)
-    for row in result.confirmed:
-        COMMIT_TO_CONFIRM_SECONDS.observe(max(0.0, (at - row.created).total_seconds()))

@@ -116,6 +116,28 @@ def test_a_new_relay_goes_on_where_the_last_one_died_between_confirm_and_settle(
     assert broker.taken == ids + ids
 
 
+def test_a_fault_while_publishing_is_not_repeated_at_once_with_the_same_batch(session: Connection) -> None:
+    broker, clockwork = Broker(), Clockwork()
+    ids = put(session, 3)
+    faults = [RuntimeError("a fault of ours")]
+
+    def publish(batch: Sequence[Envelope]) -> list[Outcome]:
+        outcomes = broker.publish(batch)
+        if faults:
+            raise faults.pop()
+        return outcomes
+
+    relay = Relay(publish, now=clock.now, monotonic=clockwork)
+    relay.begin(session)
+    with pytest.raises(RuntimeError):
+        relay.step()
+    assert not relay.step(), "its senders are in doubt for a second"
+    clockwork.seconds += 1
+    drain(relay)
+    assert broker.taken == ids + ids
+    assert broker.batches == [3, 1, 1, 1]
+
+
 def test_a_row_that_becomes_visible_late_is_not_skipped(session: Connection, database: Database) -> None:
     broker = Broker()
     relay = a_relay(session, broker)
