@@ -13,7 +13,8 @@ _RATE = 20.0
 _KEY, _QUEUE = "dhos.connector_event", "benchmark-large"
 _WAITING = f"SELECT count(*) FROM outbox WHERE routing_key = '{_KEY}' AND published_at IS NULL"
 _TOOK = f"""
-SELECT (extract(epoch FROM max(published_at) - min(created)) * 1000)::int FROM outbox WHERE routing_key = '{_KEY}'
+SELECT (extract(epoch FROM max(published_at) - min(created)) * 1000)::int FROM outbox
+WHERE routing_key = '{_KEY}'
 """
 _SECONDS = 200
 
