@@ -16,7 +16,9 @@ from benchmarks import (
     deliveries,
     drain,
     events,
+    held,
     his,
+    large,
     machine,
     memory,
     mllp,
@@ -32,7 +34,7 @@ from benchmarks.table import Row, as_json, lines
 _PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     each.PART: each.measure
     for each in (
-        *(yardsticks, posting, mllp, events, his, delay, drain),
+        *(yardsticks, posting, mllp, events, his, delay, drain, held, large),
         *(deliveries, beside, backlog, xml, memory, search),
     )
 }
@@ -56,6 +58,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--web-processes", type=int, default=2, help="WEB_PROCESSES (2)")
     parser.add_argument("--waiting", type=int, default=100_000, help="rows of a backlog (100000)")
+    parser.add_argument("--senders", type=int, default=400_000, help="senders with a row each (400000)")
     parser.add_argument("--messages", type=int, default=100_000, help="messages of the memory part (100000)")
     parser.add_argument("--rows", type=int, default=1_000_000, help="messages to search in (1000000)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")

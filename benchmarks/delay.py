@@ -7,6 +7,7 @@ answer received (the commit lies just before it) and, as an upper bound, from th
 
 import multiprocessing
 import time
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from benchmarks import load
@@ -36,6 +37,16 @@ def consume(broker: Broker, pipe: Connection) -> None:
     pipe.send(arrived)
 
 
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Milliseconds of each message until the consumer had it, how many had none, and how many a second."""
+
+    from_answer: list[float]
+    from_request: list[float]
+    missing: int
+    rate: float
+
+
 def measure(bench: Bench) -> list[Row]:
     """p50 and p99 of the delay, and how many messages did not arrive."""
     with bench.web(), bench.relay():
@@ -43,10 +54,18 @@ def measure(bench: Bench) -> list[Row]:
         full = load.send(bench.port, iter(requests(bench, 12_000)), connections=_CONNECTIONS, seconds=4)
         bench.wait_until_published()
         bench.broker.purge()
-        return _paced(bench, full.rate / 2)
+        delays = paced(bench, full.rate / 2)
+    note = f"at {delays.rate:.0f} messages/s"
+    return [
+        Row(PART, "answer to consumer, p50", quantile(delays.from_answer, 0.5), "ms", most=15, note=note),
+        Row(PART, "answer to consumer, p99", quantile(delays.from_answer, 0.99), "ms", most=250, note=note),
+        Row(PART, "request to consumer, p99", quantile(delays.from_request, 0.99), "ms", note=note),
+        Row(PART, "messages that did not arrive", delays.missing, "messages", most=0),
+    ]
 
 
-def _paced(bench: Bench, rate: float) -> list[Row]:
+def paced(bench: Bench, rate: float) -> Delays:
+    """Post so many messages a second for the length of a measurement, and see when each arrives."""
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("spawn").Process(target=consume, args=(bench.broker, theirs))
     process.start()
@@ -60,12 +79,9 @@ def _paced(bench: Bench, rate: float) -> list[Row]:
     process.join()
     by_number = {int(each.rpartition("-")[2]): at for each, at in arrived.items()}
     known = [each for each in answers.times if each[0] in by_number]
-    from_answer = [max(0.0, by_number[number] - answered) * 1000 for number, _, answered in known]
-    from_request = [(by_number[number] - before) * 1000 for number, before, _ in known]
-    note = f"at {answers.rate:.0f} messages/s"
-    return [
-        Row(PART, "answer to consumer, p50", quantile(from_answer, 0.5), "ms", most=15, note=note),
-        Row(PART, "answer to consumer, p99", quantile(from_answer, 0.99), "ms", most=250, note=note),
-        Row(PART, "request to consumer, p99", quantile(from_request, 0.99), "ms", note=note),
-        Row(PART, "messages that did not arrive", len(answers.times) - len(known), "messages", most=0),
-    ]
+    return Delays(
+        from_answer=[max(0.0, by_number[number] - answered) * 1000 for number, _, answered in known],
+        from_request=[(by_number[number] - before) * 1000 for number, before, _ in known],
+        missing=len(answers.times) - len(known),
+        rate=answers.rate,
+    )

@@ -1,4 +1,4 @@
-"""How fast the relay publishes what has piled up, and whether it grows doing so."""
+"""How fast the relay publishes what has piled up, of few senders and of very many, and whether it grows."""
 
 import time
 
@@ -30,7 +30,7 @@ def measure(bench: Bench) -> list[Row]:
     rows = []
     for senders in _SENDERS:
         rows += _drained(bench, senders, bench.options.waiting)
-    return rows
+    return rows + _drained(bench, bench.options.senders, bench.options.senders)
 
 
 def _drained(bench: Bench, senders: int, count: int) -> list[Row]:

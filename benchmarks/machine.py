@@ -51,6 +51,12 @@ def resident_megabytes(pid: int) -> float:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE / 1e6
 
 
+def peak_megabytes(pid: int) -> float:
+    """The most physical memory that one process ever had (VmHWM) in MB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+
+
 class Meter:
     """CPU seconds spent by named groups of processes between `start()` and `stop()`.
 

@@ -42,5 +42,6 @@ class Outcome(Enum):
     CONFIRMED = "confirmed"  # the broker has it, in at least one queue
     RETURNED = "returned"  # unroutable: no queue is bound to its key
     REFUSED = "refused"  # the broker answered basic.nack
+    UNANSWERED = "unanswered"  # the broker is there, and did not answer in time
     UNKNOWN = "unknown"  # the connection went before the answer came
     IMPOSSIBLE = "impossible"  # this envelope can never be published

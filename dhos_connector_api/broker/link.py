@@ -20,14 +20,19 @@ log = logging.getLogger(__name__)
 
 #: Seconds an orderly goodbye may take before the TCP connection is simply cut.
 GOODBYE = 2
+_JOINED = 65_536  # bytes
 _TURN = 0.25  # seconds `run_until` lets pass between two looks
 
 
 class _Connection(SelectConnection):  # type: ignore[misc]
-    """Hands a message's frames to the socket in one piece: pika makes one system call of each."""
+    """Hands a small message's frames to the socket in one piece: pika makes one system call of each.
+
+    A large one is left as it is: joining it, and cutting off what has been sent, would copy all of it.
+    """
 
     def _output_marshaled_frames(self, marshaled_frames: Sequence[bytes]) -> None:
-        super()._output_marshaled_frames([b"".join(marshaled_frames)])
+        small = sum(map(len, marshaled_frames)) <= _JOINED
+        super()._output_marshaled_frames([b"".join(marshaled_frames)] if small else marshaled_frames)
 
 
 class Link:

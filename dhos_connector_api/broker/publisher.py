@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two attempts to connect: doubled after each failure.
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 4.0
+#: Seconds without any answer to a batch until it is given up, while RabbitMQ is not blocked. Generous: what
+#: is given up is published again, and the queues that did take it get a copy.
+CONFIRM_TIMEOUT = 120.0
 #: RabbitMQ closes the channel with it when a message cannot be taken as it is (too large).
 _PRECONDITION_FAILED = 406
 _CANNOT_ENCODE = (AMQPError, ValueError, TypeError, OverflowError)
@@ -41,10 +44,14 @@ class Publisher:
         *,
         name: str = "dhos-connector-api",
         keep_waiting: Callable[[], bool] = lambda: True,
+        confirm_timeout: float = CONFIRM_TIMEOUT,
     ) -> None:
         self._address = address
         self._name = name
         self._keep_waiting = keep_waiting
+        self._confirm_timeout = confirm_timeout
+        self._heard = 0.0
+        self._was_in_vain = False
         self._loop = IOLoop()
         self._link: Link | None = None
         self._next_tag = 1
@@ -72,21 +79,49 @@ class Publisher:
         """Publish the batch in its order and wait for every answer; return one outcome an envelope.
 
         Blocks while RabbitMQ is blocked. A channel that RabbitMQ closed over a message leaves what
-        has no answer UNKNOWN, or, where the batch was that one message, IMPOSSIBLE.
+        has no answer UNKNOWN, or, where the batch was that one message, IMPOSSIBLE. Where RabbitMQ is
+        there and says nothing for CONFIRM_TIMEOUT, the rest is UNANSWERED.
         """
         ready = self.ready()
         link = self._link
         if not ready or link is None:
             return [Outcome.UNKNOWN] * len(batch)
         confirms = self._confirms = Confirms(len(batch), self._next_tag)
+        self._heard = clock.monotonic()
         self._send(link, batch, confirms)
-        answered = link.run_until(lambda: confirms.complete, self._keep_waiting)
+        answered = link.run_until(lambda: confirms.complete, self._may_answer)
         self._next_tag, self._confirms = confirms.next_tag, None
         if answered:
+            self._note_answers(True)
             return confirms.outcomes()
+        missing = self._missing(link, len(batch))
         self.drop()
-        too_large = len(batch) == 1 and link.closing_code == _PRECONDITION_FAILED
-        return confirms.outcomes(Outcome.IMPOSSIBLE if too_large else Outcome.UNKNOWN)
+        outcomes = confirms.outcomes(missing)
+        self._note_answers(any(outcome is not Outcome.UNKNOWN for outcome in outcomes))
+        return outcomes
+
+    def _note_answers(self, answered: bool) -> None:
+        """Note whether RabbitMQ answered for anything; connections lost in vain come less and less often."""
+        if answered:
+            self._pause = FIRST_PAUSE
+        elif self._was_in_vain:
+            self._pause_before_next()
+        self._was_in_vain = not answered
+
+    def _missing(self, link: Link, size: int) -> Outcome:
+        """Return what became of a message without an answer, in a batch of that size."""
+        if not link.lost:
+            return Outcome.UNANSWERED if self._is_late() else Outcome.UNKNOWN
+        too_large = size == 1 and link.closing_code == _PRECONDITION_FAILED
+        return Outcome.IMPOSSIBLE if too_large else Outcome.UNKNOWN
+
+    def _may_answer(self) -> bool:
+        if self.blocked:
+            self._heard = clock.monotonic()
+        return self._keep_waiting() and not self._is_late()
+
+    def _is_late(self) -> bool:
+        return clock.monotonic() - self._heard > self._confirm_timeout
 
     def idle(self, seconds: float, bell: socket.socket | None = None) -> None:
         """Wait that long, or until `bell` is readable; serve heartbeats and RabbitMQ meanwhile."""
@@ -129,12 +164,15 @@ class Publisher:
         if now < self._not_before:
             return
         if self._open(topology.declare) or (self._refused() and self._open(topology.check)):
-            self._pause = FIRST_PAUSE
             self._not_before = 0.0
             log.info("connected to RabbitMQ")
             return
         self.drop()
         log.warning("RabbitMQ cannot be reached", extra={"next_attempt_seconds": self._pause})
+        self._pause_before_next()
+
+    def _pause_before_next(self) -> None:
+        """Wait before the next connection, longer each time until RabbitMQ answers for a message."""
         self._not_before = clock.monotonic() + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
@@ -194,6 +232,7 @@ class Publisher:
             self._confirms.note_returned(header.message_id)
 
     def _on_answer(self, frame: Any) -> None:
+        self._heard = clock.monotonic()
         if self._confirms is None:
             return
         method = frame.method

@@ -1,72 +1,95 @@
-"""Which streams are held back after a failure, and until when; the clock is an argument.
+"""Which routing keys are held back, and until when; the clock is an argument.
 
-A stream, or a whole sender, whose row could not be published waits 1, 2, 4 ... 30 seconds. Then it is
-tried with a single row, and goes on one by one until it is past the rows that were in doubt: what
-makes RabbitMQ close the channel shows itself alone, and an unroutable backlog is not sent again and
-again.
+Which queues get a message follows from its routing key alone. So a message that came back as unroutable,
+or that a queue refused, says it of all with that key, whoever sent them: the key is held, however many
+senders wait, and one row tells whether it is over.
+
+Unroutable: tried after 1, 2, 4 ... 30 seconds. It costs nobody anything.
+
+Refused: every try gives the other queues of that key one more copy. So it is tried once after a second,
+then after 60, 120 ... 900. In between, once a second, a row that was never tried may go: it is no copy.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dhos_connector_api.outbox.store import Stream, whole_sender
-
 FIRST, LONGEST = 1.0, 30.0
+FIRST_REFUSED, LONGEST_REFUSED = 60.0, 900.0
 
 
 @dataclass(slots=True)
 class _Held:
     pause: float
     until: float
-    doubtful: int
+    #: Whether a queue refused it, and when a row that was never tried may go.
+    refused: bool = False
+    look_at: float = float("inf")
+
+    @property
+    def due_at(self) -> float:
+        return min(self.until, self.look_at)
 
 
 class Backoff:
-    """The streams that are held back, each with its growing pause. Times are seconds of a monotonic clock."""
+    """The routing keys that are held, each with its growing pause. Times are seconds of a monotonic clock.
+
+    No sender can add one: routing keys are our own.
+    """
 
     def __init__(self) -> None:
-        self._held: dict[Stream, _Held] = {}
+        self._held: dict[str, _Held] = {}
 
-    def __len__(self) -> int:
-        return len(self._held)
+    @property
+    def unroutable(self) -> list[str]:
+        """The keys to which no queue is bound."""
+        return [key for key, hold in self._held.items() if not hold.refused]
 
-    def streams(self) -> frozenset[Stream]:
-        """Return the streams, and whole senders, that are held back."""
-        return frozenset(self._held)
+    @property
+    def refused(self) -> list[str]:
+        """The keys of which a queue takes no more."""
+        return [key for key, hold in self._held.items() if hold.refused]
 
-    def failed(self, stream: Stream, *, now: float, doubtful: int) -> None:
-        """Hold back a stream whose next row could not be published.
+    def returned(self, key: str, *, now: float) -> None:
+        """Note that no queue is bound to that key."""
+        before = self._held.get(key)
+        pause = FIRST if before is None or before.refused else min(before.pause * 2, LONGEST)
+        self._held[key] = _Held(pause, now + pause)
 
-        So many rows from there on, `doubtful`, may be at fault.
-        """
-        before = self._held.get(stream)
-        pause = FIRST if before is None else min(before.pause * 2, LONGEST)
-        if before is not None:
-            doubtful = max(doubtful, before.doubtful)
-        self._held[stream] = _Held(pause, now + pause, doubtful)
+    def refuse(self, key: str, *, now: float) -> None:
+        """Note that a queue did not take a message with that key."""
+        before = self._held.get(key)
+        if before is None or not before.refused:
+            self._held[key] = _Held(FIRST, now + FIRST, refused=True, look_at=now + FIRST)
+            return
+        before.look_at = now + FIRST
+        if before.until <= now:
+            before.pause = min(max(before.pause * 2, FIRST_REFUSED), LONGEST_REFUSED)
+            before.until = now + before.pause
 
-    def advanced(self, stream: Stream) -> None:
-        """Note that one of its rows was published, or is dead: the next may follow at once."""
-        hold = self._held.get(stream)
+    def confirmed(self, key: str) -> bool:
+        """Note that a message with that key was taken; return whether the key was held as refused."""
+        hold = self._held.pop(key, None)
+        return hold is not None and hold.refused
+
+    def keep(self, keys: Iterable[str]) -> None:
+        """Forget what is held of other keys: nothing waits under them."""
+        self._held = {key: self._held[key] for key in keys if key in self._held}
+
+    def due(self, now: float) -> str | None:
+        """Return the key to try with one row; None: none is due."""
+        key = min(self._held, key=lambda each: self._held[each].due_at, default=None)
+        return key if key is not None and self._held[key].due_at <= now else None
+
+    def only_untried(self, key: str, *, now: float) -> bool:
+        """Return whether nothing may go that was tried before: the pause is not over."""
+        return self._held[key].until > now
+
+    def put_off(self, key: str, *, now: float) -> None:
+        """Wait a little: what was due told nothing, or there was nothing to try."""
+        hold = self._held.get(key)
         if hold is None:
             return
-        hold.doubtful -= 1
-        hold.pause, hold.until = FIRST / 2, 0.0
-        if hold.doubtful <= 0:
-            del self._held[stream]
-
-    def forget(self, stream: Stream) -> None:
-        """Hold a stream back no longer: nothing of it waits any more."""
-        self._held.pop(stream, None)
-
-    def due(self, now: float) -> Stream | None:
-        """Return the stream to try with one row, the one that has waited longest; None: nothing is due.
-
-        A stream whose whole sender is held is not tried by itself.
-        """
-        candidates = (
-            (hold.until, stream)
-            for stream, hold in self._held.items()
-            if not stream[1] or whole_sender(stream) not in self._held
-        )
-        until, stream = min(candidates, default=(now, None))
-        return stream if stream is not None and until <= now else None
+        if hold.until <= now:
+            hold.until = now + FIRST
+        if hold.refused:
+            hold.look_at = now + FIRST

@@ -48,6 +48,14 @@ class OutboxRow(db.Model):  # type: ignore[name-defined,misc]
             position,
             postgresql_where=text("published_at IS NULL AND dead_at IS NULL"),
         ),
+        # By what waits under a key, oldest or newest first. Its condition says more than `outbox_waiting`'s,
+        # so that it serves only who asks for it: see `statements.BY_KEY`.
+        Index(
+            "outbox_waiting_by_key",
+            routing_key,
+            position,
+            postgresql_where=text("published_at IS NULL AND dead_at IS NULL AND position > 0"),
+        ),
         Index("outbox_message_uuid", message_uuid),
         Index("outbox_published_at", published_at, postgresql_where=text("published_at IS NOT NULL")),
         Index("outbox_dead", position, postgresql_where=text("dead_at IS NOT NULL")),

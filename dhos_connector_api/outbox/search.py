@@ -7,11 +7,23 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
-_WAITING = "published_at IS NULL AND dead_at IS NULL"
+from dhos_connector_api.outbox.statements import BY_KEY, OLDEST
+
 _SHOWN = (
     "id, position, message_uuid, sender, routing_key, correlation_id, created, published_at, attempts,"
     " dead_at, last_error, octet_length(body) AS size"
 )
+_DEAD = f"""
+SELECT {_SHOWN} FROM outbox WHERE dead_at IS NOT NULL AND position > :after ORDER BY position LIMIT :limit
+"""  # noqa: S608  constants only
+# A page of each routing key: no more is read, however much waits.
+_WAITING = f"""{OLDEST}
+SELECT page.* FROM oldest, LATERAL (
+    SELECT {_SHOWN} FROM outbox
+    WHERE {BY_KEY} AND routing_key = oldest.routing_key AND position > :after
+    ORDER BY position LIMIT :limit) AS page
+ORDER BY page.position LIMIT :limit
+"""  # noqa: S608  constants only
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +55,7 @@ def unpublished(connection: Connection, *, dead: bool, limit: int, after: int = 
 
     `after` is the `position` of the last row of the page before.
     """
-    which = "dead_at IS NOT NULL" if dead else _WAITING
-    query = f"SELECT {_SHOWN} FROM outbox WHERE {which} AND position > :after ORDER BY position LIMIT :limit"  # noqa: S608
+    query = _DEAD if dead else _WAITING
     return connection.execute(text(query), {"after": after, "limit": limit}).mappings().all()
 
 

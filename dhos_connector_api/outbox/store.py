@@ -1,158 +1,92 @@
-"""Selecting, settling and changing outbox rows. Nothing here commits; the caller owns the transaction.
+"""Settling and changing outbox rows. Nothing here commits; the caller owns the transaction.
 
-The relay alone selects and settles waiting rows. The rest is for replay, people and housekeeping.
+The relay alone selects waiting rows (`statements.py`) and settles them. The rest is for replay, people and
+housekeeping.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from dhos_connector_api.actions.envelope import Envelope
 
-#: (sender, routing key). Rows of one sender are published in the order of their position; while a
-#: routing key is unroutable, its stream alone stays behind. An empty routing key: the whole sender.
-Stream = tuple[str, str]
-
-
-def whole_sender(stream: Stream) -> Stream:
-    """Return what stands for all streams of that stream's sender."""
-    return (stream[0], "")
-
-
-_WAITING = "published_at IS NULL AND dead_at IS NULL"
-
-# One index probe a stream (a loose index scan), then the first rows of each sender over all its
-# streams that are not held back: the same number from each sender, so that one's backlog does not
-# hold up the others. With more senders than rows to fetch, `after` lets the next look begin where
-# this one ended.
-_SELECT = text(f"""
-WITH RECURSIVE stream AS (
-    (SELECT sender, routing_key FROM outbox
-    WHERE {_WAITING} AND (CAST(:sender AS text) IS NULL OR sender = :sender)
-    ORDER BY sender, routing_key LIMIT 1)
-    UNION ALL
-    SELECT next.sender, next.routing_key
-    FROM stream, LATERAL (
-        SELECT sender, routing_key FROM outbox
-        WHERE {_WAITING} AND (sender, routing_key) > (stream.sender, stream.routing_key)
-            AND (CAST(:sender AS text) IS NULL OR sender = :sender)
-        ORDER BY sender, routing_key LIMIT 1) AS next
-), ranked AS (
-    SELECT sender, routing_key, dense_rank() OVER (ORDER BY sender <= CAST(:after AS text), sender) AS rank
-    FROM stream
-    WHERE (sender, routing_key) NOT IN (
-            SELECT * FROM unnest(CAST(:held_senders AS text[]), CAST(:held_keys AS text[])))
-        AND sender <> ALL (CAST(:held_wholly AS text[]))
-), free AS MATERIALIZED (
-    SELECT sender, routing_key FROM ranked WHERE rank <= CAST(:rows AS int)
-), share AS MATERIALIZED (
-    SELECT greatest(1, CAST(:rows AS int) / greatest(1, count(DISTINCT sender)))::int AS rows FROM free
-)
-SELECT row.sender, row.routing_key, row.id, row.body, row.correlation_id, row.created
-FROM (SELECT DISTINCT sender FROM free) AS one, LATERAL (
-    SELECT free.sender, free.routing_key, waiting.*
-    FROM free, LATERAL (
-        SELECT id, body, correlation_id, created, position FROM outbox
-        WHERE {_WAITING} AND sender = free.sender AND routing_key = free.routing_key
-        ORDER BY position LIMIT (SELECT rows FROM share)) AS waiting
-    WHERE free.sender = one.sender
-    ORDER BY waiting.position LIMIT (SELECT rows FROM share)) AS row
-ORDER BY row.position
-""")  # noqa: S608  constants only
-
-_FIRST = text(f"""
-SELECT sender, routing_key, id, body, correlation_id, created FROM outbox
-WHERE {_WAITING} AND sender = :sender AND routing_key = :routing_key
-ORDER BY position LIMIT 1
-""")  # noqa: S608
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingRow:
-    """A row to publish. `created` is the time its message was committed, about."""
-
-    stream: Stream
-    envelope: Envelope
-    created: datetime
-
-
-def waiting(
-    connection: Connection,
-    *,
-    rows: int,
-    held: Collection[Stream] = (),
-    after: str = "",
-    sender: str | None = None,
-) -> list[WaitingRow]:
-    """Return up to `rows` waiting rows, as many of each sender, in their order; none of a stream in `held`.
-
-    Senders that sort after `after` come first. With `sender`, only rows of that one.
-    """
-    streams = [stream for stream in held if stream[1]]
-    found = connection.execute(
-        _SELECT,
-        {
-            "rows": rows,
-            "after": after,
-            "sender": sender,
-            "held_senders": [stream[0] for stream in streams],
-            "held_keys": [stream[1] for stream in streams],
-            "held_wholly": [stream[0] for stream in held if not stream[1]],
-        },
-    )
-    return [_row(each) for each in found]
-
-
-def first_waiting(connection: Connection, stream: Stream) -> WaitingRow | None:
-    """Return the next row of that stream, or None."""
-    found = connection.execute(_FIRST, {"sender": stream[0], "routing_key": stream[1]}).one_or_none()
-    return None if found is None else _row(found)
-
-
-def _row(columns: Sequence[Any]) -> WaitingRow:
-    sender, routing_key, id_, body, correlation_id, created = columns
-    return WaitingRow((sender, routing_key), Envelope(id_, routing_key, body, correlation_id), created)
-
-
 # The holder of the lease alone settles, so the ids say enough. A condition that fits `outbox_waiting`
 # would let PostgreSQL walk through the whole backlog instead of looking each id up.
+#
+# Where settling comes late, because the database could not be written to, a replay may have made a row wait
+# again, or another relay may have settled it: that has another writer (xmin) than the batch had. Every
+# transaction named with a batch was over when the batch was selected, so none of them can be that writer.
+_AS_SELECTED = (
+    "id = ANY(CAST(:ids AS uuid[])) AND (CAST(:writers AS text[]) IS NULL"
+    " OR xmin = ANY(CAST(CAST(:writers AS text[]) AS xid[])))"
+)
 
 
-def settle(connection: Connection, ids: Sequence[UUID], *, at: datetime) -> None:
-    """Note that RabbitMQ confirmed these rows."""
+def settle(
+    connection: Connection, ids: Sequence[UUID], *, at: datetime, writers: Collection[str] | None = None
+) -> None:
+    """Note that RabbitMQ confirmed these rows; with `writers` those alone which these wrote last."""
     connection.execute(
         text(
-            "UPDATE outbox SET published_at = :at, attempts = attempts + 1, last_error = NULL"
-            " WHERE id = ANY(CAST(:ids AS uuid[]))"
+            "UPDATE outbox SET published_at = :at, attempts = attempts + 1, last_error = NULL"  # noqa: S608
+            f" WHERE {_AS_SELECTED}"
         ),
-        {"ids": ids, "at": at},
+        {"ids": ids, "at": at, "writers": _listed(writers)},
     )
 
 
-def mark_dead(connection: Connection, ids: Sequence[UUID], *, at: datetime, error: str) -> None:
-    """Note that these rows can never be published; `error` is a text of our own."""
+def mark_dead(
+    connection: Connection,
+    ids: Sequence[UUID],
+    *,
+    at: datetime,
+    error: str,
+    writers: Collection[str] | None = None,
+) -> None:
+    """Note that these rows can never be published; `error` is a text of our own. `writers`: see `settle`."""
     connection.execute(
         text(
-            "UPDATE outbox SET dead_at = :at, attempts = attempts + 1, last_error = :error"
-            " WHERE id = ANY(CAST(:ids AS uuid[]))"
+            "UPDATE outbox SET dead_at = :at, attempts = attempts + 1, last_error = :error"  # noqa: S608
+            f" WHERE {_AS_SELECTED}"
         ),
-        {"ids": ids, "at": at, "error": error},
+        {"ids": ids, "at": at, "error": error, "writers": _listed(writers)},
     )
 
 
-def count_attempt(connection: Connection, ids: Sequence[UUID], *, error: str) -> None:
-    """Note that these rows were handed to RabbitMQ in vain; they go on waiting."""
+def count_attempt(
+    connection: Connection, ids: Sequence[UUID], *, error: str, writers: Collection[str] | None = None
+) -> None:
+    """Note that these rows were handed to RabbitMQ in vain; they go on waiting. `writers`: see `settle`."""
     connection.execute(
         text(
-            "UPDATE outbox SET attempts = attempts + 1, last_error = :error"
-            " WHERE id = ANY(CAST(:ids AS uuid[]))"
+            "UPDATE outbox SET attempts = attempts + 1, last_error = :error"  # noqa: S608
+            f" WHERE {_AS_SELECTED}"
         ),
-        {"ids": ids, "error": error},
+        {"ids": ids, "error": error, "writers": _listed(writers)},
     )
+
+
+def _listed(writers: Collection[str] | None) -> list[str] | None:
+    return None if writers is None else list(writers)
+
+
+def prove(connection: Connection, id_: UUID, *, writer: str) -> str | None:
+    """Write that waiting row as it is, down to the disk; return its new writer, None: it was changed.
+
+    It shows that this session can settle: what raises here would raise after publishing, too. The relay's
+    session does not wait for the disk otherwise.
+    """
+    found = connection.execute(
+        text(
+            "WITH durable AS MATERIALIZED (SELECT set_config('synchronous_commit', 'on', true))"
+            " UPDATE outbox SET attempts = attempts FROM durable"
+            " WHERE id = :id AND xmin = CAST(:writer AS xid) RETURNING CAST(xmin AS text)"
+        ),
+        {"id": id_, "writer": writer},
+    )
+    return found.scalar_one_or_none()
 
 
 def retry(connection: Connection, ids: Sequence[UUID] | None) -> int:

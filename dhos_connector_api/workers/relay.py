@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import Envelope, Outcome
+from dhos_connector_api.db.engine import FAILURES
 from dhos_connector_api.log import where
 from dhos_connector_api.outbox.relay import Relay
 from dhos_connector_api.outbox.wake import Bell
@@ -62,19 +62,20 @@ class RelayWorker:
         self._outlet = make_outlet(self._keep_waiting)
         self._stop = stop
         self._stopping_since: float | None = None
-        self._relay: Relay | None = None
+        self._relay = Relay(self._outlet.publish, now=clock.now, monotonic=clock.monotonic)
+        self._is_active = False
 
     @property
     def active(self) -> bool:
         """True while this process holds the lease, as far as it knows."""
-        return self._relay is not None
+        return self._is_active
 
     def step(self) -> bool:
         """Publish one batch if the lease is ours and the broker ready; return False: nothing to do now."""
         self._listens = False
         try:
             return self._step()
-        except SQLAlchemyError as error:
+        except FAILURES as error:
             self._let_go()
             log.warning("the relay lost its database session", extra={"error": where(error)})
             return False
@@ -93,7 +94,7 @@ class RelayWorker:
 
     def rest(self, worked: bool) -> float:
         """Return the seconds to wait after a step, which published something or did not."""
-        if self._relay is None:
+        if not self._is_active:
             return STANDBY_POLL
         if worked and self._relay.behind:
             return 0.0
@@ -107,10 +108,8 @@ class RelayWorker:
         self._let_go()
 
     def _step(self) -> bool:
-        if self._relay is None:
-            self._relay = self._take_over()
-            if self._relay is None:
-                return False
+        if not self._is_active and not self._take_over():
+            return False
         if not self._outlet.ready():
             self._lease.check()
             return False
@@ -121,20 +120,23 @@ class RelayWorker:
         self._woken = False
         return worked
 
-    def _take_over(self) -> Relay | None:
+    def _take_over(self) -> bool:
+        """Take the lease, and settle what the session before could not: until then nothing is published."""
         connection = self._lease.take()
         if connection is None:
-            return None
+            return False
+        self._relay.begin(connection)
+        self._is_active = True
         RELAY_ACTIVE.set(1)
         log.info("the relay is active")
-        return Relay(connection, self._outlet.publish, now=clock.now, monotonic=clock.monotonic)
+        return True
 
     def _let_go(self) -> None:
         """RabbitMQ before anything else: another relay may hold the lease by now."""
         self._outlet.drop()
         if self._bell is not None:
             self._bell.close()
-        self._relay = None
+        self._is_active = False
         RELAY_ACTIVE.set(0)
         self._lease.drop()
 

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 
-from dhos_connector_api.actions.envelope import LEGACY_ROUTING_KEY, Envelope
-from dhos_connector_api.outbox.store import WaitingRow
+from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTING_KEY, Envelope
+from dhos_connector_api.outbox.rows import WaitingRow
 
 _MOMENTS = itertools.count()
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,7 +25,8 @@ def an_envelope(
 
 
 def a_row(sender: str = "EPR", routing_key: str = LEGACY_ROUTING_KEY) -> WaitingRow:
-    return WaitingRow((sender, routing_key), an_envelope(routing_key=routing_key), moment())
+    envelope = an_envelope(routing_key=routing_key)
+    return WaitingRow((sender, routing_key), envelope, moment(), (envelope.id, "1"))
 
 
 def put(
@@ -58,3 +59,15 @@ def put(
         },
     )
     return ids
+
+
+def put_crowd(connection: Connection, senders: int, routing_key: str = EVENT_ROUTING_KEY) -> None:
+    """Insert a waiting row of each of so many senders."""
+    connection.execute(
+        text(
+            "INSERT INTO outbox (id, message_uuid, sender, routing_key, body, correlation_id, created)"
+            " SELECT gen_random_uuid(), gen_random_uuid(), 'CROWD' || number, :key, '{}', 'request-1', now()"
+            " FROM generate_series(1, :senders) AS number"
+        ),
+        {"senders": senders, "key": routing_key},
+    )

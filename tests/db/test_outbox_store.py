@@ -1,83 +1,23 @@
-"""Outbox rows in a real PostgreSQL: selecting fairly, settling, and what people do with them."""
+"""Outbox rows in a real PostgreSQL: settling them, and what people do with them."""
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTING_KEY
 from dhos_connector_api.clock import now
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.outbox import search, store
+from dhos_connector_api.outbox import search, statements, store
 from tests.builders.outbox import put
+from tests.rigs.looked_at import looked_at
 
 
-def test_rows_come_in_the_order_of_their_insertion_with_all_that_is_published(database: Database) -> None:
-    with database.transaction() as connection:
-        ids = put(connection, 3, correlation_id="request-7")
-        rows = store.waiting(connection, rows=500)
-    assert [row.envelope.id for row in rows] == ids
-    assert rows[1].envelope.body.startswith(b'[2, "x')
-    assert rows[1].envelope.routing_key == LEGACY_ROUTING_KEY
-    assert rows[1].envelope.correlation_id == "request-7"
-    assert rows[1].stream == ("EPR", LEGACY_ROUTING_KEY)
-
-
-def test_a_backlog_of_one_sender_leaves_room_for_the_others(database: Database) -> None:
-    with database.transaction() as connection:
-        put(connection, 1000, sender="BUSY")
-        quiet = [put(connection, 2, sender=sender) for sender in ("A", "Z")]
-        rows = store.waiting(connection, rows=500)
-    seen = [row.envelope.id for row in rows]
-    assert all(id_ in seen for ids in quiet for id_ in ids)
-    assert 100 < len(seen) <= 500
-
-
-def test_one_sender_alone_gets_the_whole_batch(database: Database) -> None:
-    with database.transaction() as connection:
-        put(connection, 600)
-        assert len(store.waiting(connection, rows=500)) == 500
-
-
-def test_with_more_senders_than_rows_each_has_its_turn(database: Database) -> None:
-    with database.transaction() as connection:
-        for number in range(7):
-            put(connection, 1, sender=f"S{number}")
-        after, seen = "", set()
-        for _ in range(3):
-            rows = store.waiting(connection, rows=3, after=after)
-            assert len(rows) == 3
-            seen |= {row.stream for row in rows}
-            after = max(row.stream[0] for row in rows)
-    assert len(seen) == 7
-
-
-def test_a_sender_keeps_its_order_over_its_routing_keys(database: Database) -> None:
-    ids = []
-    with database.transaction() as connection:
-        for number in range(60):
-            key = EVENT_ROUTING_KEY if number % 10 == 0 else LEGACY_ROUTING_KEY
-            ids += put(connection, 1, routing_key=key)
-        put(connection, 60, sender="LAB")
-        rows = store.waiting(connection, rows=40)
-        mine = [row.envelope.id for row in rows if row.stream[0] == "EPR"]
-        assert mine == ids[:20]
-        rest = store.waiting(connection, rows=40, held=[("LAB", "")])
-    assert [row.envelope.id for row in rest] == ids[:40]
-
-
-def test_held_streams_are_left_out_and_only_they(database: Database) -> None:
-    with database.transaction() as connection:
-        put(connection, 3)
-        event = put(connection, 1, routing_key=EVENT_ROUTING_KEY)
-        other = put(connection, 1, sender="")
-        rows = store.waiting(connection, rows=500, held=[("EPR", LEGACY_ROUTING_KEY)])
-        first = store.first_waiting(connection, ("EPR", EVENT_ROUTING_KEY))
-        assert store.first_waiting(connection, ("nobody", EVENT_ROUTING_KEY)) is None
-    assert {row.envelope.id for row in rows} == {*event, *other}
-    assert first is not None
-    assert first.envelope.id == event[0]
+def _waiting(connection: Connection) -> list[UUID]:
+    """The next rows of the one sender there is."""
+    taken = statements.take(connection, ["EPR"], rows=9, most_bytes=1_000_000)
+    return [row.envelope.id for row in taken.rows]
 
 
 def test_settled_and_dead_rows_wait_no_longer_and_say_why(database: Database) -> None:
@@ -87,7 +27,7 @@ def test_settled_and_dead_rows_wait_no_longer_and_say_why(database: Database) ->
         store.count_attempt(connection, ids, error="unroutable")
         store.settle(connection, ids[:1], at=now())
         store.mark_dead(connection, ids[1:2], at=now(), error="too large")
-        assert [row.envelope.id for row in store.waiting(connection, rows=9)] == ids[2:]
+        assert _waiting(connection) == ids[2:]
         published, dead, waiting = search.of_message(connection, uuid)
         assert [row["id"] for row in search.unpublished(connection, dead=True, limit=9)] == [ids[1]]
         assert [row["id"] for row in search.unpublished(connection, dead=False, limit=9)] == [ids[2]]
@@ -107,6 +47,53 @@ def test_settling_looks_its_rows_up_whatever_the_backlog(database: Database) -> 
         assert connection.execute(seen).scalar_one() == before
 
 
+def test_what_was_changed_since_it_was_selected_is_not_settled(database: Database) -> None:
+    """A replay, or another relay that took over, comes between publishing and settling."""
+    with database.statements() as connection:
+        uuid = uuid4()
+        ids = put(connection, 2)
+        replayed = put(connection, 1, message_uuid=uuid)
+        writers = {row.mark[1] for row in statements.take(connection, ["EPR"], rows=9, most_bytes=9999).rows}
+        store.republish(connection, uuid)
+        store.settle(connection, ids + replayed, at=now(), writers=writers)
+        assert _waiting(connection) == replayed
+        store.mark_dead(connection, replayed, at=now(), error="too large", writers=writers)
+        store.count_attempt(connection, replayed, error="refused", writers=writers)
+        (row,) = search.unpublished(connection, dead=False, limit=9)
+        store.settle(connection, ids + replayed, at=now() + timedelta(hours=1), writers=writers)
+        assert search.unpublished(connection, dead=False, limit=9) == [row]
+    assert (row["id"], row["attempts"]) == (replayed[0], 0)
+
+
+def test_a_session_proves_that_it_can_settle_by_writing_a_row_as_it_is(database: Database) -> None:
+    with database.statements() as connection:
+        (id_,) = put(connection)
+        (row,) = statements.take(connection, ["EPR"], rows=1, most_bytes=9).rows
+        (before,) = search.unpublished(connection, dead=False, limit=9)
+        writer = store.prove(connection, id_, writer=row.mark[1])
+        assert writer is not None and writer != row.mark[1]
+        assert search.unpublished(connection, dead=False, limit=9) == [before]
+        assert store.prove(connection, id_, writer=row.mark[1]) is None, "somebody has changed it"
+        store.settle(connection, [id_], at=now(), writers=[writer])
+        assert _waiting(connection) == []
+
+
+def test_the_list_is_in_order_over_routing_keys_and_looks_at_one_page_of_a_backlog(
+    database: Database,
+) -> None:
+    with database.transaction() as connection:
+        ids = []
+        for number in range(6):
+            ids += put(connection, 1, routing_key=EVENT_ROUTING_KEY if number % 2 else LEGACY_ROUTING_KEY)
+        put(connection, 3000)
+        page = search.unpublished(connection, dead=False, limit=4)
+        rest = search.unpublished(connection, dead=False, limit=2, after=page[-1]["position"])
+        assert [row["id"] for row in (*page, *rest)] == ids
+        before = looked_at(connection)
+        search.unpublished(connection, dead=False, limit=4)
+        assert looked_at(connection) - before < 100
+
+
 def test_the_list_goes_on_where_a_page_ended(database: Database) -> None:
     with database.transaction() as connection:
         ids = put(connection, 5)
@@ -121,7 +108,7 @@ def test_dead_rows_can_be_tried_again(database: Database, by_name: bool) -> None
         ids = put(connection, 3)
         store.mark_dead(connection, ids[:2], at=now(), error="too large")
         assert store.retry(connection, ids if by_name else None) == 2
-        assert [row.envelope.id for row in store.waiting(connection, rows=9)] == ids
+        assert _waiting(connection) == ids
 
 
 def test_a_message_is_published_again_under_the_same_ids(database: Database) -> None:
@@ -130,7 +117,7 @@ def test_a_message_is_published_again_under_the_same_ids(database: Database) -> 
         ids, others = put(connection, 2, message_uuid=uuid), put(connection, 1)
         store.settle(connection, ids + others, at=now())
         assert store.republish(connection, uuid) == 2
-        assert [row.envelope.id for row in store.waiting(connection, rows=9)] == ids
+        assert _waiting(connection) == ids
         assert store.republish(connection, uuid4()) == 0
 
 
@@ -140,7 +127,7 @@ def test_one_envelope_waits_again_whatever_became_of_it(database: Database) -> N
         store.settle(connection, ids[:1], at=now())
         store.mark_dead(connection, ids[1:2], at=now(), error="too large")
         assert all(store.wait_again(connection, id_) for id_ in ids[:2])
-        assert [row.envelope.id for row in store.waiting(connection, rows=9)] == ids
+        assert _waiting(connection) == ids
         assert not store.wait_again(connection, uuid4())
 
 

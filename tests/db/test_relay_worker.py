@@ -3,7 +3,8 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from uuid import UUID
+from contextlib import contextmanager
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -11,7 +12,7 @@ from sqlalchemy import text
 from dhos_connector_api.actions.envelope import Envelope, Outcome
 from dhos_connector_api.broker.no_broker import NoBroker
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from dhos_connector_api.outbox import search
+from dhos_connector_api.outbox import search, store
 from dhos_connector_api.workers.lease import session_engine
 from dhos_connector_api.workers.relay import POLL, STANDBY_POLL, RelayWorker
 from tests.builders.outbox import put
@@ -89,9 +90,28 @@ def _end_session(database: Database, name: str) -> None:
     eventually(ended)
 
 
-def _put(database: Database, count: int = 1) -> list[UUID]:
+def _put(database: Database, count: int = 1, message_uuid: UUID | None = None) -> list[UUID]:
     with database.transaction() as connection:
-        return put(connection, count)
+        return put(connection, count, message_uuid=message_uuid)
+
+
+@contextmanager
+def _read_only(database: Database) -> Iterator[None]:
+    """A database where new sessions can only read, as on a hot standby. Those of the pool are older."""
+    alter = f'ALTER DATABASE "{database.engine.url.database}" SET default_transaction_read_only = '
+    with database.statements() as connection:
+        connection.execute(text(alter + "on"))
+    try:
+        yield
+    finally:
+        with database.statements() as connection:
+            connection.execute(text("SET default_transaction_read_only = off"))
+            connection.execute(text(alter + "off"))
+
+
+def _waiting(database: Database) -> int:
+    with database.statements() as connection:
+        return sum(depth.waiting for depth in search.depth_and_age(connection))
 
 
 def test_only_the_holder_of_the_lease_publishes(database: Database, workers: tuple[Worker, Worker]) -> None:
@@ -181,3 +201,90 @@ def test_without_rabbitmq_rows_wait_visibly_until_there_is_a_broker(
     assert one.outlet.taken == ids
     with database.statements() as connection:
         assert search.depth_and_age(connection) == []
+
+
+def _publish_and_lose_settling(database: Database, worker: Worker) -> list[UUID]:
+    """Return three rows that RabbitMQ has confirmed, and that could not be settled: the session was lost."""
+    ids = _put(database, 3)
+    before = list(worker.outlet.taken)
+    worker.outlet.during = lambda: _end_session(database, worker.name)
+    assert not worker.relay.step()
+    worker.outlet.during = lambda: None
+    assert worker.outlet.taken[len(before) :][-3:] == ids
+    return ids
+
+
+def test_a_relay_that_cannot_settle_publishes_nothing_more_until_it_could(
+    database: Database, workers: tuple[Worker, Worker]
+) -> None:
+    one, _ = workers
+    assert not one.relay.step()
+    with _read_only(database):
+        ids = _publish_and_lose_settling(database, one)
+        later = _put(database, 2)
+        for _ in range(20):
+            assert not one.relay.step()
+        assert one.outlet.taken == ids, "one copy each"
+        assert _waiting(database) == 5
+    assert one.relay.step()
+    assert one.outlet.taken == ids + later, "settled first, and not published again"
+    assert _waiting(database) == 0
+
+
+def test_a_relay_that_is_started_where_nothing_can_be_written_publishes_nothing(
+    database: Database, workers: tuple[Worker, Worker]
+) -> None:
+    one, two = workers
+    ids = _put(database, 3)
+    with _read_only(database):
+        for _ in range(5):
+            assert not one.relay.step()
+            assert not two.relay.step()
+            one.relay.close()
+        assert one.outlet.taken == two.outlet.taken == []
+        assert _waiting(database) == 3
+    _step_until(two, lambda: two.outlet.taken == ids)
+
+
+def _step_until(worker: Worker, check: Callable[[], bool]) -> None:
+    def stepped() -> bool:
+        worker.relay.step()
+        return check()
+
+    eventually(stepped)
+
+
+def test_what_a_replay_made_wait_again_meanwhile_is_published_again(
+    database: Database, workers: tuple[Worker, Worker]
+) -> None:
+    one, _ = workers
+    one.relay.step()
+    message = uuid4()
+    replayed = _put(database, 1, message)
+    with _read_only(database):
+        others = _publish_and_lose_settling(database, one)
+        with database.transaction() as connection:
+            connection.execute(text("SET LOCAL transaction_read_only = off"))
+            assert store.republish(connection, message) == 1
+        assert not one.relay.step()
+    assert one.relay.step()
+    assert one.outlet.taken == [*replayed, *others, *replayed]
+    assert _waiting(database) == 0
+
+
+def test_what_another_relay_has_settled_meanwhile_stays_as_it_is(
+    database: Database, workers: tuple[Worker, Worker]
+) -> None:
+    one, two = workers
+    one.relay.step()
+    ids = _publish_and_lose_settling(database, one)
+    assert two.relay.step()
+    assert two.outlet.taken == ids, "one more copy, by another process"
+    settled = "SELECT id, published_at, attempts FROM outbox ORDER BY position"
+    with database.statements() as connection:
+        before = connection.execute(text(settled)).all()
+    two.relay.close()
+    assert not one.relay.step()
+    with database.statements() as connection:
+        assert connection.execute(text(settled)).all() == before
+    assert one.outlet.taken == ids

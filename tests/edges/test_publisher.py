@@ -4,6 +4,8 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from time import monotonic
 from uuid import UUID
 
 import pika
@@ -17,6 +19,7 @@ from dhos_connector_api.broker.publisher import Publisher
 from dhos_connector_api.clock import now
 from dhos_connector_api.errors import BrokerUnavailable
 from tests.builders.outbox import an_envelope
+from tests.rigs.mute_line import MuteLine
 from tests.rigs.rabbitmq import OwnRabbitMQ
 from tests.rigs.waiting import eventually, throughout
 
@@ -182,6 +185,41 @@ def test_without_a_broker_it_fails_at_once_and_does_not_hammer(caplog: pytest.Lo
     assert not publisher.ready()
     assert caplog.text.count("cannot be reached") == 2
     publisher.close()
+
+
+def test_a_broker_that_takes_everything_and_says_nothing_is_not_waited_for_for_ever(
+    shared_rabbitmq: BrokerAddress,
+) -> None:
+    consumer = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY])
+    with MuteLine((shared_rabbitmq.host, shared_rabbitmq.port)) as line:
+        publisher = Publisher(replace(shared_rabbitmq, port=line.port), confirm_timeout=1)
+        assert publisher.publish([an_envelope()]) == [Outcome.CONFIRMED]
+        line.speaks.clear()
+        batch = [an_envelope() for _ in range(3)]
+        assert publisher.publish(batch) == [Outcome.UNANSWERED] * 3
+        assert not publisher.connected
+        line.speaks.set()
+        assert publisher.publish(batch[:1]) == [Outcome.CONFIRMED]
+        publisher.close()
+    assert _ids(consumer, 5)[1:] == [*(each.id for each in batch), batch[0].id]
+    consumer.close()
+
+
+def test_connections_that_end_before_any_answer_come_less_and_less_often(
+    shared_rabbitmq: BrokerAddress, publisher: Publisher
+) -> None:
+    connection = pika.BlockingConnection(shared_rabbitmq.parameters("somebody careless"))
+    channel = connection.channel()
+    attempts = 0
+    deadline = monotonic() + 2
+    while monotonic() < deadline:
+        if publisher.ready():
+            attempts += 1
+            channel.exchange_delete(topology.EXCHANGE)
+            assert publisher.publish([an_envelope()]) == [Outcome.UNKNOWN]
+        publisher.idle(0.01)
+    connection.close()
+    assert 2 <= attempts <= 6
 
 
 def test_a_message_larger_than_the_broker_takes_is_impossible_alone_and_unknown_among_others(

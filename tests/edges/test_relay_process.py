@@ -2,6 +2,8 @@
 
 import json
 import signal
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -14,7 +16,7 @@ from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.broker.consumer import Consumer, Delivery
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.outbox import search
-from tests.builders.outbox import put
+from tests.builders.outbox import put, put_crowd
 from tests.rigs.processes import Process
 from tests.rigs.rabbitmq import OwnRabbitMQ
 from tests.rigs.relay_process import environment
@@ -241,7 +243,7 @@ def test_a_row_that_can_never_be_published_is_marked_dead_and_stops_nothing(
     after = _put(database, 3)
     relay = relays.start(own_vhost)
     eventually(lambda: _depth(database) == (0, 2))
-    assert list(dict.fromkeys(_ids(_take(consumer)))) == before + after
+    assert _ids(_take(consumer)) == before + after, "nobody beside it is published twice"
     with database.statements() as connection:
         dead = search.unpublished(connection, dead=True, limit=9)
     assert [row["id"] for row in dead] == unencodable + too_large
@@ -262,18 +264,102 @@ def test_sigterm_ends_a_relay_in_good_order_even_while_the_broker_is_away(
     assert relay.stop() == 0
 
 
-def _memory(process: Process) -> int:
-    """Resident memory in kB."""
+@pytest.mark.parametrize("senders", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_an_admission_goes_out_at_once_beside_many_senders_with_an_unroutable_key(
+    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress, senders: int
+) -> None:
+    patients = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY])
+    with database.transaction() as connection:
+        put_crowd(connection, senders)
+    relays.start(shared_rabbitmq)
+    eventually(lambda: _tried(database) > 0)
+    for number in range(12):
+        admission = _put(database, 1, f"EPR{number}")
+        began = time.monotonic()
+        delivery = patients.receive(20)
+        assert delivery is not None
+        assert time.monotonic() - began < 5, "0.13 s at most, but this machine may be busy"
+        assert _ids([delivery]) == admission
+        patients.acknowledge(delivery)
+    eventually(lambda: _depth(database) == (senders, 0))
+    patients.close()
+
+
+def _tried(database: Database) -> int:
+    with database.statements() as connection:
+        return int(connection.execute(text("SELECT coalesce(max(attempts), 0) FROM outbox")).scalar_one())
+
+
+def test_a_full_queue_gives_the_others_of_its_key_one_copy_more_at_most(
+    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
+) -> None:
+    patients = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY], prefetch=1000)
+    full = {"x-max-length": 2, "x-overflow": "reject-publish"}
+    small = Consumer(shared_rabbitmq, "small", [LEGACY_ROUTING_KEY], arguments=full)
+    mine, theirs = _put(database, 6, "EPR"), _put(database, 6, "LAB")
+    relays.start(shared_rabbitmq)
+    eventually(lambda: _tried(database) >= 2)
+    throughout(lambda: _tried(database) == 2, seconds=3)
+    copies = Counter(_ids(_take(patients)))
+    assert set(copies) == {*mine, *theirs}
+    assert max(copies.values()) <= 2
+
+    taken = []
+
+    def is_drained() -> bool:
+        taken.extend(_ids(_take(small)))
+        return _drained(database)
+
+    _put(database, 1, "NEW")  # shows that there is room again
+    eventually(is_drained)
+    for ids in (mine, theirs):
+        assert [id_ for id_ in dict.fromkeys(taken) if id_ in ids] == ids
+    copies.update(_ids(_take(patients)))
+    assert max(copies[id_] for id_ in (*mine, *theirs)) <= 3
+    small.close()
+    patients.close()
+
+
+def test_while_nothing_can_be_written_each_envelope_is_published_once(
+    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
+) -> None:
+    """The database turns read-only between confirm and settling, for relays that are there and new ones."""
+    patients = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY], prefetch=1000)
+    ids = _put(database, 50)
+    relay = relays.start(shared_rabbitmq, "relay-1", RELAY_LOSES="writing")
+    try:
+        eventually(lambda: "lost its database session" in relay.output.read_text())
+        relays.start(shared_rabbitmq, "relay-2")
+        throughout(lambda: _depth(database) == (50, 0), seconds=4)
+        relay.kill()
+        throughout(lambda: _depth(database) == (50, 0), seconds=3)
+        assert _ids(_take(patients)) == ids
+    finally:
+        with database.statements() as connection:
+            connection.execute(text("SET default_transaction_read_only = off"))
+            name = database.engine.url.database
+            connection.execute(text(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'))
+    eventually(lambda: _drained(database))
+    assert _ids(_take(patients)) == ids, "the relay that knew of them was killed: one more copy"
+    patients.close()
+
+
+def _memory(process: Process, field: str = "VmRSS") -> int:
+    """Resident memory in kB, now or (VmHWM) at its highest."""
     status = Path(f"/proc/{process.popen.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0])
+    return int(status.partition(f"{field}:")[2].split()[0])
 
 
+_needs_proc = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="memory of a process is read from /proc, which is not here"
+)
+
+
+@_needs_proc
 @pytest.mark.slow
 def test_a_long_backlog_drains_without_growing_memory(
     database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
 ) -> None:
-    if not Path("/proc/self/status").exists():
-        pytest.skip("memory of a process is read from /proc, which is not here")
     Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY]).close()
     with database.transaction() as connection:
         put(connection, 30_000, size=1200)
@@ -282,3 +368,31 @@ def test_a_long_backlog_drains_without_growing_memory(
     early = _memory(relay)
     eventually(lambda: _drained(database), seconds=60)
     assert _memory(relay) - early < 10_000
+
+
+@_needs_proc
+@pytest.mark.parametrize(
+    ("count", "size"), [(60, 2_000_000), pytest.param(180, 9_500_000, marks=pytest.mark.slow)]
+)
+def test_a_backlog_of_large_envelopes_takes_little_memory_and_an_admission_goes_out_meanwhile(
+    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress, count: int, size: int
+) -> None:
+    patients = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY])
+    newest = {"x-max-length": 2}  # a queue that is read, as it were: nothing piles up in it
+    Consumer(shared_rabbitmq, "events", [EVENT_ROUTING_KEY], arguments=newest).close()
+    relay = relays.start(shared_rabbitmq)
+    eventually(relays.active)
+    _put(database, 5)
+    eventually(lambda: len(_take(patients)) == 5)
+    idle = _memory(relay)
+    with database.transaction() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        put(connection, count, sender="BULK", routing_key=EVENT_ROUTING_KEY, size=size)
+    admission = _put(database, 1)
+    eventually(lambda: _ids(_take(patients)) == admission)
+    if count > 100:
+        assert _depth(database)[0] > 0, "the backlog is still there"
+    eventually(lambda: _drained(database), seconds=240)
+    assert _depth(database) == (0, 0)
+    assert _memory(relay, "VmHWM") - idle < 150_000
+    patients.close()

@@ -1,11 +1,14 @@
 """A relay as a process of its own, for tests: `python -m tests.rigs.relay_process`, set up by environment.
 
 RELAY_DIES=after-confirm makes it end itself as kill -9 does, between the confirm and the settling.
+RELAY_LOSES=writing makes its database read-only for new sessions there, and ends its session.
 """
 
 import os
 import signal
 from collections.abc import Callable, Sequence
+
+from sqlalchemy import create_engine, text
 
 from dhos_connector_api import log
 from dhos_connector_api.actions.envelope import Envelope, Outcome
@@ -22,6 +25,26 @@ class DyingPublisher(Publisher):
         super().publish(batch)
         os.kill(os.getpid(), signal.SIGKILL)
         raise AssertionError
+
+
+class ReadOnlyPublisher(Publisher):
+    """Publishes one batch, and from then on nothing can be written."""
+
+    def publish(self, batch: Sequence[Envelope]) -> list[Outcome]:
+        outcomes = super().publish(batch)
+        engine = create_engine(os.environ["DATABASE"], isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            name = engine.url.database
+            connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+            connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE application_name = :name AND datname = current_database()"
+                ),
+                {"name": os.environ["NAME"]},
+            )
+        engine.dispose()
+        return outcomes
 
 
 def environment(database: DatabaseAddress, broker: BrokerAddress, name: str, **more: str) -> dict[str, str]:
@@ -41,7 +64,11 @@ def main() -> None:
     log.set_up("INFO", "plain")
     stop = loop.stop_on_signals()
     address = BrokerAddress("127.0.0.1", int(environ["BROKER_PORT"]), environ["BROKER_VHOST"])
-    kind = DyingPublisher if environ.get("RELAY_DIES") == "after-confirm" else Publisher
+    kind = Publisher
+    if environ.get("RELAY_DIES") == "after-confirm":
+        kind = DyingPublisher
+    elif environ.get("RELAY_LOSES") == "writing":
+        kind = ReadOnlyPublisher
 
     def make_outlet(keep_waiting: Callable[[], bool]) -> Publisher:
         return kind(address, name=environ["NAME"], keep_waiting=keep_waiting)
