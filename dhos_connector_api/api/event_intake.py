@@ -30,7 +30,7 @@ _OK, _CREATED = 200, 201
 def post_one(defaults: Mapping[str, Any]) -> flask.Response:
     """Keep the event of the request at hand; `defaults` fill in what its body does not say."""
     here, parts = call.current(), services()
-    door = Door(source=here.source, check=_check(), defaults=defaults)
+    door = Door(name=here.door_name, source=here.source, check=_check(), defaults=defaults)
     arrival = call.arrival(Kind.EVENT, door=door)
     given = take_once(
         arrival, parts.intake(), parts.database, lambda: repeatable_request(arrival.raw), _answer
@@ -55,7 +55,7 @@ def post_many() -> flask.Response:
     def work(claim: UUID | None = None) -> Answer:
         here = call.current()
         check = _check().inside("properties", "events", "items")
-        door = Door(source=here.source, check=check)
+        door = Door(name=here.door_name, source=here.source, check=check)
         tally = take_events(
             texts,
             intake,

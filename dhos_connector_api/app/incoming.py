@@ -1,6 +1,6 @@
 """What messages are received with: the site as it is now, zone, duplicate policy, transformer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from importlib import import_module
 from zoneinfo import ZoneInfo
@@ -16,10 +16,16 @@ from dhos_connector_api.site.settings import SiteSettings
 
 
 class IntakeSource:
-    """Gives what messages are received with now; made anew only when the site has changed."""
+    """Gives what messages are received with now; made anew only when the site has changed.
 
-    def __init__(self, settings: Settings, site: Callable[[], Site]) -> None:
+    `listeners` are the names of the MLLP listeners, where they are known: a site that names another is bad.
+    """
+
+    def __init__(
+        self, settings: Settings, site: Callable[[], Site], listeners: Collection[str] | None = None
+    ) -> None:
         self._settings = settings.of(IntakeSettings)
+        self._listeners = listeners
         self._site = site
         self._transform = transformer(self._settings.transformer_module, "transform_incoming")
         self._made: tuple[Site, Intake] | None = None
@@ -31,13 +37,21 @@ class IntakeSource:
         site = self._site()
         made = self._made
         if made is None or made[0] is not site:
+            _check_claims(site, self._listeners)
             made = self._made = (site, _intake(self._settings, site, self._transform))
         return made[1]
 
 
-def intake(settings: Settings) -> IntakeSource:
+def intake(settings: Settings, listeners: Collection[str] | None = None) -> IntakeSource:
     """Return what gives the intake of this installation, as its site is now. Raises BadSetting, BadSite."""
-    return IntakeSource(settings, site(settings))
+    return IntakeSource(settings, site(settings), listeners)
+
+
+def _check_claims(site: Site, listeners: Collection[str] | None) -> None:
+    """Raises BadSite where a claim is that of no listener: nobody could send for its senders."""
+    for number, claim in enumerate(site.inbound.claims):
+        if claim.listener is not None and listeners is not None and claim.listener not in listeners:
+            raise BadSite(f"site configuration does not fit: inbound.claims.{number}.listener is no listener")
 
 
 def site(settings: Settings) -> Callable[[], Site]:

@@ -41,6 +41,7 @@ class Issuer:
 class Claims:
     """The content of a valid token: its issuer, its scopes, and its caller (None: not said).
 
+    `caller_kind` is the name the caller has in `metadata`: `system_id`, `clinician_id`, ...
     `refused_from` is the time, in seconds since 1970, from which it is not valid any more.
     """
 
@@ -48,6 +49,7 @@ class Claims:
     scopes: frozenset[str]
     caller: str | None
     refused_from: float
+    caller_kind: str | None = None
 
 
 class _Hs512(HMACAlgorithm):
@@ -104,7 +106,8 @@ def _checked(payload: bytes, issuer: Issuer, audience: str, now: datetime) -> Cl
     scope = claims.get("scope")
     if not isinstance(scope, str):
         raise TokenRejected("the token's scope is not a text")
-    return Claims(issuer.name, frozenset(scope.split()), _caller(claims.get("metadata")), refused_from)
+    kind, caller = _caller(claims.get("metadata"))
+    return Claims(issuer.name, frozenset(scope.split()), caller, refused_from, kind)
 
 
 def _refused_from(claims: Mapping[str, Any], now: float) -> float:
@@ -124,15 +127,15 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _END_OF_TIME
 
 
-def _caller(metadata: object) -> str | None:
-    """The caller's name; None for anything that could not be stored as it stands."""
+def _caller(metadata: object) -> tuple[str, str] | tuple[None, None]:
+    """The caller's kind and name; None for anything that could not be stored as it stands."""
     if not isinstance(metadata, dict):
-        return None
+        return None, None
     for name in _CALLERS:
         value = metadata.get(name)
         if isinstance(value, str) and 0 < len(value) <= MOST_CALLER_CHARACTERS and value.isprintable():
-            return value
-    return None
+            return name, value
+    return None, None
 
 
 def issue(

@@ -37,6 +37,7 @@ class Kept:
     kind: str
     message_type: str
     created_by: str | None
+    door: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,7 @@ def _columns(event: NewEvent) -> dict[str, Any]:
         "kind": kept.kind if kept else None,
         "message_type": kept.message_type if kept else None,
         "created_by": kept.created_by if kept else None,
+        "door": kept.door if kept else None,
     }
 
 

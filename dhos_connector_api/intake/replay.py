@@ -18,6 +18,7 @@ from dhos_connector_api.events import store as events
 from dhos_connector_api.hl7v2.rules import Verdict
 from dhos_connector_api.intake import reprocess, webhook
 from dhos_connector_api.intake.arrival import Arrival, Door, Intake, Read
+from dhos_connector_api.intake.door_names import door_named
 from dhos_connector_api.intake.his import HisRead, add_events
 from dhos_connector_api.intake.hl7 import Hl7Read
 from dhos_connector_api.intake.take import KINDS, read_one
@@ -89,9 +90,9 @@ def load(connection: Connection, uuid: UUID) -> Stored:
 
 def _arrival(row: RowMapping, kind: Kind) -> Arrival:
     """The message as it arrived; a webhook under the name it was signed with, if there was one."""
-    door = Door()
+    door = Door(name=door_named(row["door"]))
     if kind is Kind.WEBHOOK:
-        door = Door(source=row["src_description"], signed_id=row["message_control_id"])
+        door = replace(door, source=row["src_description"], signed_id=row["message_control_id"])
     return Arrival(
         bytes(row["received"]), kind, row["created_by"], row["correlation_id"], clock.now(), row["uuid"], door
     )

@@ -111,7 +111,7 @@ def keep(connection: Connection, read: WebhookRead) -> Receipt | None:
         if not store.insert(connection, row, read.effects, window=_FOR_EVER):
             return None
         return Receipt(row.uuid, Outcome.REFUSED, None, _error(read))
-    kept = Kept(row.received, row.kind, row.message_type or "", row.created_by)
+    kept = Kept(row.received, row.kind, row.message_type or "", row.created_by, row.door)
     event = new_event(connection, read, kept)
     if not events.insert(connection, [event]):
         return None
