@@ -25,7 +25,8 @@ MOST_CALLER_CHARACTERS = 255
 #: No NumericDate lies beyond (the year 31,690,708).
 _END_OF_TIME = 1e15
 #: The names a caller may have in the claim `metadata`, in the order in which they are looked for.
-_CALLERS = ("patient_id", "device_id", "clinician_id", "system_id")
+SYSTEM = "system_id"
+_CALLERS = ("patient_id", "device_id", "clinician_id", SYSTEM)
 
 
 @dataclass(frozen=True, slots=True)

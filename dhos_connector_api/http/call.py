@@ -10,7 +10,7 @@ from typing import Any
 import flask
 
 from dhos_connector_api.access.store import KnownKey
-from dhos_connector_api.auth.jwt import Claims
+from dhos_connector_api.auth.jwt import SYSTEM, Claims
 from dhos_connector_api.intake.arrival import Arrival, Door, arrived
 from dhos_connector_api.intake.door_names import DoorName, Way
 from dhos_connector_api.messages.kinds import Kind
@@ -60,7 +60,7 @@ class Call:
             return DoorName(Way.KEY, self.key.source)
         if self.claims is None:
             return None
-        is_system = self.claims.caller_kind == "system_id"
+        is_system = self.claims.caller_kind == SYSTEM
         return DoorName(Way.TOKEN, self.claims.issuer, self.claims.caller if is_system else None)
 
 
