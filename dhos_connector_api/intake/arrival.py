@@ -25,13 +25,17 @@ from dhos_connector_api.spec.bodies import JsonBody
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What every arrival is read with: the site as it is now, and what the settings say."""
+    """What every arrival is read with: the site as it is now, and what the settings say.
+
+    With a `log_key` logs show MSH-10 as a hash (`control_ids.logged`).
+    """
 
     site: Site
     zone: tzinfo  # of times that carry no offset
     duplicate_policy: str  # replay | reject
     duplicate_window: timedelta
     transform: Callable[[str], str] | None  # the site's own transformer
+    log_key: bytes | None = None
 
 
 def _no_objection(_message: Message) -> Verdict | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from dhos_connector_api.intake.arrival import Outcome, Read, Receipt
+from dhos_connector_api.intake.control_ids import logged
 from dhos_connector_api.intake.event import EventRead
 from dhos_connector_api.intake.his import HisRead
 from dhos_connector_api.intake.his_patients import Result
@@ -88,7 +89,7 @@ def _hl7(read: Read, receipt: Receipt) -> dict[str, Any]:
         REPEATED.labels(_REPEATS[receipt.outcome]).inc()
     _count_doors(cast(Hl7Read, read), receipt)
     return {
-        "control_id": (row.message_control_id or "")[:64],
+        "control_id": logged(row.message_control_id, read.intake.log_key),
         "event": event,
         "ack": receipt.answer.code,
         "error": row.error_code,
