@@ -16,11 +16,12 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.hl7v2.batch import split
 from dhos_connector_api.mllp.answering import FrameAnswerer
 from dhos_connector_api.site.model import RateLimits
-from tests.builders.api import WRITE, api, ask, internal, message_body
+from tests.builders.api import WRITE, a_key, api, ask, internal, message_body
 from tests.builders.his import (
     HIS_SECRET,
     INTAKE,
     SITE,
+    STANDARD_SECRET,
     payload,
     raw_of,
     signed_headers,
@@ -39,6 +40,7 @@ TOKEN = internal(WRITE, "write:his", "read:his")
 EVENT = {"source_system": "his", "event_code": "OPD", "encounter_id": "V1", "event_id": "E1"}
 EVENTS = "/api/integrations/events/"
 JSON = {"Content-Type": "application/json"}
+LIS_SECRET = STANDARD_SECRET
 
 
 class Ways:
@@ -46,7 +48,8 @@ class Ways:
 
     def __init__(self, database: Database, stack: ExitStack) -> None:
         changes = {"intake": lambda: _UNLIMITED}
-        self._app: ASGIApp = api(database, changes=changes, HIS_WEBHOOK_SECRET=HIS_SECRET)
+        secrets = {"HIS_WEBHOOK_SECRET": HIS_SECRET, "LIS_WEBHOOK_SECRET": LIS_SECRET}
+        self._app: ASGIApp = api(database, changes=changes, **secrets)
         desk = FrameAnswerer(database, lambda: _UNLIMITED)
         self._client = stack.enter_context(Client(stack.enter_context(serving(desk.answer)).port))
 
@@ -224,6 +227,27 @@ def test_other_content_under_a_known_name_is_kept_or_refused(
     assert len({received for received, _ in found}) == len(found), "each is kept as it came"
     if case.counter is not None:
         assert (REGISTRY.get_sample_value(*case.counter) or 0.0) == before + 1
+
+
+def test_no_source_uses_up_the_names_of_another(ways: Ways, database: Database) -> None:
+    """The source is that of the API key, or of the secret: what a body says of it has no say."""
+    his, lis = ({"X-API-Key": a_key(database, source)} for source in ("his", "lis"))
+    raw, path = raw_of(webhook(event_id="E1")), "/api/v1/webhooks/{}/events"
+    for name, body in ((EVENTS, EVENT), ("/api/integrations/his-patient-data/", payload())):
+        assert ways.post(name, token=None, json=body, headers=lis).status_code == 403
+    for events in ([EVENT], [EVENT | {"source_system": "HIS"}]):
+        answer = ways.post(f"{EVENTS}bulk_create/", token=None, json={"events": events}, headers=lis)
+        assert answer.json()["created"] == 0
+    signed = signed_headers(raw, LIS_SECRET, "LIS")
+    assert ways.post(path.format("his"), token=None, content=raw, headers=signed).status_code == 401
+    assert ways.post(path.format("lis"), token=None, content=raw, headers=signed).status_code == 200
+    own = EVENT | {"source_system": "lis"}
+    assert ways.post(EVENTS, token=None, json=own, headers=lis).status_code == 201
+    assert ways.post(EVENTS, token=None, json=EVENT, headers=his).status_code == 201
+    assert ways.post(path.format("his"), content=raw, headers=signed_headers(raw)).status_code == 200
+    with database.statements() as connection:
+        doors = connection.exec_driver_sql("SELECT door FROM message ORDER BY uuid").scalars().all()
+    assert doors == ["webhook lis", "key lis", "key his", "webhook his"]
 
 
 def test_what_is_kept_of_another_webhook_names_the_first(ways: Ways, database: Database) -> None:
