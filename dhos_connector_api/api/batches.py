@@ -10,7 +10,6 @@ from dhos_connector_api.intake.arrival import Door
 from dhos_connector_api.intake.batch import answer_batch, take_apart, take_batch
 
 MEDIA_TYPE = "application/hl7-v2-batch"
-_DOOR = Door(answers_unreadable=True)
 
 
 def post_batch() -> flask.Response:
@@ -27,7 +26,7 @@ def post_batch() -> flask.Response:
         parts.database,
         caller=here.caller,
         correlation_id=here.request_id,
-        door=_DOOR,
+        door=Door(name=here.door_name, answers_unreadable=True),
     )
     if receipts is None:
         raise StorageUnavailable("not every message of the batch is stored; send it again")

@@ -1,6 +1,7 @@
 """Taking events, for the tag `events`: a body read, kept, and answered, once."""
 
 import json
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
@@ -10,6 +11,7 @@ import flask
 
 from dhos_connector_api.api import event_schemas
 from dhos_connector_api.api.services import services
+from dhos_connector_api.auth.jwt import SYSTEM
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.events import idempotency
 from dhos_connector_api.events.idempotency import Answer
@@ -23,14 +25,14 @@ from dhos_connector_api.spec.bodies import JsonBody
 from dhos_connector_api.spec.long_list import ListBody
 
 MOST_EVENTS = 10_000
-_MOST_KEY_CHARACTERS = 255
+_KEY = re.compile(r"[ -~]{1,255}")
 _OK, _CREATED = 200, 201
 
 
 def post_one(defaults: Mapping[str, Any]) -> flask.Response:
     """Keep the event of the request at hand; `defaults` fill in what its body does not say."""
     here, parts = call.current(), services()
-    door = Door(source=here.source, check=_check(), defaults=defaults)
+    door = Door(name=here.door_name, source=here.source, check=_check(), defaults=defaults)
     arrival = call.arrival(Kind.EVENT, door=door)
     given = take_once(
         arrival, parts.intake(), parts.database, lambda: repeatable_request(arrival.raw), _answer
@@ -55,7 +57,7 @@ def post_many() -> flask.Response:
     def work(claim: UUID | None = None) -> Answer:
         here = call.current()
         check = _check().inside("properties", "events", "items")
-        door = Door(source=here.source, check=check)
+        door = Door(name=here.door_name, source=here.source, check=check)
         tally = take_events(
             texts,
             intake,
@@ -81,19 +83,35 @@ def _check() -> JsonBody:
 def repeatable_request(raw: bytes) -> idempotency.Request | None:
     """Return the request at hand as its `Idempotency-Key` names it; None where it has none. Raises BadInput.
 
-    A key is its caller's own: that of the source, or of the token's issuer and caller.
+    A key is its caller's own, and the operation's. No part of what is hashed can hold a NUL.
     """
     key = flask.request.headers.get("Idempotency-Key")
     if key is None:
         return None
-    if not 0 < len(key) <= _MOST_KEY_CHARACTERS:
-        wanted = f"must have 1 to {_MOST_KEY_CHARACTERS} characters"
-        raise BadInput("the Idempotency-Key cannot be used", {"Idempotency-Key": [wanted]})
+    if not _KEY.fullmatch(key):
+        raise _unusable("must have 1 to 255 characters, all of them printable ASCII")
     here = call.current()
-    issuer = here.claims.issuer if here.claims else ""
-    owner = f"source\0{here.source.lower()}" if here.source else f"token\0{issuer}\0{here.caller}"
-    named = "\0".join((owner, str(here.checked), key))
+    named = "\0".join((*_owner(here), str(here.checked), key))
     return idempotency.Request(sha256(named.encode()).digest(), sha256(raw).digest())
+
+
+def _owner(here: call.Call) -> tuple[str, ...]:
+    """Return whose keys these are: the source's, or those of the token's issuer, kind of caller, and caller.
+
+    Systems, which are nearly all, have no kind here, as ever: so builds that knew no kinds know their keys.
+    Raises BadInput for a token that names no caller: its keys would be those of all that name none.
+    """
+    if here.source is not None:
+        return ("source", here.source.lower())
+    claims = here.claims
+    if claims is None or claims.caller is None or claims.caller_kind is None:
+        raise _unusable("needs a token that names its caller: metadata.system_id")
+    kind = () if claims.caller_kind == SYSTEM else (claims.caller_kind,)
+    return ("token", claims.issuer, *kind, claims.caller)
+
+
+def _unusable(why: str) -> BadInput:
+    return BadInput("the Idempotency-Key cannot be used", {"Idempotency-Key": [why]})
 
 
 def answered(given: Answer) -> flask.Response:

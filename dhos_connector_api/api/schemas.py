@@ -57,6 +57,7 @@ class MessageSchema(Schema):
     replayed_at = Instant()
     correlation_id = fields.String()
     title = fields.String()
+    door = fields.String()
     body = fields.Function(lambda row: _base64(row["received"]))
     charset = fields.String()
     ack = fields.Function(lambda row: _text(row["ack"], row["charset"]))

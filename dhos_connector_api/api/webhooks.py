@@ -11,6 +11,7 @@ from dhos_connector_api.http import call
 from dhos_connector_api.http.paging import json_answer
 from dhos_connector_api.intake.arrival import Door, Receipt
 from dhos_connector_api.intake.counting import count_bad_signature
+from dhos_connector_api.intake.door_names import DoorName, Way
 from dhos_connector_api.messages.kinds import Kind
 
 
@@ -37,7 +38,12 @@ def _receive(source: str) -> flask.Response:
     signed = _signed(source)
     _verify(source, signed)
     limits = services().limits
-    door = Door(source=source, signed_id=signed.id, admit=lambda: limits.count_webhook(source))
+    door = Door(
+        name=DoorName(Way.WEBHOOK, source),
+        source=source,
+        signed_id=signed.id,
+        admit=lambda: limits.count_webhook(source),
+    )
     return taken(call.arrival(Kind.WEBHOOK, door=door), _answer)
 
 

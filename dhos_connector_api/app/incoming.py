@@ -1,6 +1,6 @@
 """What messages are received with: the site as it is now, zone, duplicate policy, transformer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from importlib import import_module
 from zoneinfo import ZoneInfo
@@ -8,7 +8,9 @@ from zoneinfo import ZoneInfo
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.errors import BadSetting, BadSite
 from dhos_connector_api.hl7v2.charsets import codec_named
+from dhos_connector_api.http.settings import TokenSettings
 from dhos_connector_api.intake.arrival import Intake
+from dhos_connector_api.intake.control_ids import log_key
 from dhos_connector_api.intake.settings import IntakeSettings
 from dhos_connector_api.site import source
 from dhos_connector_api.site.model import Site
@@ -16,10 +18,17 @@ from dhos_connector_api.site.settings import SiteSettings
 
 
 class IntakeSource:
-    """Gives what messages are received with now; made anew only when the site has changed."""
+    """Gives what messages are received with now; made anew only when the site has changed.
 
-    def __init__(self, settings: Settings, site: Callable[[], Site]) -> None:
+    `listeners` are the names of the MLLP listeners, where they are known: a site that names another is bad.
+    """
+
+    def __init__(
+        self, settings: Settings, site: Callable[[], Site], listeners: Collection[str] | None = None
+    ) -> None:
         self._settings = settings.of(IntakeSettings)
+        self._log_keys = log_keys(settings)
+        self._listeners = listeners
         self._site = site
         self._transform = transformer(self._settings.transformer_module, "transform_incoming")
         self._made: tuple[Site, Intake] | None = None
@@ -31,13 +40,21 @@ class IntakeSource:
         site = self._site()
         made = self._made
         if made is None or made[0] is not site:
-            made = self._made = (site, _intake(self._settings, site, self._transform))
+            _check_claims(site, self._listeners)
+            made = self._made = (site, _intake(self._settings, site, self._transform, self._log_keys[0]))
         return made[1]
 
 
-def intake(settings: Settings) -> IntakeSource:
+def intake(settings: Settings, listeners: Collection[str] | None = None) -> IntakeSource:
     """Return what gives the intake of this installation, as its site is now. Raises BadSetting, BadSite."""
-    return IntakeSource(settings, site(settings))
+    return IntakeSource(settings, site(settings), listeners)
+
+
+def _check_claims(site: Site, listeners: Collection[str] | None) -> None:
+    """Raises BadSite where a claim is that of no listener: nobody could send for its senders."""
+    for number, claim in enumerate(site.inbound.claims):
+        if claim.listener is not None and listeners is not None and claim.listener not in listeners:
+            raise BadSite(f"site configuration does not fit: inbound.claims.{number}.listener is no listener")
 
 
 def site(settings: Settings) -> Callable[[], Site]:
@@ -45,7 +62,14 @@ def site(settings: Settings) -> Callable[[], Site]:
     return source.source(settings.of(SiteSettings))
 
 
-def _intake(settings: IntakeSettings, site: Site, transform: Callable[[str], str] | None) -> Intake:
+def log_keys(settings: Settings) -> list[bytes]:
+    """Return the keys by which logs show control ids: first the one in use, then HS_KEY_PREVIOUS's."""
+    return [log_key(secret) for secret in settings.of(TokenSettings).keys]
+
+
+def _intake(
+    settings: IntakeSettings, site: Site, transform: Callable[[str], str] | None, key: bytes
+) -> Intake:
     inbound = site.inbound
     if codec_named(inbound.default_charset) is None:
         raise BadSite("site configuration does not fit: inbound.default_charset")
@@ -55,6 +79,7 @@ def _intake(settings: IntakeSettings, site: Site, transform: Callable[[str], str
         duplicate_policy=inbound.duplicate_policy or settings.duplicate_policy,
         duplicate_window=timedelta(seconds=settings.duplicate_window),
         transform=transform,
+        log_key=key if inbound.control_ids_hold_identifiers else None,
     )
 
 

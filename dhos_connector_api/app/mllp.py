@@ -24,7 +24,7 @@ def create_mllp(settings: Settings, *, shared: bool) -> Server:
     for each in listening:
         if each.application_ack == "delivery" and not settings.of(MllpReceiverSettings).url:
             raise BadSetting(f"EPR_MLLP_URL is missing, and {each.name} delivers acknowledgements there")
-    intake = incoming.intake(settings)
+    intake = incoming.intake(settings, [each.name for each in listening])
     database = open_database(
         settings,
         pool_size=server.THREADS + server.LARGE_THREADS,

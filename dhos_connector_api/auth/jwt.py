@@ -26,7 +26,8 @@ MOST_CALLER_CHARACTERS = 255
 #: No NumericDate lies beyond (the year 31,690,708).
 _END_OF_TIME = 1e15
 #: The names a caller may have in the claim `metadata`, in the order in which they are looked for.
-_CALLERS = ("patient_id", "device_id", "clinician_id", "system_id")
+SYSTEM = "system_id"
+_CALLERS = ("patient_id", "device_id", "clinician_id", SYSTEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Issuer:
 class Claims:
     """The content of a valid token: its issuer, its scopes, and its caller (None: not said).
 
+    `caller_kind` is the name the caller has in `metadata`: `system_id`, `clinician_id`, ...
     `refused_from` is the time, in seconds since 1970, from which it is not valid any more.
     """
 
@@ -49,6 +51,7 @@ class Claims:
     scopes: frozenset[str]
     caller: str | None
     refused_from: float
+    caller_kind: str | None = None
 
 
 class _Hs512(HMACAlgorithm):
@@ -117,7 +120,8 @@ def _checked(payload: bytes, issuer: Issuer, audience: str, now: datetime) -> Cl
     scope = claims.get("scope")
     if not isinstance(scope, str):
         raise TokenRejected("the token's scope is not a text")
-    return Claims(issuer.name, frozenset(scope.split()), _caller(claims.get("metadata")), refused_from)
+    kind, caller = _caller(claims.get("metadata"))
+    return Claims(issuer.name, frozenset(scope.split()), caller, refused_from, kind)
 
 
 def _refused_from(claims: Mapping[str, Any], now: float) -> float:
@@ -137,15 +141,15 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _END_OF_TIME
 
 
-def _caller(metadata: object) -> str | None:
-    """The caller's name; None for anything that could not be stored as it stands."""
+def _caller(metadata: object) -> tuple[str, str] | tuple[None, None]:
+    """The caller's kind and name; None for anything that could not be stored as it stands."""
     if not isinstance(metadata, dict):
-        return None
+        return None, None
     for name in _CALLERS:
         value = metadata.get(name)
         if isinstance(value, str) and 0 < len(value) <= MOST_CALLER_CHARACTERS and value.isprintable():
-            return value
-    return None
+            return name, value
+    return None, None
 
 
 def issue(

@@ -1,4 +1,4 @@
-"""The commands that look at stored messages: list, show."""
+"""The commands that look at stored messages: list, show; and how logs name one."""
 
 from datetime import datetime
 from typing import Any
@@ -6,6 +6,7 @@ from uuid import UUID
 
 import click
 
+from dhos_connector_api.app import incoming
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli.deliveries import delivery_line
 from dhos_connector_api.cli.options import with_settings
@@ -13,6 +14,7 @@ from dhos_connector_api.cli.outbox import envelope_line
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.deliveries import search as deliveries
 from dhos_connector_api.hl7v2.datetimes import instant
+from dhos_connector_api.intake.control_ids import logged
 from dhos_connector_api.messages import search, store
 from dhos_connector_api.outbox import search as outbox_search
 
@@ -71,6 +73,18 @@ def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
     if content:
         click.echo(_lines(bytes(row["received"] or b"")))
         click.echo(_lines(bytes(row["ack"] or b"")))
+
+
+@messages.command("logged-as")
+@click.argument("control_id")
+@with_settings
+def show_logged(settings: Settings, control_id: str) -> None:
+    """Show how logs name the message with that MSH-10, where the site has control ids hashed.
+
+    Grep for it: the line says `message_uuid`. Lines from before HS_KEY was rotated have the later ones.
+    """
+    for key in incoming.log_keys(settings):
+        click.echo(logged(control_id, key))
 
 
 def _line(row: Any) -> str:

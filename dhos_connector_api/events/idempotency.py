@@ -21,7 +21,7 @@ RUNNING = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request under a key. `key` is SHA-256 of caller, operation and key, `hash` of the body."""
+    """One request under a key. `key` is SHA-256 of its owner, operation and key, `hash` of the body."""
 
     key: bytes
     hash: bytes

@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, Row, RowMapping, text
 
 from dhos_connector_api.actions import process_event
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Action, body
@@ -37,6 +37,7 @@ class Kept:
     kind: str
     message_type: str
     created_by: str | None
+    door: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +152,7 @@ def _columns(event: NewEvent) -> dict[str, Any]:
         "kind": kept.kind if kept else None,
         "message_type": kept.message_type if kept else None,
         "created_by": kept.created_by if kept else None,
+        "door": kept.door if kept else None,
     }
 
 
@@ -178,6 +180,26 @@ def identical(connection: Connection, events: Sequence[NewEvent]) -> set[UUID]:
     given = {name: [getattr(each, name) for each in events] for name in _COMPARED}
     given["payload"] = [_json(each.payload) for each in events]
     return set(connection.exec_driver_sql(_IDENTICAL, given).scalars())
+
+
+_HOLDERS = """
+SELECT e.id, e.message_uuid, e.payload ->> %(name)s::text AS named, e.payload = '{}' AS is_emptied,
+    e.payload - %(name)s::text = %(payload)b::text::jsonb - %(name)s::text AS is_same
+FROM integration_event e
+WHERE e.identity = ANY(%(identities)s::bytea[])
+"""
+
+
+def holders(
+    connection: Connection, identities: Sequence[bytes], payload: Mapping[str, Any], *, name: str
+) -> Sequence[Row[Any]]:
+    """Return the events that hold one of these identities, each compared with `payload`.
+
+    `named` is what stands under `name` in its payload, as text; `is_same` whether all the rest is the same,
+    as PostgreSQL compares JSON. `is_emptied`: its payload was taken out of the database.
+    """
+    values = {"identities": list(identities), "payload": _json(payload), "name": name}
+    return connection.exec_driver_sql(_HOLDERS, values).all()
 
 
 def get(connection: Connection, id_: UUID) -> RowMapping | None:

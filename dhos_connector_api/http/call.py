@@ -10,8 +10,9 @@ from typing import Any
 import flask
 
 from dhos_connector_api.access.store import KnownKey
-from dhos_connector_api.auth.jwt import Claims
-from dhos_connector_api.intake.arrival import OPEN, Arrival, Door, arrived
+from dhos_connector_api.auth.jwt import SYSTEM, Claims
+from dhos_connector_api.intake.arrival import Arrival, Door, arrived
+from dhos_connector_api.intake.door_names import DoorName, Way
 from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.spec.bodies import JsonBody
 
@@ -62,6 +63,16 @@ class Call:
         """Return the source whose API key was sent; None for a token."""
         return self.key.source if self.key is not None else None
 
+    @property
+    def door_name(self) -> DoorName | None:
+        """Return the door it comes through, by its API key or token; None without either."""
+        if self.key is not None:
+            return DoorName(Way.KEY, self.key.source)
+        if self.claims is None:
+            return None
+        is_system = self.claims.caller_kind == SYSTEM
+        return DoorName(Way.TOKEN, self.claims.issuer, self.claims.caller if is_system else None)
+
 
 def begin(scope: MutableMapping[str, Any], call: Call) -> None:
     """Attach `call` to an ASGI scope; copies of the scope share it."""
@@ -80,10 +91,14 @@ def operation_id(scope: MutableMapping[str, Any]) -> str | None:
     return found
 
 
-def arrival(kind: Kind, raw: bytes | None = None, *, door: Door = OPEN) -> Arrival:
-    """Return what the request at hand brings, of that kind; `raw` where that is not the body itself."""
+def arrival(kind: Kind, raw: bytes | None = None, *, door: Door | None = None) -> Arrival:
+    """Return what the request at hand brings, of that kind; `raw` where that is not the body itself.
+
+    Without a `door` it comes through that of its API key or token.
+    """
     here = current()
     content = flask.request.get_data() if raw is None else raw
+    door = door or Door(name=here.door_name)
     return arrived(content, kind, caller=here.caller, correlation_id=here.request_id, door=door)
 
 

@@ -16,6 +16,7 @@ from dhos_connector_api import clock
 from dhos_connector_api.errors import ConnectorError
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.rules import Verdict
+from dhos_connector_api.intake.door_names import DoorName
 from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.messages.store import Effects, NewMessage
 from dhos_connector_api.site.model import Site
@@ -24,13 +25,17 @@ from dhos_connector_api.spec.bodies import JsonBody
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What every arrival is read with: the site as it is now, and what the settings say."""
+    """What every arrival is read with: the site as it is now, and what the settings say.
+
+    With a `log_key` logs show MSH-10 as a hash (`control_ids.logged`).
+    """
 
     site: Site
     zone: tzinfo  # of times that carry no offset
     duplicate_policy: str  # replay | reject
     duplicate_window: timedelta
     transform: Callable[[str], str] | None  # the site's own transformer
+    log_key: bytes | None = None
 
 
 def _no_objection(_message: Message) -> Verdict | None:
@@ -41,6 +46,7 @@ def _no_objection(_message: Message) -> Verdict | None:
 class Door:
     """What the way in knows of an arrival beside its bytes; each kind looks at some of it.
 
+    `name` is None only for a message that was kept before doors were noted, when it is replayed.
     HL7: `objects` is asked before the site's rules; with `answers_unreadable` bytes without MSH are
     answered AR, and else not at all. Webhooks: `source` has signed it, under the id `signed_id` where
     that was signed too; `admit` is called once it is known to be new, and may raise. Events: `source` is
@@ -48,6 +54,7 @@ class Door:
     need not say, `identity` what makes the event the same where it has no event_id.
     """
 
+    name: DoorName | None = None
     objects: Callable[[Message], Verdict | None] = _no_objection
     answers_unreadable: bool = False
     source: str | None = None
@@ -73,6 +80,11 @@ class Arrival:
     at: datetime
     uuid: UUID
     door: Door = OPEN
+
+    @property
+    def door_name(self) -> str | None:
+        """Return the name of its door, as its message keeps it."""
+        return None if self.door.name is None else str(self.door.name)
 
 
 def arrived(raw: bytes, kind: Kind, *, caller: str | None, correlation_id: str, door: Door = OPEN) -> Arrival:
@@ -126,16 +138,25 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Collision:
+    """Who holds the name of an arrival with other content, where that one came through another `door`."""
+
+    message_uuid: UUID
+    door: str
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of an arrival, and what to answer.
 
     `uuid` is that of the message that is kept, or of the first one where it is known; None where nothing
     is kept, and for events of a request of many that are known. `answer` is what the kind's door answers
     with. `error` is how a door that knows errors (HTTP) answers instead: what was sent is kept all the same,
-    but for INVALID and CONFLICT events.
+    but for INVALID and CONFLICT events. `collision` is for the log, where another door is concerned.
     """
 
     uuid: UUID | None
     outcome: Outcome
     answer: Any = None
     error: ConnectorError | None = None
+    collision: Collision | None = None

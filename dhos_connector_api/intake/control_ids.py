@@ -1,12 +1,21 @@
-"""By what an HL7 message is known again (pure): the key of its sender and MSH-10, the hash of its content."""
+"""By what an HL7 message is known again (pure): the key of its sender and MSH-10, the hash of its content.
+
+And how logs show MSH-10: where it may hold a patient's identifier, as a keyed hash, which nobody without the
+key finds by trying all identifiers there are.
+"""
 
 import hashlib
+import hmac
 from uuid import UUID
 
 from dhos_connector_api.hl7v2.read import Message
 
 #: Where MSH-7 stands when MSH is split at its separator, which is MSH-1 itself.
 _MSH_7 = 6
+
+
+_LOGGED_CHARACTERS = 64
+_LOGGED_DIGITS = 16
 
 
 def ack_control_id(uuid: UUID) -> str:
@@ -34,6 +43,19 @@ def content_hash(message: Message) -> bytes:
         fields[_MSH_7] = ""
     rest = [line for line in message.lines if line is not header.line]
     return _digest("\r".join([separator.join(fields), *rest]))
+
+
+def log_key(secret: str) -> bytes:
+    """Return the key of the hashes in logs that follows from a secret of the installation."""
+    return hmac.digest(secret.encode(), b"control ids in logs", "sha256")
+
+
+def logged(control_id: str | None, key: bytes | None) -> str:
+    """Return MSH-10 as logs show it: the first 64 characters, or with a key 64 bits of a hash."""
+    if key is None or not control_id:
+        return (control_id or "")[:_LOGGED_CHARACTERS]
+    digest = hmac.digest(key, control_id.encode("utf-8", "surrogatepass"), "sha256")
+    return f"hash:{digest.hex()[:_LOGGED_DIGITS]}"
 
 
 def _digest(text: str) -> bytes:

@@ -6,11 +6,20 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from dhos_connector_api.intake.arrival import Outcome, Read, Receipt
+from dhos_connector_api.intake.control_ids import logged
 from dhos_connector_api.intake.event import EventRead
 from dhos_connector_api.intake.his import HisRead
 from dhos_connector_api.intake.his_patients import Result
 from dhos_connector_api.intake.hl7 import Hl7Read
-from dhos_connector_api.intake.metrics import EVENTS, HIS_PAYLOADS, RECEIVED, REPEATED, WEBHOOKS
+from dhos_connector_api.intake.metrics import (
+    CLAIMED,
+    COLLISIONS,
+    EVENTS,
+    HIS_PAYLOADS,
+    RECEIVED,
+    REPEATED,
+    WEBHOOKS,
+)
 from dhos_connector_api.log import correlation_id
 from dhos_connector_api.messages.kinds import Kind
 
@@ -78,12 +87,28 @@ def _hl7(read: Read, receipt: Receipt) -> dict[str, Any]:
     RECEIVED.labels(event, receipt.answer.code or "unreadable").inc()
     if receipt.outcome in _REPEATS:
         REPEATED.labels(_REPEATS[receipt.outcome]).inc()
+    _count_doors(cast(Hl7Read, read), receipt)
     return {
-        "control_id": (row.message_control_id or "")[:64],
+        "control_id": logged(row.message_control_id, read.intake.log_key),
         "event": event,
         "ack": receipt.answer.code,
         "error": row.error_code,
     }
+
+
+def _count_doors(read: Hl7Read, receipt: Receipt) -> None:
+    """Count and tell of senders that came another way than they should, or than they did before."""
+    door = read.arrival.door.name
+    if door is None:
+        return
+    about = {"message_uuid": str(receipt.uuid), "door": str(door)}
+    if read.is_claimed:
+        CLAIMED.labels(door.label).inc()
+        _log.warning("the sender is claimed by another door", extra=about)
+    if receipt.collision is not None:
+        COLLISIONS.labels(door.label).inc()
+        other = {"other_uuid": str(receipt.collision.message_uuid), "other_door": receipt.collision.door}
+        _log.warning("a control id came with other content through another door", extra=about | other)
 
 
 def _his(read: Read, receipt: Receipt) -> dict[str, Any]:

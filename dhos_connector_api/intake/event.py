@@ -88,7 +88,7 @@ def _event(body: Mapping[str, Any], arrival: Arrival, intake: Intake) -> NewEven
         sender=source.lower(),
         correlation_id=arrival.correlation_id,
         identity=arrival.door.identity if event_id is None else identity_of(source, event_id),
-        kept=Kept(arrival.raw, arrival.kind, MESSAGE_TYPE, arrival.caller),
+        kept=Kept(arrival.raw, arrival.kind, MESSAGE_TYPE, arrival.caller, arrival.door_name),
         event_fields=_fields(payload),
     )
 

@@ -23,7 +23,8 @@ from dhos_connector_api.hl7v2 import rules
 from dhos_connector_api.hl7v2.acknowledge import acknowledge, refuse_unreadable
 from dhos_connector_api.hl7v2.read import Defect, Message, read_text
 from dhos_connector_api.hl7v2.rules import Code, Verdict
-from dhos_connector_api.intake.arrival import Arrival, Intake, Outcome, Read, Receipt
+from dhos_connector_api.intake import claims
+from dhos_connector_api.intake.arrival import Arrival, Collision, Intake, Outcome, Read, Receipt
 from dhos_connector_api.intake.control_ids import ack_control_id, content_hash, duplicate_key
 from dhos_connector_api.log import where
 from dhos_connector_api.messages import store
@@ -54,6 +55,11 @@ class Hl7Read(Read):
     def is_accepted(self) -> bool:
         """Whether it is answered AA, unless it is known."""
         return self.verdict is not None and self.verdict.code is Code.AA
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether its sender is claimed by other doors: then it is refused, whatever its control id."""
+        return self.verdict is claims.CLAIMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ def _row(arrival: Arrival, **facts: Any) -> NewMessage:
         dst_description="dhos",
         correlation_id=arrival.correlation_id,
         received=arrival.raw,
+        door=arrival.door_name,
         **facts,
     )
 
@@ -104,7 +111,11 @@ def _judged(message: Message, arrival: Arrival, intake: Intake) -> Hl7Read:
         understood = _transformed(message, intake)
         header = known if understood is message else None
         known = facts(understood, intake.site, intake.zone, header)
-        verdict = arrival.door.objects(message) or rules.judge(understood, intake.site.inbound)
+        verdict = (
+            claims.objection(intake.site.inbound.claims, arrival.door.name, message)
+            or arrival.door.objects(message)
+            or rules.judge(understood, intake.site.inbound)
+        )
         if verdict.code is Code.AA:
             effects = _effects(message, understood, known, arrival, intake)
         else:
@@ -130,7 +141,7 @@ def _judged(message: Message, arrival: Arrival, intake: Intake) -> Hl7Read:
         intake=intake,
         row=row,
         effects=effects,
-        asks_first=verdict.code is not Code.AA and bool(message.control_id),
+        asks_first=verdict.code is not Code.AA and verdict is not claims.CLAIMED and bool(message.control_id),
         message=message,
         verdict=verdict,
     )
@@ -213,7 +224,7 @@ def known(connection: Connection, read: Hl7Read) -> Receipt | None:
     What was accepted once stays acknowledged, even where today's rules would refuse it.
     """
     message = read.message
-    key = None if message is None else duplicate_key(message)
+    key = None if message is None or read.is_claimed else duplicate_key(message)
     if message is None or key is None:  # never a duplicate; but an earlier try of ours may have gone through
         return first_receipt(read) if store.is_kept(connection, read.uuid) else None
     window = read.intake.duplicate_window
@@ -245,9 +256,20 @@ def _refused(
 ) -> Receipt:
     """Store a message whose control id is taken; it claims no key and is kept in any case."""
     row = replace(read.row, duplicate_of=holder.message_uuid, **_answer(message, verdict, read.arrival))
+    collision = _collision(row, holder) if outcome is Outcome.CONFLICT else None
+    if collision is not None:
+        row = replace(row, error_text=f"{verdict.text} It came through {collision.door}.")
     effects = Effects(identifiers=read.effects.identifiers)
     store.insert(connection, row, effects, window=read.intake.duplicate_window)
-    return Receipt(row.uuid, outcome, Acknowledgement(row.ack, verdict.code, row.charset))
+    answer = Acknowledgement(row.ack, verdict.code, row.charset)
+    return Receipt(row.uuid, outcome, answer, collision=collision)
+
+
+def _collision(row: NewMessage, holder: KeyHolder) -> Collision | None:
+    """The holder of the control id, where it is known to have come through another door."""
+    if row.door is None or holder.door in {None, row.door}:
+        return None
+    return Collision(holder.message_uuid, str(holder.door))
 
 
 def _acknowledged_again(

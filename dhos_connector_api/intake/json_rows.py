@@ -29,6 +29,7 @@ def json_row(arrival: Arrival, body: CheckedBody, *, source: str, message_type: 
         message_type=message_type,
         error_code=OWN_FAILURE.error if failed else None,
         error_text=OWN_FAILURE.text if failed else None,
+        door=arrival.door_name,
     )
 
 

@@ -12,6 +12,17 @@ REPEATED = Counter(
     "Messages that were known already, by how that was answered",
     ["answer"],
 )
+CLAIMED = Counter(
+    "connector_claimed_senders_refused_total",
+    "Messages refused because their sender is claimed by another door, by the door they came through",
+    ["door"],
+)
+COLLISIONS = Counter(
+    "connector_control_id_collisions_total",
+    "Messages refused because other content under their control id came through another door,"
+    " by the door they came through",
+    ["door"],
+)
 EVENTS = Counter(
     "connector_integration_events_total",
     "Integration events received, by what became of them: new, duplicate, invalid",
@@ -25,6 +36,6 @@ HIS_PAYLOADS = Counter(
 WEBHOOKS = Counter(
     "connector_webhooks_total",
     "Webhooks received, by source and by what became of them"
-    " (accepted, ignored, repeated, refused, bad_signature)",
+    " (accepted, ignored, repeated, conflict, refused, bad_signature)",
     ["source", "outcome"],
 )

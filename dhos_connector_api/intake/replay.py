@@ -14,10 +14,10 @@ from sqlalchemy import Connection, RowMapping
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import Conflict, NotFound
-from dhos_connector_api.events import store as events
 from dhos_connector_api.hl7v2.rules import Verdict
 from dhos_connector_api.intake import reprocess, webhook
 from dhos_connector_api.intake.arrival import Arrival, Door, Intake, Read
+from dhos_connector_api.intake.door_names import door_named
 from dhos_connector_api.intake.his import HisRead, add_events
 from dhos_connector_api.intake.hl7 import Hl7Read
 from dhos_connector_api.intake.take import KINDS, read_one
@@ -29,6 +29,7 @@ from dhos_connector_api.messages.store import Effects, NewMessage
 from dhos_connector_api.outbox import store as outbox
 
 _ACCEPTED = "the same was accepted as another message by now"
+_TAKEN = "another message was accepted under its id by now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +84,15 @@ def load(connection: Connection, uuid: UUID) -> Stored:
     if kind not in KINDS:
         raise Conflict("only messages that came in can be replayed")
     if row["duplicate_of"] is not None:
-        raise Conflict(f"its control id belongs to message {row['duplicate_of']}")
+        raise Conflict(f"its id belongs to message {row['duplicate_of']}")
     return Stored(_arrival(row, kind), MessageState(row["state"]), row["created"])
 
 
 def _arrival(row: RowMapping, kind: Kind) -> Arrival:
     """The message as it arrived; a webhook under the name it was signed with, if there was one."""
-    door = Door()
+    door = Door(name=door_named(row["door"]))
     if kind is Kind.WEBHOOK:
-        door = Door(source=row["src_description"], signed_id=row["message_control_id"])
+        door = replace(door, source=row["src_description"], signed_id=row["message_control_id"])
     return Arrival(
         bytes(row["received"]), kind, row["created_by"], row["correlation_id"], clock.now(), row["uuid"], door
     )
@@ -162,9 +163,9 @@ def _take_payload(connection: Connection, stored: Stored, read: HisRead, by: str
 def _take_webhook(connection: Connection, stored: Stored, read: WebhookRead, by: str) -> bool:
     if read.webhook is None or stored.state is MessageState.ACCEPTED:
         return False
-    event = webhook.new_event(connection, read, kept=None)
-    if not events.insert(connection, [event]):
-        raise Conflict(_ACCEPTED)
+    event = webhook.add_event(connection, read, kept=None)
+    if event is None:
+        raise Conflict(_TAKEN)
     effects = Effects(identifiers=read.webhook.identifiers)
     _accept_keyed(connection, stored, effects, window=timedelta(0), by=by)
     _settle(connection, read.row, stored.state, int(event.envelope_id is not None), by)

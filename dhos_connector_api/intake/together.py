@@ -13,6 +13,7 @@ from dhos_connector_api.db.engine import FAILURES, Database
 from dhos_connector_api.errors import StorageBusy, StorageUnavailable
 from dhos_connector_api.intake import counting
 from dhos_connector_api.intake.arrival import Arrival, Intake, Read, Receipt
+from dhos_connector_api.intake.control_ids import logged
 from dhos_connector_api.intake.take import TOGETHER, Also, Effect, keep_alone, read_one, refused
 from dhos_connector_api.log import correlation_id, where
 from dhos_connector_api.outbox import wake
@@ -204,5 +205,5 @@ def _passed_over(read: Read) -> tuple[type[Exception], ...]:
 
 def _about(read: Read, error: Exception) -> dict[str, str]:
     """What a log line says of an arrival that was not stored."""
-    control_id = ((read.row.message_control_id if read.row else None) or "")[:64]
+    control_id = logged(read.row.message_control_id if read.row else None, read.intake.log_key)
     return {"message_uuid": str(read.uuid), "control_id": control_id, "cause": where(error)}

@@ -53,6 +53,8 @@ class MessageRow(db.Model):  # type: ignore[name-defined,misc]
     replayed_at: Mapped[datetime | None] = mapped_column(_TIME)
     correlation_id: Mapped[str] = mapped_column(Text)
     title: Mapped[str | None] = mapped_column(Text)  # of a document
+    # The way in, as `intake.door_names` writes it; None: it goes out, or came before this was noted.
+    door: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         Index("message_control_id", func.left(message_control_id, INDEXED_LENGTH), uuid),

@@ -84,11 +84,12 @@ class NewMessage:
     error_text: str | None = None
     duplicate_of: UUID | None = None
     title: str | None = None
+    door: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """The message that holds a control id, with the acknowledgement it was given."""
+    """The message that holds a key, with the acknowledgement it was given, and the door it came through."""
 
     key: bytes
     message_uuid: UUID
@@ -96,6 +97,7 @@ class KeyHolder:
     ack: bytes | None
     ack_status: str | None
     charset: str | None
+    door: str | None
 
 
 _COLUMNS = tuple(each.name for each in fields(NewMessage))
@@ -159,7 +161,9 @@ def key_holder(connection: Connection, key: bytes, *, at: datetime, window: time
     if row is None:
         return None
     ack = None if row.ack is None else bytes(row.ack)
-    return KeyHolder(key, row.message_uuid, bytes(row.content_hash), ack, row.ack_status, row.charset)
+    return KeyHolder(
+        key, row.message_uuid, bytes(row.content_hash), ack, row.ack_status, row.charset, row.door
+    )
 
 
 def count_repeat(connection: Connection, key: bytes, *, at: datetime) -> None:

@@ -24,6 +24,6 @@ MESSAGE_COLUMNS = f"""
 m.uuid, m.created, m.created_by, m.modified, m.modified_by, b.content, m.message_type, m.sent_at,
 m.is_processed, m.src_description, m.dst_description, m.message_control_id, m.ack_status,
 m.state, m.event_code, m.sending_application, m.sending_facility, m.error_code, m.error_location,
-m.error_text, m.processed_at, m.duplicate_of, m.replayed_at, m.correlation_id, m.title,
+m.error_text, m.processed_at, m.duplicate_of, m.replayed_at, m.correlation_id, m.title, m.door,
 coalesce(k.repeats, 0) AS repeats, k.repeated_at, b.received, b.charset, b.ack, {_KIND}
 """

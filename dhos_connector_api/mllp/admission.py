@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.rules import Code, Verdict
+from dhos_connector_api.hl7v2.senders import is_named, refusal, sender_of
 from dhos_connector_api.mllp.terms import Listener, Sender
 
 TOO_LONG = Verdict(Code.AR, "207", None, "The message is longer than this listener takes.")
 TOO_MANY = Verdict(Code.AR, "207", None, "The batch has more messages than one batch may have.")
 _UTF_16 = Verdict(Code.AR, "207", "MSH^1^18", "UTF-16 collides with the framing of MLLP. Send UTF-8.")
-_SENDER = Verdict(Code.AR, "207", "MSH^1^3", "This listener takes no messages of this sender (MSH-3, MSH-4).")
-_CERTIFICATE = Verdict(Code.AR, "207", "MSH^1^3", "The client's certificate is not this sender's.")
+_SENDER = refusal("This listener takes no messages of this sender (MSH-3, MSH-4).")
+_CERTIFICATE = refusal("The client's certificate is not this sender's.")
 _TYPE = Verdict(Code.AR, "200", "MSH^1^9^1^1", "This listener does not take this message type.")
 _TRIGGER = Verdict(Code.AR, "201", "MSH^1^9^1^2", "This listener does not take this trigger event.")
 
@@ -25,19 +26,14 @@ def objections(listener: Listener, names: frozenset[str]) -> Objects:
             return _UTF_16
         if not listener.senders:
             return None
-        fitting = [one for one in listener.senders if _fits(one, message)]
+        sender = sender_of(message)
+        fitting = [one for one in listener.senders if is_named(sender, one.application, one.facility)]
         if not fitting:
             return _SENDER
         known = [one for one in fitting if one.certificate is None or one.certificate.lower() in names]
         return _kind(known, message) if known else _CERTIFICATE
 
     return objects
-
-
-def _fits(sender: Sender, message: Message) -> bool:
-    header = message.msh
-    application, facility = header.value(3).strip(), header.value(4).strip()
-    return sender.application in {None, application} and sender.facility in {None, facility}
 
 
 def _kind(senders: list[Sender], message: Message) -> Verdict | None:

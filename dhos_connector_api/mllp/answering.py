@@ -6,7 +6,7 @@ acknowledgement.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -33,8 +33,6 @@ from dhos_connector_api.mllp.terms import Listener
 
 _log = logging.getLogger(__name__)
 
-_TOO_LONG = Door(objects=lambda _message: TOO_LONG, answers_unreadable=True)
-_TOO_MANY = Door(objects=lambda _message: TOO_MANY, answers_unreadable=True)
 #: By which verdict a message was answered in the end that was known.
 _REPEATS = {
     Outcome.REPEATED: rules.ACCEPTED,
@@ -136,9 +134,9 @@ def _arrival(received: ReceivedFrame) -> Arrival:
     """A frame as an arrival. What begins as a batch does comes here when it has too many messages."""
     door = received.door
     if not received.frame.whole:
-        door = _TOO_LONG
+        door = replace(door, objects=lambda _message: TOO_LONG, answers_unreadable=True)
     elif batch.is_batch(received.frame.content):
-        door = _TOO_MANY
+        door = replace(door, objects=lambda _message: TOO_MANY, answers_unreadable=True)
     return arrived(
         received.frame.content,
         Kind.HL7,

@@ -9,6 +9,7 @@ from typing import cast
 
 from dhos_connector_api.hl7v2.framing import LINE_ENDS, Deframer, Dropped, Frame, Oddity
 from dhos_connector_api.intake.arrival import Door
+from dhos_connector_api.intake.door_names import DoorName, Way
 from dhos_connector_api.mllp import tls
 from dhos_connector_api.mllp.active_listener import TLS_FACTOR, ActiveListener
 from dhos_connector_api.mllp.admission import objections
@@ -58,7 +59,12 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=1, low=0)  # every answer not taken is known of
         names = tls.names(transport.get_extra_info("peercert"))
-        self._door = Door(objects=objections(self._active.listener, names), answers_unreadable=True)
+        listener = self._active.listener
+        self._door = Door(
+            name=DoorName(Way.MLLP, listener.name),
+            objects=objections(listener, names),
+            answers_unreadable=True,
+        )
         self._active.open.add(self)
         self._wait_for_peer()
 

@@ -28,8 +28,34 @@ class IdentifierTable:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimedSender:
+    """A sender by MSH-3.1 and MSH-4.1; None: any."""
+
+    application: str | None = None
+    facility: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Senders whose messages come through one door: an MLLP listener, or tokens of an issuer.
+
+    `issuer` is `internal` or `epr_adapter`; with `system_id` only its tokens that name that system. A
+    sender that several doors claim comes through any of them.
+    """
+
+    senders: tuple[ClaimedSender, ...]
+    listener: str | None = None
+    issuer: str | None = None
+    system_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
-    """The messages accepted from the hospital. An empty set of processing ids or versions accepts all."""
+    """The messages accepted from the hospital. An empty set of processing ids or versions accepts all.
+
+    `claims`: a sender that none of them names comes through any door. With `control_ids_hold_identifiers`
+    no log shows MSH-10.
+    """
 
     accepted: dict[str, frozenset[str]] = field(default_factory=lambda: {"ADT": ALL_ADT_TRIGGERS})
     processing_ids: frozenset[str] = frozenset()
@@ -39,6 +65,8 @@ class Inbound:
     identifiers: IdentifierTable = field(default_factory=IdentifierTable)
     time_zone: str | None = None  # IANA name; None: the setting SERVER_TIMEZONE
     duplicate_policy: str | None = None  # "replay" | "reject"; None: the setting HL7_DUPLICATE_POLICY
+    claims: tuple[Claim, ...] = ()
+    control_ids_hold_identifiers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_lo
 
 from dhos_connector_api.config.values import misfits, seconds
 from dhos_connector_api.errors import BadSite
+from dhos_connector_api.site.claims_schema import ClaimSchema
 from dhos_connector_api.site.his_schema import HisSchema, check_zone
 from dhos_connector_api.site.model import (
     ALL_ADT_TRIGGERS,
@@ -92,6 +93,8 @@ class _InboundSchema(Schema):
     identifiers = fields.Nested(_IdentifierTableSchema)
     time_zone = fields.String(allow_none=True, validate=check_zone)
     duplicate_policy = fields.String(allow_none=True, validate=validate.OneOf(["replay", "reject"]))
+    claims = fields.List(fields.Nested(ClaimSchema))
+    control_ids_hold_identifiers = fields.Boolean()
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Inbound:
@@ -99,7 +102,7 @@ class _InboundSchema(Schema):
         for code, triggers in accepted.items():
             if code == "ADT" and "*" in triggers:
                 accepted[code] = ALL_ADT_TRIGGERS
-        return Inbound(**data)
+        return Inbound(claims=tuple(data.pop("claims", ())), **data)
 
 
 class _Duration(fields.Field[float]):

@@ -32,7 +32,7 @@ def new_event(**changes: Any) -> NewEvent:
         "received_at": at,
         "sender": "his",
         "correlation_id": f"request-{number}",
-        "kept": Kept(b'{"event_code": "VISIT_STARTED"}', "event", "integration event", "his"),
+        "kept": Kept(b'{"event_code": "VISIT_STARTED"}', "event", "integration event", "his", None),
     }
     return NewEvent(**(values | changes))
 

@@ -143,7 +143,7 @@ def test_a_webhook_we_failed_to_read_is_taken_by_a_replay_under_the_name_it_came
     done = replayed(database, kept.uuid)
     assert (done.accepted_now, done.envelopes, codes(database)) == (True, 1, ["VISIT_STARTED"])
     assert not is_processed(database, kept.uuid)
-    again = hook(database, webhook(event_id=None))
+    again = hook(database, value)
     assert (again.outcome, again.uuid) == ("repeated", kept.uuid)
     assert replayed(database, kept.uuid).accepted_now is False
     assert len(codes(database)) == 1
@@ -159,8 +159,20 @@ def test_a_webhook_that_came_again_meanwhile_is_not_taken_twice(database: Databa
     value = webhook()
     kept = hook(database, value, failed=True)
     assert hook(database, value).outcome == "accepted"
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="under its id"):
         replayed(database, kept.uuid)
+    assert len(codes(database)) == 1
+
+
+def test_another_webhook_under_a_known_id_is_not_taken_by_a_replay(database: Database) -> None:
+    hook(database, webhook(event_id="E1"))
+    kept = hook(database, webhook(event_id="E1"))
+    assert kept.outcome == "conflict"
+    with pytest.raises(Conflict, match="its id belongs to message"):
+        replayed(database, kept.uuid)
+    failed = hook(database, webhook(event_id="E1"), failed=True)
+    with pytest.raises(Conflict, match="under its id"):
+        replayed(database, failed.uuid)
     assert len(codes(database)) == 1
 
 

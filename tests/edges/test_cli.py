@@ -29,6 +29,7 @@ COMMANDS = (
     ["send"],
     ["messages", "list"],
     ["messages", "show"],
+    ["messages", "logged-as"],
     ["outbox", "list"],
     ["outbox", "retry"],
     ["replay"],

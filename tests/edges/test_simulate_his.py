@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -50,6 +50,18 @@ def test_patients_come_in_several_alphabets_are_told_again_and_out_of_order() ->
 
 def test_without_webhooks_there_are_none() -> None:
     assert not any(each.is_webhook for each in drawn(1, webhooks=False))
+
+
+def test_the_same_seed_at_another_time_puts_nothing_else_under_an_id_it_has_used() -> None:
+    drawn_twice = [
+        json.loads(each.body)
+        for now in (NOW, NOW + timedelta(seconds=7))
+        for each in simulate(Random(5), 8, HospitalOfHis("1", "ALH-main"), now, webhooks=True)
+        if each.is_webhook
+    ]
+    said: dict[str, Any] = {}
+    for body in drawn_twice:
+        assert said.setdefault(body["event_id"], body) == body
 
 
 @pytest.fixture

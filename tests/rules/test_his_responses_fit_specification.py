@@ -47,6 +47,9 @@ def test_answers_to_webhooks_fit(database: Database, source: str) -> None:
     for raw, status in {raw_of(webhook()): 200, b"{": 400, raw_of(webhook(event="x")): 200}.items():
         assert ask_for(app, name, raw, headers=signed_headers(raw, source=source)).status_code == status
         assert ask_for(app, name, raw).status_code == 401
+    for status in (200, 409):
+        raw = raw_of(webhook(event_id="E1"))
+        assert ask_for(app, name, raw, headers=signed_headers(raw, source=source)).status_code == status
     raw = raw_of(webhook())
     headers = signed_headers(raw, source=source)
     assert ask_for(app, name, raw, headers=headers | {"Content-Type": "text/plain"}).status_code == 415

@@ -94,9 +94,9 @@ class _Stay:
         }
 
     def webhook(self, event: str, at: datetime) -> Transmission:
-        """Return the HIS's webhook for that event of the admission."""
+        """Return the HIS's webhook for that event of the admission; at another time it has another id."""
         body = {
-            "event_id": f"his-{self.admission_id}-{event.lower()}",
+            "event_id": f"his-{self.admission_id}-{event.lower()}-{at:%Y%m%d%H%M%S}",
             "event": event,
             "occurred_at": at.isoformat(timespec="seconds"),
             "patient_code": self.person.patient_id,
