@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
+    attacked,
     backlog,
     beside,
     delay,
@@ -35,7 +36,7 @@ _PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     each.PART: each.measure
     for each in (
         *(yardsticks, posting, mllp, events, his, delay, drain, held, large),
-        *(deliveries, beside, backlog, xml, memory, search),
+        *(deliveries, beside, attacked, backlog, xml, memory, search),
     )
 }
 
