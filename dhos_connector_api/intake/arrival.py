@@ -139,7 +139,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Collision:
-    """Who holds the name of an arrival with other content, where that one came through another `door`."""
+    """The message that has other content under the name of an arrival, and came through another `door`."""
 
     message_uuid: UUID
     door: str
