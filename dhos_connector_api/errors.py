@@ -73,6 +73,10 @@ class StorageBusy(StorageUnavailable):
     """One statement waited too long for another's work; PostgreSQL itself is there (HTTP 503)."""
 
 
+class NoRoom(ConnectorError):
+    """This process has no memory to spare for the answer; the same request may succeed soon (HTTP 503)."""
+
+
 class BrokerUnavailable(ConnectorError):
     """RabbitMQ did not answer; no request depends on it, only workers meet this."""
 

@@ -36,6 +36,7 @@ from dhos_connector_api.errors import BadSetting, StorageUnavailable
 from dhos_connector_api.http import assembly, key_security, probes, waiting
 from dhos_connector_api.http.application import Application
 from dhos_connector_api.http.key_security import KeySecurity
+from dhos_connector_api.http.large_answers import LargeAnswers
 from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.http.routing import Handler
 from dhos_connector_api.http.security import TokenSecurity
@@ -68,6 +69,7 @@ class Parts(TypedDict, total=False):
     check_ready: Callable[[], None]
     metrics: Callable[[], bytes] | None
     limits: RateLimiting
+    answers: LargeAnswers
     webhook_secrets: Mapping[str, tuple[Secret, ...]]
     serves_docs: bool
 
@@ -133,6 +135,7 @@ def _parts(settings: Settings, document: dict[str, Any], overrides: Parts) -> di
     make("check_ready", lambda: partial(check_ready, parts["database"]))
     make("metrics", lambda: _metrics(settings, parts["database"]))
     make("limits", lambda: _limits(settings, document, parts["intake"]))
+    make("answers", LargeAnswers)
     make("webhook_secrets", lambda: webhook_secrets(settings.of(WebhookSettings)))
     make("serves_docs", lambda: _serves_docs(settings))
     return parts

@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
 
+from dhos_connector_api.db.within_bytes import PAGE_BYTES, measured_within
 from dhos_connector_api.events.states import EventState, EventStatus
-from dhos_connector_api.events.views import COLUMNS, JOINS
+from dhos_connector_api.events.views import COLUMNS, JOINS, PAYLOAD, PAYLOAD_SIZE
 
 #: Counting a million rows would take a second at every page; nobody pages that far.
 MOST_COUNTED = 10_000
@@ -48,7 +49,7 @@ _ORDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events of one page, and how many there are in all (up to MOST_COUNTED)."""
+    """Events of one page, and how many there are in all (up to MOST_COUNTED); `more` follow the last one."""
 
     rows: Sequence[RowMapping]
     count: int
@@ -62,12 +63,15 @@ def find(
     ordering: str = "-received_at",
     page: int = 1,
     page_size: int = 50,
+    skip: int = 0,
+    payloads: bool = False,
 ) -> Page:
-    """Return the page of the events that fit all `filters`.
+    """Return the page of the events that fit all `filters`, but for the first `skip` of it.
 
     These are status, source_system, event_code, encounter_id, search (a beginning), and own_source (what
     the caller may see); one that is None does not count. `ordering` is one of received_at and
-    occurred_at, with a minus for the newest first; events without a time come last either way.
+    occurred_at, with a minus for the newest first; events without a time come last either way. With
+    `payloads` rows have `payload_json`, a JSON text, and the page ends where these are as long as it may be.
     """
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     conditions = [_CONDITIONS[name] for name in given if name != "status"]
@@ -80,19 +84,33 @@ def find(
         text(f"SELECT count(*) FROM (SELECT {where} LIMIT :most) AS found"),  # noqa: S608
         {**given, "most": MOST_COUNTED},
     ).scalar_one()
+    order = _ORDERS[ordering]
+    listed = f"SELECT e.id {where} ORDER BY {order} LIMIT :limit + 1 OFFSET :offset"
+    size, offset = page_size - skip, (page - 1) * page_size + skip
     rows = connection.execute(
-        text(f"SELECT {COLUMNS} {_paged(where, ordering)}"),
-        {**given, "limit": page_size + 1, "offset": (page - 1) * page_size},
+        text(_with_payloads(listed) if payloads else _without_payloads(listed, order)),
+        {**given, "limit": size, "offset": offset, "most_bytes": PAGE_BYTES},
     )
     found = rows.mappings().all()
-    return Page(found[:page_size], count, len(found) > page_size)
+    more = bool(found) and found[0]["candidates"] > min(size, len(found))
+    return Page(found[:size], count, more)
 
 
-def _paged(where: str, ordering: str) -> str:
-    """The page first, and only its rows joined to what became of them."""
-    order = _ORDERS[ordering]
-    page = f"(SELECT e.* {where} ORDER BY {order} LIMIT :limit OFFSET :offset) e"
-    return f"FROM {page} {JOINS} ORDER BY {order}"
+def _without_payloads(listed: str, order: str) -> str:
+    """The ids of the page first: rows that are passed over need not be read; then what became of them."""
+    return f"""
+        SELECT {COLUMNS}, count(*) OVER () AS candidates
+        FROM ({listed}) page JOIN integration_event e USING (id) {JOINS} ORDER BY {order}
+    """  # noqa: S608
+
+
+def _with_payloads(listed: str) -> str:
+    """Only as many as have the bytes of a page, with their payloads."""
+    return f"""
+        {measured_within(listed, table="integration_event", size=PAYLOAD_SIZE)}
+        SELECT {COLUMNS}, {PAYLOAD}, chosen.candidates
+        FROM chosen JOIN integration_event e USING (id) {JOINS} ORDER BY chosen.place
+    """  # noqa: S608
 
 
 def _beginning(given: str) -> str:

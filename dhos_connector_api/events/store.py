@@ -26,7 +26,7 @@ from dhos_connector_api.actions import process_event
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Action, body
 from dhos_connector_api.events import statements
 from dhos_connector_api.events.states import EventState
-from dhos_connector_api.events.views import COLUMNS, JOINS
+from dhos_connector_api.events.views import COLUMNS, JOINS, PAYLOAD, PAYLOAD_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,13 +181,19 @@ def identical(connection: Connection, events: Sequence[NewEvent]) -> set[UUID]:
 
 
 def get(connection: Connection, id_: UUID) -> RowMapping | None:
-    """Return the event with that id as the API shows it, or None."""
-    return _one(connection, "e.id = :value", id_)
+    """Return the event with that id as the API shows it, its payload as JSON text; None: there is none."""
+    return _one(connection, f"{COLUMNS}, {PAYLOAD}", "e.id = :value", id_)
+
+
+def size(connection: Connection, id_: UUID) -> int:
+    """Return how many bytes the payload of that event has as JSON; 0: there is no such event."""
+    query = f"SELECT {PAYLOAD_SIZE} FROM integration_event e WHERE e.id = :id"  # noqa: S608
+    return connection.execute(text(query), {"id": id_}).scalar() or 0
 
 
 def by_identity(connection: Connection, identity: bytes) -> RowMapping | None:
-    """Return the event that has that identity, or None."""
-    return _one(connection, "e.identity = :value", identity)
+    """Return the event that has that identity, without its payload, or None."""
+    return _one(connection, COLUMNS, "e.identity = :value", identity)
 
 
 def rows(connection: Connection, ids: Collection[UUID]) -> Sequence[RowMapping]:
@@ -216,6 +222,6 @@ def lock(connection: Connection, ids: Collection[UUID]) -> None:
     )
 
 
-def _one(connection: Connection, condition: str, value: object) -> RowMapping | None:
-    query = f"SELECT {COLUMNS} FROM integration_event e {JOINS} WHERE {condition}"  # noqa: S608
+def _one(connection: Connection, columns: str, condition: str, value: object) -> RowMapping | None:
+    query = f"SELECT {columns} FROM integration_event e {JOINS} WHERE {condition}"  # noqa: S608
     return connection.execute(text(query), {"value": value}).mappings().one_or_none()

@@ -43,6 +43,7 @@ _STATUS: dict[type[errors.ConnectorError], HTTPStatus] = {
     errors.NotAvailableHere: HTTPStatus.NOT_IMPLEMENTED,
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.SiteUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.NoRoom: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 #: What is said for errors of the frameworks, whose own texts may quote the request.
 _TEXTS = {

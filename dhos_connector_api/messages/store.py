@@ -19,7 +19,7 @@ from dhos_connector_api.actions.hl7.merges import Merge
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import statements
 from dhos_connector_api.messages.kinds import Kind
-from dhos_connector_api.messages.views import MESSAGE_COLUMNS, MESSAGE_JOINS
+from dhos_connector_api.messages.views import MESSAGE_JOINS, WHOLE, Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +170,16 @@ def count_repeat(connection: Connection, key: bytes, *, at: datetime) -> None:
     )
 
 
-def get(connection: Connection, uuid: UUID) -> RowMapping | None:
-    """Return the message with that uuid as the API shows it (see `views`), or None."""
-    query = f"SELECT {MESSAGE_COLUMNS} FROM message m {MESSAGE_JOINS} WHERE m.uuid = :uuid"  # noqa: S608
+def get(connection: Connection, uuid: UUID, shown: Shown = WHOLE) -> RowMapping | None:
+    """Return the message with that uuid, as much of it as is `shown`, or None."""
+    query = f"SELECT {shown.columns} FROM message m {MESSAGE_JOINS} WHERE m.uuid = :uuid"  # noqa: S608
     return connection.execute(text(query), {"uuid": uuid}).mappings().one_or_none()
+
+
+def size(connection: Connection, uuid: UUID, shown: Shown = WHOLE) -> int:
+    """Return how many bytes of the message `get` reads, about; 0: there is none. Reads none of them."""
+    query = f"SELECT {shown.size} FROM message m {MESSAGE_JOINS} WHERE m.uuid = :uuid"  # noqa: S608
+    return connection.execute(text(query), {"uuid": uuid}).scalar() or 0
 
 
 def is_kept(connection: Connection, uuid: UUID) -> bool:

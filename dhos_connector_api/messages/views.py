@@ -1,5 +1,7 @@
 """The views of a message: the columns of every query that shows messages."""
 
+from dataclasses import dataclass
+
 #: Joins of `message m` to its body and to the key it holds. A message whose key was claimed anew
 #: by a later one no longer counts that one's repeats.
 MESSAGE_JOINS = """
@@ -19,11 +21,35 @@ coalesce(m.kind, CASE
     ELSE 'webhook' END) AS kind
 """
 
-#: The fields of the contract first, then ours.
-MESSAGE_COLUMNS = f"""
-m.uuid, m.created, m.created_by, m.modified, m.modified_by, b.content, m.message_type, m.sent_at,
+#: Fields of the contract and ours, but for what is in the body.
+_FACTS = f"""
+m.uuid, m.created, m.created_by, m.modified, m.modified_by, m.message_type, m.sent_at,
 m.is_processed, m.src_description, m.dst_description, m.message_control_id, m.ack_status,
 m.state, m.event_code, m.sending_application, m.sending_facility, m.error_code, m.error_location,
 m.error_text, m.processed_at, m.duplicate_of, m.replayed_at, m.correlation_id, m.title,
-coalesce(k.repeats, 0) AS repeats, k.repeated_at, b.received, b.charset, b.ack, {_KIND}
+coalesce(k.repeats, 0) AS repeats, k.repeated_at, {_KIND}
 """
+_CONTENT = "b.content, b.charset, b.ack"
+#: What a sender may make as long as a message.
+_LONG_FACTS = (
+    *("m.created_by", "m.modified_by", "m.src_description", "m.message_control_id", "m.message_type"),
+    *("m.event_code", "m.sending_application", "m.sending_facility", "m.error_text", "m.title"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of a message: its columns, and SQL for their bytes, which reads none of them."""
+
+    columns: str
+    size: str
+
+
+def _size(*columns: str) -> str:
+    return " + ".join(f"coalesce(octet_length({column}), 0)" for column in columns)
+
+
+#: Without its body; with its text and its acknowledgement; and with its bytes too.
+FACTS = Shown(_FACTS, _size(*_LONG_FACTS))
+CONTENT = Shown(f"{_FACTS}, {_CONTENT}", _size(*_LONG_FACTS, "b.content", "b.ack"))
+WHOLE = Shown(f"{_FACTS}, {_CONTENT}, b.received", _size(*_LONG_FACTS, "b.content", "b.ack", "b.received"))
