@@ -1,5 +1,7 @@
 """Integration events over HTTP: taken, listed, looked at, published again."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -8,13 +10,12 @@ import flask
 from dhos_connector_api import clock
 from dhos_connector_api.api import event_intake, event_schemas
 from dhos_connector_api.api.services import services
-from dhos_connector_api.db.within_bytes import PAGE_BYTES
 from dhos_connector_api.errors import BadInput, NotFound
+from dhos_connector_api.events import search as finding
 from dhos_connector_api.events import store
-from dhos_connector_api.events.search import find
 from dhos_connector_api.http import call
 from dhos_connector_api.http.answers import JSON
-from dhos_connector_api.http.paging import json_text, texts_within, uuid_of
+from dhos_connector_api.http.paging import json_list, json_text, texts_within, uuid_of
 from dhos_connector_api.intake import reprocess
 
 _UNKNOWN = "there is no event with that id"
@@ -61,25 +62,24 @@ def list_events(
     }
     asked = {**filters, "ordering": ordering, "page_size": str(page_size), "include": include}
     own, parts = {"own_source": call.current().source}, services()
-    with parts.answers.room(PAGE_BYTES):
-        with parts.database.statements() as connection:
-            found = find(
-                connection,
-                {**filters, **own},
-                ordering=ordering,
-                page=page,
-                page_size=page_size,
-                skip=skip,
-                payloads=include is not None,
-            )
-        results = texts_within(map(event_schemas.event, found.rows))
+    with parts.database.statements() as connection:
+        found = finding.find(
+            connection, {**filters, **own}, ordering=ordering, page=page, page_size=page_size, skip=skip
+        )
+        ids = [row["id"] for row in found.rows] if include else []
+        sizes = finding.payload_sizes(connection, ids)
+    rows: Sequence[Mapping[Any, Any]] = found.rows
+    with parts.answers.room(sizes[-1] if sizes else 0):
+        if include:
+            with parts.database.statements() as connection:
+                rows = finding.with_payloads(connection, found.rows[: len(sizes)])
+        results = texts_within(map(event_schemas.event, rows))
         shown = skip + len(results)
         following = None
         if len(results) < len(found.rows) or found.more:
             following = _page(asked, page + 1) if shown == page_size else _page(asked, page, shown)
         about = {"count": found.count, "next": following, "previous": _previous(asked, page, skip)}
-        text = json_text(about, results=b"".join((b"[", b", ".join(results), b"]")))
-        return flask.Response(text, content_type=JSON)
+        return flask.Response(json_text(about, results=json_list(results)), content_type=JSON)
 
 
 def _previous(asked: dict[str, str | None], page: int, skip: int) -> str | None:

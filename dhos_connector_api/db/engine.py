@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from dhos_connector_api.db.large_rows import close_after_large
 from dhos_connector_api.errors import StorageBusy, StorageUnavailable
 
 #: Seconds until an attempt to connect, to get a pooled connection, to run a statement gives up.
@@ -121,6 +122,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        close_after_large(engine)
         self._transactional = engine.execution_options(isolation_level="READ COMMITTED")
 
     @contextmanager

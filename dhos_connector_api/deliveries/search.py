@@ -85,6 +85,7 @@ def page(connection: Connection, wanted: Wanted, *, limit: int, before: UUID | N
         "since": clock.first_uuid(wanted.created_since) if wanted.created_since else UUID(int=0),
         "limit": limit,
         "most_bytes": PAGE_BYTES,
+        "least": 1,
     }
     query = text(first_within(_page(wanted), order="uuid DESC"))
     rows = connection.execute(query, values).mappings().all()

@@ -7,9 +7,11 @@ has to join them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
+from dhos_connector_api.db.large_rows import carried
 from dhos_connector_api.db.within_bytes import PAGE_BYTES, measured_within
 from dhos_connector_api.events.states import EventState, EventStatus
 from dhos_connector_api.events.views import COLUMNS, JOINS, PAYLOAD, PAYLOAD_SIZE
@@ -64,14 +66,12 @@ def find(
     page: int = 1,
     page_size: int = 50,
     skip: int = 0,
-    payloads: bool = False,
 ) -> Page:
     """Return the page of the events that fit all `filters`, but for the first `skip` of it.
 
     These are status, source_system, event_code, encounter_id, search (a beginning), and own_source (what
     the caller may see); one that is None does not count. `ordering` is one of received_at and
-    occurred_at, with a minus for the newest first; events without a time come last either way. With
-    `payloads` rows have `payload_json`, a JSON text, and the page ends where these are as long as it may be.
+    occurred_at, with a minus for the newest first; events without a time come last either way.
     """
     given: dict[str, Any] = {name: value for name, value in filters.items() if value is not None}
     conditions = [_CONDITIONS[name] for name in given if name != "status"]
@@ -84,33 +84,42 @@ def find(
         text(f"SELECT count(*) FROM (SELECT {where} LIMIT :most) AS found"),  # noqa: S608
         {**given, "most": MOST_COUNTED},
     ).scalar_one()
-    order = _ORDERS[ordering]
-    listed = f"SELECT e.id {where} ORDER BY {order} LIMIT :limit + 1 OFFSET :offset"
-    size, offset = page_size - skip, (page - 1) * page_size + skip
+    size = page_size - skip
+    values = {**given, "limit": size, "offset": (page - 1) * page_size + skip}
+    listed = f"SELECT e.id {where} ORDER BY {_ORDERS[ordering]} LIMIT :limit + 1 OFFSET :offset"
     rows = connection.execute(
-        text(_with_payloads(listed) if payloads else _without_payloads(listed, order)),
-        {**given, "limit": size, "offset": offset, "most_bytes": PAGE_BYTES},
+        text(
+            f"SELECT {COLUMNS} FROM ({listed}) page JOIN integration_event e USING (id) {JOINS}"  # noqa: S608
+            f" ORDER BY {_ORDERS[ordering]}"
+        ),
+        values,
     )
     found = rows.mappings().all()
-    more = bool(found) and found[0]["candidates"] > min(size, len(found))
-    return Page(found[:size], count, more)
+    return Page(found[:size], count, len(found) > size)
 
 
-def _without_payloads(listed: str, order: str) -> str:
-    """The ids of the page first: rows that are passed over need not be read; then what became of them."""
-    return f"""
-        SELECT {COLUMNS}, count(*) OVER () AS candidates
-        FROM ({listed}) page JOIN integration_event e USING (id) {JOINS} ORDER BY {order}
-    """  # noqa: S608
+_MEASURED = f"""
+{measured_within("SELECT unnest(CAST(:ids AS uuid[]))", table="integration_event", size=PAYLOAD_SIZE)}
+SELECT bytes FROM chosen ORDER BY place
+"""  # noqa: S608
+_PAYLOADS = f"SELECT e.id, {PAYLOAD} FROM integration_event e WHERE e.id = ANY(CAST(:ids AS uuid[]))"  # noqa: S608
 
 
-def _with_payloads(listed: str) -> str:
-    """Only as many as have the bytes of a page, with their payloads."""
-    return f"""
-        {measured_within(listed, table="integration_event", size=PAYLOAD_SIZE)}
-        SELECT {COLUMNS}, {PAYLOAD}, chosen.candidates
-        FROM chosen JOIN integration_event e USING (id) {JOINS} ORDER BY chosen.place
-    """  # noqa: S608
+def payload_sizes(connection: Connection, ids: Sequence[UUID]) -> list[int]:
+    """Return how many bytes the payloads of the first of these events have, each with those before it.
+
+    They are as many as have the bytes of a page, and the first whatever its size.
+    """
+    values = {"ids": list(ids), "limit": len(ids), "most_bytes": PAGE_BYTES}
+    return list(connection.execute(text(_MEASURED), values).scalars())
+
+
+def with_payloads(connection: Connection, rows: Sequence[RowMapping]) -> list[dict[str, Any]]:
+    """Return these rows, each with its `payload_json`, a JSON text."""
+    ids = [row["id"] for row in rows]
+    found: dict[UUID, str] = dict(connection.execute(text(_PAYLOADS), {"ids": ids}).tuples().all())
+    carried(connection, sum(len(each) for each in found.values()))
+    return [{**row, "payload_json": found[row["id"]]} for row in rows]
 
 
 def _beginning(given: str) -> str:

@@ -24,6 +24,7 @@ from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api.actions import process_event
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Action, body
+from dhos_connector_api.db.large_rows import carried
 from dhos_connector_api.events import statements
 from dhos_connector_api.events.states import EventState
 from dhos_connector_api.events.views import COLUMNS, JOINS, PAYLOAD, PAYLOAD_SIZE
@@ -106,6 +107,10 @@ def uuid_for_consumers(id_: UUID, identity: bytes | None) -> UUID:
     return id_ if identity is None else process_event.event_uuid(identity)
 
 
+#: Parameters that may be long.
+_LONG = ("payload", "event_fields", "companions", "body", "received")
+
+
 def insert(connection: Connection, events: Sequence[NewEvent]) -> list[UUID]:
     """Store and queue those of `events` whose identity is new; return their ids, in no order.
 
@@ -113,8 +118,10 @@ def insert(connection: Connection, events: Sequence[NewEvent]) -> list[UUID]:
     """
     if not events:
         return []
-    rows = connection.exec_driver_sql(statements.INSERT, parameters(events))
-    return list(rows.scalars())
+    given = parameters(events)
+    new = list(connection.exec_driver_sql(statements.INSERT, given).scalars())
+    carried(connection, sum(len(each or "") for name in _LONG for each in given[name]))
+    return new
 
 
 def parameters(events: Sequence[NewEvent]) -> dict[str, Any]:
@@ -182,7 +189,9 @@ def identical(connection: Connection, events: Sequence[NewEvent]) -> set[UUID]:
 
 def get(connection: Connection, id_: UUID) -> RowMapping | None:
     """Return the event with that id as the API shows it, its payload as JSON text; None: there is none."""
-    return _one(connection, f"{COLUMNS}, {PAYLOAD}", "e.id = :value", id_)
+    row = _one(connection, f"{COLUMNS}, {PAYLOAD}", "e.id = :value", id_)
+    carried(connection, len(row["payload_json"]) if row else 0)
+    return row
 
 
 def size(connection: Connection, id_: UUID) -> int:

@@ -26,9 +26,10 @@ def json_answer(value: Any, status: int = 200) -> flask.Response:
 def json_text(members: Mapping[str, Any], **ready: bytes) -> bytes:
     """Return the JSON object with these members, and with those of `ready`, which are JSON texts already.
 
-    What is long goes into `ready`: to go through it once more would cost time and memory.
+    What is long goes into `ready`: to go through it once more would cost time and memory. In UTF-8 (RFC 8259
+    section 8.1): escapes would make three times as much of a text in other letters.
     """
-    text = json.dumps(members).encode()
+    text = json.dumps(members, ensure_ascii=False).encode()
     more = [part for name, value in ready.items() for part in (b', "', name.encode(), b'": ', value)]
     return b"".join((memoryview(text)[:-1], *more, b"}")) if more else text
 
@@ -43,6 +44,11 @@ def texts_within(texts: Iterable[bytes]) -> list[bytes]:
             break
         found.append(text)
     return found
+
+
+def json_list(texts: Iterable[bytes]) -> bytes:
+    """Return the JSON list of what are JSON texts already."""
+    return b"[%b]" % _COMMA.join(texts)
 
 
 def uuid_of(text: str, unknown: str) -> UUID:
@@ -68,7 +74,7 @@ def json_page(
     entries that are None were not.
     """
     texts = texts_within(map(show, rows))
-    response = flask.Response(b"".join((b"[", _COMMA.join(texts), b"]")), content_type=JSON)
+    response = flask.Response(json_list(texts), content_type=JSON)
     if more or len(texts) < len(rows):
         given = {each: value for each, value in query.items() if value is not None}
         before = rows[len(texts) - 1][name].hex

@@ -5,11 +5,13 @@ have the ids they have always had. Its sender is not told: the acknowledgement t
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
@@ -87,7 +89,7 @@ def load(connection: Connection, uuid: UUID) -> Stored:
     return Stored(_arrival(row, kind), MessageState(row["state"]), row["created"])
 
 
-def _arrival(row: RowMapping, kind: Kind) -> Arrival:
+def _arrival(row: Mapping[str, Any], kind: Kind) -> Arrival:
     """The message as it arrived; a webhook under the name it was signed with, if there was one."""
     door = Door()
     if kind is Kind.WEBHOOK:

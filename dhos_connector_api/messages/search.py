@@ -15,7 +15,8 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, TextClause, text
 
 from dhos_connector_api import clock
-from dhos_connector_api.db.within_bytes import PAGE_BYTES, first_within
+from dhos_connector_api.db.large_rows import carried
+from dhos_connector_api.db.within_bytes import Bound, first_within
 from dhos_connector_api.messages.models import INDEXED_LENGTH
 from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.views import CONTENT, FACTS, MESSAGE_JOINS, Shown
@@ -24,6 +25,7 @@ from dhos_connector_api.messages.views import CONTENT, FACTS, MESSAGE_JOINS, Sho
 STATES = tuple(each.value for each in MessageState)
 #: After the newest possible uuid: where the first page starts.
 NEWEST = UUID(int=(1 << 128) - 1)
+_PAGE = Bound()
 #: More aliases than this one patient does not have; it bounds what a hostile merge chain can cost.
 MOST_ALIASES = 1000
 
@@ -34,6 +36,11 @@ class Page:
 
     rows: Sequence[RowMapping]
     more: bool
+
+    @property
+    def bytes(self) -> int:
+        """Return how many bytes these have, of what was to be shown of them."""
+        return int(self.rows[-1]["bytes"]) if self.rows else 0
 
     @property
     def next_before(self) -> UUID | None:
@@ -94,10 +101,16 @@ def _query(rows: Callable[[Shown], str], shown: Shown) -> TextClause:
 
 
 def by_control_id(
-    connection: Connection, control_id: str, *, limit: int, before: UUID | None, shown: Shown = CONTENT
+    connection: Connection,
+    control_id: str,
+    *,
+    limit: int,
+    before: UUID | None,
+    shown: Shown = CONTENT,
+    bound: Bound = _PAGE,
 ) -> Page:
     """Return messages with that MSH-10, from any sender."""
-    return _page(connection, _query(_by_control_id, shown), limit, before, {"control_id": control_id})
+    return _page(connection, _query(_by_control_id, shown), limit, before, bound, control_id=control_id)
 
 
 def by_identifier(
@@ -108,6 +121,7 @@ def by_identifier(
     limit: int,
     before: UUID | None,
     shown: Shown = CONTENT,
+    bound: Bound = _PAGE,
 ) -> Page:
     """Return messages under that identifier, and under every identifier merged into it.
 
@@ -115,7 +129,7 @@ def by_identifier(
     identifier it was found under, or None).
     """
     values = {"identifier_type": identifier_type, "identifier": identifier}
-    return _page(connection, _query(_by_identifier, shown), limit, before, values)
+    return _page(connection, _query(_by_identifier, shown), limit, before, bound, **values)
 
 
 def latest(
@@ -127,8 +141,8 @@ def latest(
     unprocessed: bool = False,
 ) -> Page:
     """Return facts of the newest messages, or of those in one state, or accepted and not processed."""
-    values = {"state": state, "unprocessed": unprocessed}
-    return _page(connection, _query(_latest, FACTS), limit, before, values)
+    query = _query(_latest, FACTS)
+    return _page(connection, query, limit, before, _PAGE, state=state, unprocessed=unprocessed)
 
 
 def in_state(
@@ -146,8 +160,11 @@ def in_state(
 
 
 def _page(
-    connection: Connection, query: TextClause, limit: int, before: UUID | None, values: dict[str, Any]
+    connection: Connection, query: TextClause, limit: int, before: UUID | None, bound: Bound, **values: Any
 ) -> Page:
-    parameters = {**values, "limit": limit, "before": before or NEWEST, "most_bytes": PAGE_BYTES}
-    rows = connection.execute(query, parameters).mappings().all()
-    return Page(rows, bool(rows) and rows[0]["candidates"] > len(rows))
+    values |= {"limit": limit, "before": before or NEWEST}
+    values |= {"most_bytes": bound.most_bytes, "least": bound.least}
+    rows = connection.execute(query, values).mappings().all()
+    page = Page(rows, bool(rows) and rows[0]["candidates"] > len(rows))
+    carried(connection, page.bytes)
+    return page

@@ -1,6 +1,6 @@
 """The views of a message: the columns of every query that shows messages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: Joins of `message m` to its body and to the key it holds. A message whose key was claimed anew
 #: by a later one no longer counts that one's repeats.
@@ -13,7 +13,7 @@ LEFT JOIN message_key k ON k.key = m.key AND k.message_uuid = m.uuid
 _KIND = """
 coalesce(m.kind, CASE
     WHEN m.dst_description = 'mirth' THEN 'cda'
-    WHEN m.dst_description = 'tie' AND m.message_type LIKE 'ORU%' THEN 'oru'
+    WHEN m.dst_description = 'tie' AND starts_with(m.message_type, 'ORU') THEN 'oru'
     WHEN m.dst_description = 'tie' THEN 'acknowledgement'
     WHEN m.message_type = 'integration event' THEN 'event'
     WHEN m.src_description = 'tie' THEN 'hl7'
@@ -43,6 +43,11 @@ class Shown:
 
     columns: str
     size: str
+
+    @property
+    def only_size(self) -> "Shown":
+        """Return what shows no more than how many bytes that would be."""
+        return replace(self, columns="m.uuid")
 
 
 def _size(*columns: str) -> str:

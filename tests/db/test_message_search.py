@@ -114,7 +114,7 @@ def test_no_search_reads_a_table_from_end_to_end(database: Database) -> None:
             (search._by_identifier, {"identifier_type": "MRN", "identifier": "1"}),
             (search._by_control_id, {"control_id": "1"}),
         ):
-            parameters = {**values, "limit": 10, "before": search.NEWEST, "most_bytes": 1}
+            parameters = {**values, "limit": 10, "before": search.NEWEST, "most_bytes": 1, "least": 1}
             explain = text(f"EXPLAIN {search._query(rows, CONTENT).text}")
             plan = connection.execute(explain, parameters).scalars().all()
             assert not [line for line in plan if "Seq Scan on message" in line]

@@ -47,7 +47,8 @@ def keep(database: Database, *sizes: int, letter: str = "x") -> list[str]:
 def following(response: Response) -> str | None:
     """The address of the next page: of the Link header, or of an events list."""
     if response.url.path == EVENTS:
-        return response.json()["next"]
+        address: str | None = response.json()["next"]
+        return address
     link = response.headers.get("link")
     return None if link is None else link.partition("<")[2].partition(">")[0]
 
