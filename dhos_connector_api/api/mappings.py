@@ -17,6 +17,8 @@ from dhos_connector_api.intake import reprocess
 _UNKNOWN = "there is no mapping with that id"
 #: Events given another meaning by one request, and by one transaction of it.
 _MOST_APPLIED, _GROUP = 2000, 250
+#: Seconds after which a request begins with no more of them.
+_SECONDS = 10.0
 
 
 def list_mappings(source_system: str | None, before: str | None) -> flask.Response:
@@ -84,7 +86,8 @@ def apply_mapping() -> flask.Response:
     """Give stored events the meaning their code has now."""
     body, database, changed = call.current().body, services().database, 0
     code = (services().intake().site, body["source_system"], body["event_code"])
-    while changed < _MOST_APPLIED:
+    until = clock.monotonic() + _SECONDS
+    while changed < _MOST_APPLIED and clock.monotonic() < until:
         with database.transaction() as connection:
             meant = reprocess.meaning_now(connection, *code)
             done = reprocess.apply(connection, meant, limit=_GROUP, at=clock.now())

@@ -25,14 +25,19 @@ class Bound:
     least: int = 1
 
 
-def first_within(rows: str, *, order: str) -> str:
+#: How parameters are written for SQLAlchemy's text(), and for psycopg.
+IN_TEXT, IN_PSYCOPG = ":{}", "%({})s"
+
+
+def first_within(rows: str, *, order: str, values: str = IN_TEXT) -> str:
     """Return the query for the first of `rows`, a query whose columns are in `order` and have a `size`."""
+    limit, most_bytes, least = (values.format(each) for each in ("limit", "most_bytes", "least"))
     return f"""
         SELECT * FROM (
             SELECT sized.*, sum(size) OVER in_order AS bytes, row_number() OVER in_order AS place,
                 count(*) OVER () AS candidates
             FROM ({rows}) AS sized WINDOW in_order AS (ORDER BY {order} ROWS UNBOUNDED PRECEDING)
-        ) AS counted WHERE place <= :limit AND (bytes <= :most_bytes OR place <= :least) ORDER BY place
+        ) AS counted WHERE place <= {limit} AND (bytes <= {most_bytes} OR place <= {least}) ORDER BY place
     """  # noqa: S608  constants only
 
 

@@ -205,13 +205,15 @@ def by_identity(connection: Connection, identity: bytes) -> RowMapping | None:
     return _one(connection, COLUMNS, "e.identity = :value", identity)
 
 
-def rows(connection: Connection, ids: Collection[UUID]) -> Sequence[RowMapping]:
-    """Return what never changes of these events: source, code, encounter, payload."""
+def rows(connection: Connection, ids: Collection[UUID], hospital: str) -> Sequence[RowMapping]:
+    """Return what never changes of these events: source, code, encounter, and `hospital` of the payload."""
     query = """
-        SELECT id, source_system, event_code, encounter_id, payload, companions IS NOT NULL AS has_companions
+        SELECT id, source_system, event_code, encounter_id, payload->>CAST(:hospital AS text) AS hospital,
+            companions IS NOT NULL AS has_companions
         FROM integration_event WHERE id = ANY(CAST(:ids AS uuid[]))
     """
-    return connection.execute(text(query), {"ids": list(ids)}).mappings().all()
+    values = {"ids": list(ids), "hospital": hospital}
+    return connection.execute(text(query), values).mappings().all()
 
 
 def ids_of_message(connection: Connection, message_uuid: UUID) -> list[UUID]:

@@ -28,6 +28,7 @@ from dhos_connector_api.messages import store
 from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, NewMessage
+from dhos_connector_api.messages.views import RECEIVED
 from dhos_connector_api.outbox import store as outbox
 
 _ACCEPTED = "the same was accepted as another message by now"
@@ -76,7 +77,7 @@ def replay(database: Database, uuid: UUID, intake: Intake, *, by: str) -> Replay
 
 def load(connection: Connection, uuid: UUID) -> Stored:
     """Return the message to replay. Raises NotFound, and Conflict for one that cannot be replayed."""
-    row = store.get(connection, uuid)
+    row = store.get(connection, uuid, RECEIVED)
     if row is None:
         raise NotFound("there is no message with that uuid")
     if row["received"] is None:

@@ -54,7 +54,8 @@ def _size(*columns: str) -> str:
     return " + ".join(f"coalesce(octet_length({column}), 0)" for column in columns)
 
 
-#: Without its body; with its text and its acknowledgement; and with its bytes too.
+#: Without its body; with its bytes; with its text and its acknowledgement; and with all of these.
 FACTS = Shown(_FACTS, _size(*_LONG_FACTS))
+RECEIVED = Shown(f"{_FACTS}, b.received", _size(*_LONG_FACTS, "b.received"))
 CONTENT = Shown(f"{_FACTS}, {_CONTENT}", _size(*_LONG_FACTS, "b.content", "b.ack"))
 WHOLE = Shown(f"{_FACTS}, {_CONTENT}, b.received", _size(*_LONG_FACTS, "b.content", "b.ack", "b.received"))
