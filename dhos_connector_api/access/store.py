@@ -15,6 +15,8 @@ from dhos_connector_api.auth.api_keys import MadeKey
 from dhos_connector_api.errors import Conflict, NotFound
 
 NOTED_EVERY = timedelta(minutes=5)
+#: Keys of one page.
+MOST_LISTED = 10_000
 _SHOWN = (
     "id, source_system, hint, created, created_by, expires_at, revoked_at, revoked_by, replaced_by,"
     " last_used_at"
@@ -58,13 +60,22 @@ def add(
     return connection.execute(text(query), values).mappings().one()
 
 
-def listed(connection: Connection, source: str | None = None) -> Sequence[RowMapping]:
-    """Return all keys, or those of one source, newest first."""
+def listed(
+    connection: Connection,
+    source: str | None = None,
+    *,
+    before: UUID | None = None,
+    limit: int = MOST_LISTED,
+) -> Sequence[RowMapping]:
+    """Return up to `limit` keys, of all sources or of one, newest first, from the cursor `before` on."""
     query = f"""
         SELECT {_SHOWN} FROM api_key
-        WHERE CAST(:source AS text) IS NULL OR lower(source_system) = lower(:source) ORDER BY id DESC
+        WHERE (CAST(:source AS text) IS NULL OR lower(source_system) = lower(:source))
+            AND (CAST(:before AS uuid) IS NULL OR id < :before)
+        ORDER BY id DESC LIMIT :limit
     """  # noqa: S608
-    return connection.execute(text(query), {"source": source}).mappings().all()
+    values = {"source": source, "before": before, "limit": limit}
+    return connection.execute(text(query), values).mappings().all()
 
 
 def revoke(connection: Connection, id_: UUID, *, at: datetime, by: str | None) -> RowMapping:

@@ -46,7 +46,7 @@ def list_deliveries(
         "newer_than": newer_than,
         "limit": limit,
     }
-    return json_page([schemas.delivery(row) for row in page.rows], page.next_before, query)
+    return json_page(page.rows, schemas.delivery, query, more=page.more)
 
 
 def get_delivery(delivery_uuid: str) -> flask.Response:

@@ -1,9 +1,14 @@
 """The JSON of the tags `events`, `mappings` and `api_keys` (marshmallow)."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 from marshmallow import Schema, fields
 
 from dhos_connector_api.api.schemas import Instant
 from dhos_connector_api.http.dumping import dumper
+from dhos_connector_api.http.paging import json_text
 
 
 class _EventAnswerSchema(Schema):
@@ -18,9 +23,10 @@ class _EventAnswerSchema(Schema):
 
 
 class _EventSchema(_EventAnswerSchema):
+    """But for the payload, which is JSON text already."""
+
     canonical_code = fields.String()
     patient_identifier = fields.String()
-    payload_json = fields.Raw()
     occurred_at = Instant()
     processed_at = Instant()
     error = fields.String()
@@ -61,11 +67,26 @@ class _KeySchema(Schema):
 
 #: An event as its teller is answered.
 event_answer = dumper(_EventAnswerSchema())
-#: An event with all that is known of it.
-event = dumper(_EventSchema())
+_event = dumper(_EventSchema())
 #: A mapping of a source's code to its meaning.
 mapping = dumper(_MappingSchema())
 #: An event whose meaning would change.
 changing = dumper(_ChangingSchema())
 #: An API key, never the key itself.
 key = dumper(_KeySchema())
+
+
+def event(row: Mapping[Any, Any]) -> bytes:
+    """Return an event as JSON, with its payload if the row has it."""
+    payload = {"payload_json": row["payload_json"].encode()} if "payload_json" in row else {}
+    return json_text(_event(row), **payload)
+
+
+def mapping_text(row: Mapping[Any, Any]) -> bytes:
+    """Return a mapping as JSON."""
+    return json.dumps(mapping(row)).encode()
+
+
+def key_text(row: Mapping[Any, Any]) -> bytes:
+    """Return an API key as JSON, never the key itself."""
+    return json.dumps(key(row)).encode()

@@ -1,5 +1,7 @@
 """Integration events over HTTP: taken, listed, looked at, published again."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -8,11 +10,12 @@ import flask
 from dhos_connector_api import clock
 from dhos_connector_api.api import event_intake, event_schemas
 from dhos_connector_api.api.services import services
-from dhos_connector_api.errors import NotFound
+from dhos_connector_api.errors import BadInput, NotFound
+from dhos_connector_api.events import search as finding
 from dhos_connector_api.events import store
-from dhos_connector_api.events.search import find
 from dhos_connector_api.http import call
-from dhos_connector_api.http.paging import json_answer, uuid_of
+from dhos_connector_api.http.answers import JSON
+from dhos_connector_api.http.paging import json_list, json_text, texts_within, uuid_of
 from dhos_connector_api.intake import reprocess
 
 _UNKNOWN = "there is no event with that id"
@@ -44,8 +47,12 @@ def list_events(
     ordering: str,
     page: int,
     page_size: int,
+    skip: int,
+    include: str | None,
 ) -> flask.Response:
-    """Answer with one page of events; for an API key, of its source."""
+    """Answer with one page of events, as far as an answer goes; for an API key, of its source."""
+    if skip >= page_size:
+        raise BadInput("query: skip must be less than page_size")
     filters = {
         "status": status,
         "source_system": source_system,
@@ -53,24 +60,40 @@ def list_events(
         "encounter_id": encounter_id,
         "search": search,
     }
-    asked = {**filters, "ordering": ordering, "page_size": str(page_size)}
-    own = {"own_source": call.current().source}
-    with services().database.statements() as connection:
-        found = find(connection, {**filters, **own}, ordering=ordering, page=page, page_size=page_size)
-    return json_answer(
-        {
-            "count": found.count,
-            "next": _page(asked, page + 1) if found.more else None,
-            "previous": _page(asked, page - 1) if page > 1 else None,
-            "results": [event_schemas.event(row) for row in found.rows],
-        }
-    )
+    asked = {**filters, "ordering": ordering, "page_size": str(page_size), "include": include}
+    own, parts = {"own_source": call.current().source}, services()
+    with parts.database.statements() as connection:
+        found = finding.find(
+            connection, {**filters, **own}, ordering=ordering, page=page, page_size=page_size, skip=skip
+        )
+        ids = [row["id"] for row in found.rows] if include else []
+        sizes = finding.payload_sizes(connection, ids)
+    rows: Sequence[Mapping[Any, Any]] = found.rows
+    with parts.answers.room(sizes[-1] if sizes else 0):
+        if include:
+            with parts.database.statements() as connection:
+                rows = finding.with_payloads(connection, found.rows[: len(sizes)])
+        results = texts_within(map(event_schemas.event, rows))
+        shown = skip + len(results)
+        following = None
+        if len(results) < len(found.rows) or found.more:
+            following = _page(asked, page + 1) if shown == page_size else _page(asked, page, shown)
+        about = {"count": found.count, "next": following, "previous": _previous(asked, page, skip)}
+        return flask.Response(json_text(about, results=json_list(results)), content_type=JSON)
 
 
-def _page(asked: dict[str, str | None], number: int) -> str:
+def _previous(asked: dict[str, str | None], page: int, skip: int) -> str | None:
+    """Return the address of the page before; of a part of a page, that of the page from its beginning."""
+    if skip:
+        return _page(asked, page)
+    return _page(asked, page - 1) if page > 1 else None
+
+
+def _page(asked: dict[str, str | None], number: int, skip: int = 0) -> str:
     """Return the address of a page, without the host, which a proxy may know by another name."""
     given = {name: value for name, value in asked.items() if value is not None}
-    return f"{flask.request.path}?{urlencode({**given, 'page': number})}"
+    given |= {"page": str(number)} | ({"skip": str(skip)} if skip else {})
+    return f"{flask.request.path}?{urlencode(given)}"
 
 
 def get_event(event_id: str) -> flask.Response:
@@ -88,9 +111,12 @@ def reprocess_event(event_id: str) -> flask.Response:
 
 
 def _event(id_: UUID) -> flask.Response:
-    with services().database.statements() as connection:
-        row = store.get(connection, id_)
-    source = call.current().source
-    if row is None or (source is not None and row["source_system"].lower() != source.lower()):
-        raise NotFound(_UNKNOWN)
-    return json_answer(event_schemas.event(row))
+    source, parts = call.current().source, services()
+    with parts.database.statements() as connection:
+        size = store.size(connection, id_)
+    with parts.answers.room(size):
+        with parts.database.statements() as connection:
+            row = store.get(connection, id_)
+        if row is None or (source is not None and row["source_system"].lower() != source.lower()):
+            raise NotFound(_UNKNOWN)
+        return flask.Response(event_schemas.event(row), content_type=JSON)

@@ -7,21 +7,31 @@ import flask
 from dhos_connector_api import clock
 from dhos_connector_api.api import event_schemas
 from dhos_connector_api.api.services import services
+from dhos_connector_api.db.within_bytes import PAGE_BYTES
+from dhos_connector_api.errors import BadInput, NotFound
 from dhos_connector_api.events import mappings, meanings
 from dhos_connector_api.http import call
-from dhos_connector_api.http.paging import json_answer, uuid_of
+from dhos_connector_api.http.paging import cursor, json_answer, json_page, uuid_of
 from dhos_connector_api.intake import reprocess
 
 _UNKNOWN = "there is no mapping with that id"
 #: Events given another meaning by one request, and by one transaction of it.
 _MOST_APPLIED, _GROUP = 2000, 250
+#: Seconds after which a request begins with no more of them.
+_SECONDS = 10.0
 
 
-def list_mappings(source_system: str | None) -> flask.Response:
+def list_mappings(source_system: str | None, before: str | None) -> flask.Response:
     """Answer with all mappings, or those of one source."""
-    with services().database.statements() as connection:
-        rows = mappings.listed(connection, source_system)
-    return json_answer([event_schemas.mapping(row) for row in rows])
+    after, parts = cursor(before), services()
+    with parts.answers.room(PAGE_BYTES):
+        try:
+            with parts.database.statements() as connection:
+                rows = mappings.listed(connection, source_system, after=after)
+        except NotFound:
+            raise BadInput("query: the mapping that before names is gone; begin again") from None
+        query, more = {"source_system": source_system}, len(rows) == mappings.MOST_LISTED
+        return json_page(rows, event_schemas.mapping_text, query, more=more, name="id")
 
 
 def set_mapping() -> flask.Response:
@@ -76,7 +86,8 @@ def apply_mapping() -> flask.Response:
     """Give stored events the meaning their code has now."""
     body, database, changed = call.current().body, services().database, 0
     code = (services().intake().site, body["source_system"], body["event_code"])
-    while changed < _MOST_APPLIED:
+    until = clock.monotonic() + _SECONDS
+    while changed < _MOST_APPLIED and clock.monotonic() < until:
         with database.transaction() as connection:
             meant = reprocess.meaning_now(connection, *code)
             done = reprocess.apply(connection, meant, limit=_GROUP, at=clock.now())

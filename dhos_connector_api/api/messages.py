@@ -3,26 +3,35 @@
 import base64
 import binascii
 import codecs
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import flask
+from sqlalchemy import Connection
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import batches, schemas
 from dhos_connector_api.api.services import services
 from dhos_connector_api.api.taking import taken
+from dhos_connector_api.db.within_bytes import Bound
 from dhos_connector_api.errors import BadInput, NotFound
 from dhos_connector_api.http import call
+from dhos_connector_api.http.answers import JSON
+from dhos_connector_api.http.large_answers import SMALL
 from dhos_connector_api.http.paging import cursor, json_answer, json_page, uuid_of
 from dhos_connector_api.intake.arrival import Receipt
 from dhos_connector_api.intake.hl7 import Acknowledgement
 from dhos_connector_api.messages import search, store
 from dhos_connector_api.messages.kinds import Kind
+from dhos_connector_api.messages.search import Page
+from dhos_connector_api.messages.views import CONTENT, WHOLE
 
 _HL7 = "application/hl7-v2"
 #: Names of character sets in HTTP (IANA) where Python's differ.
 _IANA = (("iso8859-", "iso-8859-"), ("cp125", "windows-125"), ("ascii", "us-ascii"))
 _UNKNOWN = "there is no message with that uuid"
+#: What lists show, by the parameter `include`.
+_SHOWN = {None: CONTENT, "body": WHOLE}
 
 
 def post_message() -> flask.Response:
@@ -77,12 +86,15 @@ def iana_name(charset: str) -> str:
 
 def get_message(message_uuid: str) -> flask.Response:
     """Answer with one message."""
-    uuid = uuid_of(message_uuid, _UNKNOWN)
-    with services().database.statements() as connection:
-        row = store.get(connection, uuid)
-    if row is None:
-        raise NotFound(_UNKNOWN)
-    return json_answer(schemas.message(row))
+    uuid, parts = uuid_of(message_uuid, _UNKNOWN), services()
+    with parts.database.statements() as connection:
+        size = store.size(connection, uuid)
+    with parts.answers.room(size):
+        with parts.database.statements() as connection:
+            row = store.get(connection, uuid)
+        if row is None:
+            raise NotFound(_UNKNOWN)
+        return flask.Response(schemas.message(row), content_type=JSON)
 
 
 def mark_message_processed(message_uuid: str) -> flask.Response:
@@ -95,21 +107,50 @@ def mark_message_processed(message_uuid: str) -> flask.Response:
     return flask.Response(status=204)
 
 
-def search_messages_by_control_id(message_control_id: str, limit: int, before: str | None) -> flask.Response:
+def search_messages_by_control_id(
+    message_control_id: str, include: str | None, limit: int, before: str | None
+) -> flask.Response:
     """Answer with the messages with that MSH-10, newest first."""
     after = cursor(before)
-    with services().database.statements() as connection:
-        page = search.by_control_id(connection, message_control_id, limit=limit, before=after)
-    return json_page([schemas.message(row) for row in page.rows], page.next_before, {"limit": limit})
+
+    def found(connection: Connection, **shown: Any) -> Page:
+        return search.by_control_id(connection, message_control_id, limit=limit, before=after, **shown)
+
+    return _page(found, schemas.message, {"limit": limit}, include)
 
 
 def search_messages_by_identifier(
-    identifier_type: str, identifier: str, limit: int, before: str | None
+    identifier_type: str, identifier: str, include: str | None, limit: int, before: str | None
 ) -> flask.Response:
     """Answer with the messages of that patient or visit, newest first."""
+    asked = {"identifier_type": identifier_type, "identifier": identifier}
     after = cursor(before)
-    with services().database.statements() as connection:
-        page = search.by_identifier(connection, identifier_type, identifier, limit=limit, before=after)
-    found = [schemas.found_message(row, identifier_type, identifier) for row in page.rows]
-    query = {"identifier_type": identifier_type, "identifier": identifier, "limit": limit}
-    return json_page(found, page.next_before, query)
+
+    def found(connection: Connection, **shown: Any) -> Page:
+        return search.by_identifier(
+            connection, identifier_type, identifier, limit=limit, before=after, **shown
+        )
+
+    def show(row: Mapping[Any, Any]) -> bytes:
+        return schemas.found_message(row, identifier_type, identifier)
+
+    return _page(found, show, {**asked, "limit": limit}, include)
+
+
+def _page(
+    found: Callable[..., Page],
+    show: Callable[[Mapping[Any, Any]], bytes],
+    query: Mapping[str, Any],
+    include: str | None,
+) -> flask.Response:
+    """Answer with a page; one that is large is read when there is room for it."""
+    shown, parts = _SHOWN[include], services()
+    with parts.database.statements() as connection:
+        page = found(connection, shown=shown, bound=Bound(SMALL, 0))
+        whole = len(page.rows) == query["limit"] or (page.rows and not page.more)
+        size = 0 if whole else found(connection, shown=shown.only_size).bytes
+    with parts.answers.room(size):
+        if size:
+            with parts.database.statements() as connection:
+                page = found(connection, shown=shown)
+        return json_page(page.rows, show, {**query, "include": include}, more=page.more)

@@ -1,6 +1,7 @@
 """The JSON of messages and deliveries (marshmallow)."""
 
-import base64
+import binascii
+import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from marshmallow import Schema, fields
 
 from dhos_connector_api.hl7v2.datetimes import instant
 from dhos_connector_api.http.dumping import dumper
+from dhos_connector_api.http.paging import json_text
 
 
 class Instant(fields.Field[datetime]):
@@ -27,7 +29,10 @@ class MatchedOnSchema(Schema):
 
 
 class MessageSchema(Schema):
-    """The fields of the contract first, then ours; `openapi/schemas/messages.yaml` describes them."""
+    """The fields of the contract first, then ours; `openapi/schemas/messages.yaml` describes them.
+
+    Its bytes (`body`) are not among them: they are added as text, where they are asked for.
+    """
 
     uuid = fields.UUID()
     created = Instant()
@@ -58,7 +63,6 @@ class MessageSchema(Schema):
     correlation_id = fields.String()
     title = fields.String()
     door = fields.String()
-    body = fields.Function(lambda row: _base64(row["received"]))
     charset = fields.String()
     ack = fields.Function(lambda row: _text(row["ack"], row["charset"]))
 
@@ -97,31 +101,43 @@ class AttemptSchema(Schema):
     detail = fields.String()
 
 
-#: A row of the message store as JSON shows it.
-message = dumper(MessageSchema())
-#: A delivery as JSON shows it.
-delivery = dumper(DeliverySchema())
+_message = dumper(MessageSchema())
+_delivery = dumper(DeliverySchema())
 _attempt = dumper(AttemptSchema())
 _matched_on = dumper(MatchedOnSchema())
 
 
-def found_message(row: Mapping[Any, Any], identifier_type: str, identifier: str) -> dict[str, Any]:
-    """Return a message that was found under an identifier, and under which one it was."""
+def message(row: Mapping[Any, Any]) -> bytes:
+    """Return a row of the message store as JSON, with its bytes if the row has them."""
+    return json_text(_message(row), **_bytes(row))
+
+
+def found_message(row: Mapping[Any, Any], identifier_type: str, identifier: str) -> bytes:
+    """Return a message that was found under an identifier as JSON, with which one it was."""
     matched = {
         "identifier_type": identifier_type,
         "identifier": identifier if row["direct"] else row["merged_from"],
         "merged": not row["direct"],
     }
-    return {**message(row), "matched_on": _matched_on(matched)}
+    return json_text(_message(row) | {"matched_on": _matched_on(matched)}, **_bytes(row))
+
+
+def delivery(row: Mapping[Any, Any]) -> bytes:
+    """Return a delivery as JSON."""
+    return json.dumps(_delivery(row)).encode()
 
 
 def delivery_with_attempts(row: Mapping[Any, Any], attempts: Iterable[Mapping[Any, Any]]) -> dict[str, Any]:
     """Return a delivery with every attempt, the first first."""
-    return {**delivery(row), "history": [_attempt(each) for each in attempts]}
+    return {**_delivery(row), "history": [_attempt(each) for each in attempts]}
 
 
-def _base64(raw: bytes | None) -> str | None:
-    return None if raw is None else base64.b64encode(raw).decode("ascii")
+def _bytes(row: Mapping[Any, Any]) -> dict[str, bytes]:
+    """The member with the bytes, as JSON text; none where they were not asked for."""
+    if "received" not in row:
+        return {}
+    raw = row["received"]
+    return {"body": b"null" if raw is None else b'"%b"' % binascii.b2a_base64(raw, newline=False)}
 
 
 def _text(raw: bytes | None, charset: str | None) -> str | None:

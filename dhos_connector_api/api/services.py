@@ -8,6 +8,7 @@ import flask
 from dhos_connector_api.auth.signatures import Secret
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.send import Outbound
+from dhos_connector_api.http.large_answers import LargeAnswers
 from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.intake.arrival import Intake
 
@@ -21,7 +22,8 @@ class Services:
     `intake` and `outbound` give what messages are received and sent with now (the site may have
     changed; they raise SiteUnavailable). `check_ready`
     raises StorageUnavailable while the process cannot do its work. `metrics` gives the Prometheus
-    text; None: it is served on a port of its own. `limits` counts requests.
+    text; None: it is served on a port of its own. `limits` counts requests,
+    `answers` has room for large answers.
     `webhook_secrets` are those of each source, the newest first; none: its webhooks are refused.
     """
 
@@ -31,6 +33,7 @@ class Services:
     check_ready: Callable[[], None]
     metrics: Callable[[], bytes] | None
     limits: RateLimiting
+    answers: LargeAnswers
     webhook_secrets: Mapping[str, tuple[Secret, ...]]
     serves_docs: bool
 

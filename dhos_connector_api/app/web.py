@@ -37,6 +37,7 @@ from dhos_connector_api.http import assembly, key_security, probes, waiting
 from dhos_connector_api.http.application import Application
 from dhos_connector_api.http.body_limit import BodyLimit
 from dhos_connector_api.http.key_security import KeySecurity
+from dhos_connector_api.http.large_answers import LargeAnswers
 from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.http.readiness import Readiness
 from dhos_connector_api.http.routing import Handler
@@ -70,6 +71,7 @@ class Parts(TypedDict, total=False):
     check_ready: Callable[[], None]
     metrics: Callable[[], bytes] | None
     limits: RateLimiting
+    answers: LargeAnswers
     webhook_secrets: Mapping[str, tuple[Secret, ...]]
     serves_docs: bool
 
@@ -135,6 +137,7 @@ def _parts(settings: Settings, document: dict[str, Any], overrides: Parts) -> di
     make("check_ready", lambda: _readiness(settings, parts["database"]))
     make("metrics", lambda: _metrics(settings, parts["database"]))
     make("limits", lambda: _limits(settings, document, parts["intake"]))
+    make("answers", LargeAnswers)
     make("webhook_secrets", lambda: webhook_secrets(settings.of(WebhookSettings)))
     make("serves_docs", lambda: _serves_docs(settings))
     return parts

@@ -10,7 +10,7 @@ import click
 
 from dhos_connector_api import clock
 from dhos_connector_api.app.storage import open_database
-from dhos_connector_api.cli.options import BY, Duration, with_settings
+from dhos_connector_api.cli.options import BY, Duration, rows_of_pages, with_settings
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.deliveries import operate, search
 from dhos_connector_api.deliveries.search import Wanted
@@ -50,13 +50,16 @@ def list_deliveries(
     )
     with open_database(settings).statements() as connection:
         depths = search.depths(connection)
-        page = search.page(connection, wanted, limit=limit, before=None)
-    for each in depths:
-        since = f", the oldest since {instant(each.oldest)}" if each.oldest else ""
-        failing = f", FAILING since {instant(each.failing_since)}" if each.failing_since else ""
-        click.echo(f"{each.destination}: {each.waiting} waiting{since}, {each.dead} dead{failing}")
-    for row in page.rows:
-        click.echo(delivery_line(row))
+        for each in depths:
+            since = f", the oldest since {instant(each.oldest)}" if each.oldest else ""
+            failing = f", FAILING since {instant(each.failing_since)}" if each.failing_since else ""
+            click.echo(f"{each.destination}: {each.waiting} waiting{since}, {each.dead} dead{failing}")
+
+        def page(limit: int, before: UUID | None) -> search.Page:
+            return search.page(connection, wanted, limit=limit, before=before)
+
+        for row in rows_of_pages(page, limit):
+            click.echo(delivery_line(row))
 
 
 @deliveries.command("show")

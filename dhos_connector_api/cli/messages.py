@@ -1,21 +1,25 @@
 """The commands that look at stored messages: list, show; and how logs name one."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import click
+from sqlalchemy import Connection
 
 from dhos_connector_api.app import incoming
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli.deliveries import delivery_line
-from dhos_connector_api.cli.options import with_settings
+from dhos_connector_api.cli.options import rows_of_pages, with_settings
 from dhos_connector_api.cli.outbox import envelope_line
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.deliveries import search as deliveries
 from dhos_connector_api.hl7v2.datetimes import instant
 from dhos_connector_api.intake.control_ids import logged
 from dhos_connector_api.messages import search, store
+from dhos_connector_api.messages.search import Page
+from dhos_connector_api.messages.views import FACTS, WHOLE
 from dhos_connector_api.outbox import search as outbox_search
 
 
@@ -40,15 +44,17 @@ def list_messages(
     limit: int,
 ) -> None:
     """List messages, newest first."""
-    with open_database(settings).statements() as connection:
+
+    def page(connection: Connection, limit: int, before: UUID | None) -> Page:
         if control_id:
-            page = search.by_control_id(connection, control_id, limit=limit, before=None)
-        elif mrn:
-            page = search.by_identifier(connection, "MRN", mrn, limit=limit, before=None)
-        else:
-            page = search.latest(connection, limit=limit, state=state, unprocessed=unprocessed)
-    for row in page.rows:
-        click.echo(_line(row))
+            return search.by_control_id(connection, control_id, limit=limit, before=before, shown=FACTS)
+        if mrn:
+            return search.by_identifier(connection, "MRN", mrn, limit=limit, before=before, shown=FACTS)
+        return search.latest(connection, limit=limit, before=before, state=state, unprocessed=unprocessed)
+
+    with open_database(settings).statements() as connection:
+        for row in rows_of_pages(partial(page, connection), limit):
+            click.echo(_line(row))
 
 
 @messages.command("show")
@@ -58,7 +64,7 @@ def list_messages(
 def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
     """Show what is known of one message, and what became of its envelopes."""
     with open_database(settings).statements() as connection:
-        row = store.get(connection, uuid)
+        row = store.get(connection, uuid, WHOLE if content else FACTS)
         envelopes = outbox_search.of_message(connection, uuid)
         sent = deliveries.of_message(connection, uuid)
     if row is None:

@@ -1,9 +1,10 @@
-"""Options shared by commands: settings, read when a command runs so that --help needs none; durations."""
+"""What commands share: settings, read when a command runs so that --help needs none; durations; pages."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from uuid import UUID
 
 import click
 
@@ -17,6 +18,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 #: Who does what a command does, as it is kept.
 BY = "command line"
+#: Rows of a list in memory at a time.
+_PAGE = 500
 
 
 def with_settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
@@ -33,6 +36,27 @@ def with_settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[P,
         return command(settings, *arguments, **options)
 
     return run
+
+
+class _Page(Protocol):
+    """A page of a list, and the cursor to the next one."""
+
+    @property
+    def rows(self) -> Sequence[Any]: ...
+
+    @property
+    def next_before(self) -> UUID | None: ...
+
+
+def rows_of_pages(page: Callable[[int, UUID | None], _Page], limit: int) -> Iterator[Any]:
+    """Yield up to `limit` rows; `page` gets how many are wanted and the cursor, and may give fewer."""
+    before = None
+    while limit > 0:
+        found = page(min(limit, _PAGE), before)
+        yield from found.rows
+        limit, before = limit - len(found.rows), found.next_before
+        if before is None:
+            return
 
 
 class Duration(click.ParamType[timedelta]):

@@ -32,7 +32,7 @@ def replay(settings: Settings, uuids: Sequence[UUID], state: str | None, since: 
     intake = incoming.intake(settings)()
     chosen: Iterator[UUID] | Sequence[UUID] = uuids
     if state:
-        chosen = list(_in_state(database, state, since.replace(tzinfo=UTC) if since else None))
+        chosen = _in_state(database, state, since.replace(tzinfo=UTC) if since else None)
     with click.progressbar(chosen, label="replaying", hidden=bool(uuids)) as progress:
         for uuid in progress:
             try:
@@ -44,18 +44,15 @@ def replay(settings: Settings, uuids: Sequence[UUID], state: str | None, since: 
 
 
 def _in_state(database: Database, state: str, since: datetime | None) -> Iterator[UUID]:
-    """The uuids of all messages in that state, newest first."""
+    """The uuids of all messages in that state, newest first; those that came later are not among them."""
     before = None
     while True:
         with database.statements() as connection:
-            page = search.latest(connection, limit=500, before=before, state=state)
-        for row in page.rows:
-            if since and row["created"] < since:
-                return
-            yield row["uuid"]
-        before = page.next_before
-        if before is None:
+            uuids = search.in_state(connection, state, since=since, before=before)
+        yield from uuids
+        if not uuids:
             return
+        before = uuids[-1]
 
 
 def _replayed(done: replaying.Replayed) -> str:

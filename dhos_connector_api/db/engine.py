@@ -12,9 +12,10 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from dhos_connector_api.db.large_rows import close_after_large
 from dhos_connector_api.db.session import BEYOND_STATEMENT, SESSION, connect_arguments, open_patiently
 from dhos_connector_api.errors import StorageBusy, StorageUnavailable
 
@@ -105,12 +106,13 @@ class Database:
         self.engine = engine
         open_patiently(engine, statement_timeout + BEYOND_STATEMENT)
         event.listen(engine, "handle_error", _drop_stale)
+        close_after_large(engine)
         self._transactional = engine.execution_options(isolation_level="READ COMMITTED")
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A connection whose work is committed when the block ends, and undone when it raises."""
-        with storage_errors(), self._transactional.begin() as connection:
+        with storage_errors(self.engine), self._transactional.begin() as connection:
             yield connection
 
     @contextmanager
@@ -119,7 +121,7 @@ class Database:
 
         For reading, and for what writes by one statement: one trip to the server instead of three.
         """
-        with storage_errors(), self.engine.connect() as connection:
+        with storage_errors(self.engine), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -130,38 +132,48 @@ class Database:
         fails, nothing is kept: the pool undoes what a connection given back to it left open. BEGIN and
         COMMIT travel with the rest; each end of psycopg's own `transaction()` would wait for the server.
         """
-        with storage_errors(), self.engine.connect() as connection:
+        with storage_errors(self.engine), self.engine.connect() as connection:
             wire: psycopg.Connection[tuple[Any, ...]] = connection.connection.driver_connection  # type: ignore[assignment]
             try:
                 with wire.pipeline():
                     wire.execute("BEGIN")
                     yield wire
                     wire.execute("COMMIT")
-            except psycopg.Error as error:  # SQLAlchemy has not seen it
-                if _is_stale(error):
-                    self.engine.dispose()
+            except psycopg.Error as error:
                 if wire.closed or _is_stale(error):
-                    connection.invalidate()
+                    connection.invalidate()  # SQLAlchemy has not seen it
                 raise
 
 
 @contextmanager
-def storage_errors() -> Iterator[None]:
-    """Turn what passes by itself into StorageUnavailable or StorageBusy; leave other errors as they are."""
+def storage_errors(engine: Engine) -> Iterator[None]:
+    """Turn what passes by itself into StorageUnavailable or StorageBusy; leave other errors as they are.
+
+    After an error that other connections would meet as well, none of the pool is used again.
+    """
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, *_DRIVER_AWAY) as error:
-        if _state(error) in _BUSY:
-            raise StorageBusy("the database could not do it in time") from error
-        raise StorageUnavailable("the database did not answer") from error
-    except (DBAPIError, psycopg.Error) as error:
-        state = _state(error)
-        if state == _READ_ONLY:
-            raise StorageUnavailable("the database takes nothing now: it only reads") from error
-        passes = state[:2] in _PASSING or state in _ENDED
-        if passes or getattr(error, "connection_invalidated", False):
-            raise StorageUnavailable("the database did not answer") from error
-        raise
+    except (SQLAlchemyError, psycopg.Error) as error:
+        if _is_stale(error):
+            engine.dispose()
+        named = _named(error)
+        if named is None:
+            raise
+        raise named from error
+
+
+def _named(error: Exception) -> StorageUnavailable | None:
+    """Return what an error is that passes by itself; None for any other."""
+    state = _state(error)
+    if state in _BUSY:
+        return StorageBusy("the database could not do it in time")
+    if state == _READ_ONLY:
+        return StorageUnavailable("the database takes nothing now: it only reads")
+    away = isinstance(error, (OperationalError, InterfaceError, PoolTimeout, *_DRIVER_AWAY))
+    passes = state[:2] in _PASSING or state in _ENDED
+    if away or passes or getattr(error, "connection_invalidated", False):
+        return StorageUnavailable("the database did not answer")
+    return None
 
 
 def _state(error: BaseException) -> str:

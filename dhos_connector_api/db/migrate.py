@@ -37,7 +37,7 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 
 def _run(migrate: Callable[[Config, str], None], engine: Engine, revision: str) -> None:
-    with storage_errors(), _locked(engine) as connection:
+    with storage_errors(engine), _locked(engine) as connection:
         config = _config()
         config.attributes["connection"] = connection
         migrate(config, revision)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
+from dhos_connector_api.db.within_bytes import Bound
 from dhos_connector_api.deliveries import destinations, settlement, store
 from dhos_connector_api.deliveries.metrics import DELIVERY_ATTEMPTS, DELIVERY_SECONDS
 from dhos_connector_api.deliveries.rules.outcome import Accepted, DeliveryFailed, Kind, Outgoing
@@ -22,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 #: Sends one message: Accepted, or raises DeliveryFailed.
 Transport = Callable[[Outgoing], Accepted]
+_BOUND = Bound()
 #: MSA-1 of a message that was rejected for a reason that may pass, if the site says so.
 _REJECTED = "AR"
 #: How long past the lease it is tried to settle what is certain.
@@ -59,8 +61,11 @@ class Deliverer:
         self._monotonic = monotonic
         self._chance = chance
 
-    def claim(self, free: int) -> list[Claim]:
-        """Return up to `free` deliveries that this process alone may attempt. Raises StorageUnavailable."""
+    def claim(self, free: int, bound: Bound = _BOUND) -> list[Claim]:
+        """Return up to `free` deliveries within `bound` that this process alone may attempt.
+
+        Raises StorageUnavailable.
+        """
         name = self.destination.name
         with self._database.statements() as connection:
             if not store.is_due(connection, name, self._now()):
@@ -70,7 +75,9 @@ class Deliverer:
             health = destinations.locked_health(connection, name)
             lost = store.lose(connection, name, policy, now)
             lease = clock.new_uuid(now)
-            claims = store.claim(connection, name, policy, health=health, free=free, now=now, lease=lease)
+            claims = store.claim(
+                connection, name, policy, health=health, free=free, now=now, lease=lease, bound=bound
+            )
         DELIVERY_ATTEMPTS.labels(name, AttemptOutcome.AMBIGUOUS.value).inc(lost)
         return claims
 

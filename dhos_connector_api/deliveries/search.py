@@ -1,5 +1,7 @@
 """Finding deliveries: newest first, page by page, with every attempt. Nothing here writes.
 
+A page ends at `limit`, or where it has as many bytes as a page may have: a control id may be long.
+
 What is shown of a delivery has facts of its `message` in it (control id, type, MSA-1): they are joined
 here, for a page of them would cost the messages room a second search by the uuids of this one.
 """
@@ -13,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api import clock
+from dhos_connector_api.db.within_bytes import PAGE_BYTES, first_within
 from dhos_connector_api.deliveries.rules.schedule import FAILING_AFTER
 from dhos_connector_api.deliveries.states import DeliveryState
 
@@ -27,7 +30,11 @@ m.message_control_id, m.message_type, m.ack_status
 _FROM = "FROM delivery d LEFT JOIN message m ON m.uuid = d.message_uuid"
 
 # The uuid is a version 7 UUID: its order is the order of creation, and a time is a bound for it.
-_PAGE = f"SELECT {_COLUMNS} {_FROM} WHERE d.uuid < :before AND d.uuid >= :since"
+_PAGE = f"""
+SELECT {_COLUMNS},
+    coalesce(octet_length(m.message_control_id), 0) + coalesce(octet_length(m.message_type), 0) AS size
+{_FROM} WHERE d.uuid < :before AND d.uuid >= :since
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +50,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Deliveries, newest first; `next_before` is the cursor to the next page, None at the end."""
+    """Deliveries, newest first; `more`: there are others behind the last one."""
 
     rows: Sequence[RowMapping]
-    next_before: UUID | None
+    more: bool
+
+    @property
+    def next_before(self) -> UUID | None:
+        """Return the cursor to the next page, None at the end."""
+        return self.rows[-1]["uuid"] if self.more else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +83,13 @@ def page(connection: Connection, wanted: Wanted, *, limit: int, before: UUID | N
         "message_uuid": wanted.message_uuid,
         "before": min(before, newest) if before else newest,
         "since": clock.first_uuid(wanted.created_since) if wanted.created_since else UUID(int=0),
-        "limit": limit + 1,
+        "limit": limit,
+        "most_bytes": PAGE_BYTES,
+        "least": 1,
     }
-    rows = connection.execute(text(_page(wanted)), values).mappings().all()
-    return Page(rows[:limit], rows[limit - 1]["uuid"] if len(rows) > limit else None)
+    query = text(first_within(_page(wanted), order="uuid DESC"))
+    rows = connection.execute(query, values).mappings().all()
+    return Page(rows, bool(rows) and rows[0]["candidates"] > len(rows))
 
 
 def _page(wanted: Wanted) -> str:
@@ -85,7 +100,7 @@ def _page(wanted: Wanted) -> str:
     state = "" if wanted.state is None else f" AND d.state = '{DeliveryState(wanted.state).value}'"
     destination = "" if wanted.destination is None else " AND d.destination = :destination"
     message = "" if wanted.message_uuid is None else " AND d.message_uuid = :message_uuid"
-    return f"{_PAGE}{state}{destination}{message} ORDER BY d.uuid DESC LIMIT :limit"
+    return f"{_PAGE}{state}{destination}{message} ORDER BY d.uuid DESC LIMIT :limit + 1"
 
 
 def get(connection: Connection, uuid: UUID) -> RowMapping | None:

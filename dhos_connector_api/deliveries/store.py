@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
+from dhos_connector_api.db.large_rows import in_binary
+from dhos_connector_api.db.within_bytes import Bound
 from dhos_connector_api.deliveries import statements
 from dhos_connector_api.deliveries.rules.outcome import Outgoing
 from dhos_connector_api.deliveries.rules.schedule import Health
@@ -18,6 +20,7 @@ from dhos_connector_api.deliveries.states import DeliveryState
 from dhos_connector_api.messages import outgoing
 from dhos_connector_api.site.model import DeliveryPolicy
 
+_BOUND = Bound()
 #: What is said of an attempt whose process did not live to say how it ended.
 LOST = "the process that sent it ended before it knew the answer"
 
@@ -50,6 +53,11 @@ class Claim:
     failures: int
     policy: DeliveryPolicy
     outgoing: Outgoing | None
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes are to be sent."""
+        return len(self.outgoing.body) if self.outgoing else 0
 
 
 def add(connection: Connection, delivery: NewDelivery) -> None:
@@ -105,8 +113,9 @@ def claim(
     free: int,
     now: datetime,
     lease: UUID,
+    bound: Bound = _BOUND,
 ) -> list[Claim]:
-    """Claim up to `free` due deliveries, as far as the destination has room for them now.
+    """Claim up to `free` due deliveries within `bound`, as far as the destination has room for them now.
 
     `health` is of the destination's row, which the same transaction has locked first.
     """
@@ -119,29 +128,32 @@ def claim(
         return []
     until = now + timedelta(seconds=policy.timeout + policy.grace)
     query = statements.PROBE if health.failing else statements.IN_TURN
-    rows = connection.execute(query, {**names, "most": most, "lease": lease, "until": until}).all()
+    values = {**names, "lease": lease, "until": until, "limit": most}
+    values |= {"most_bytes": bound.most_bytes, "least": bound.least}
+    rows = in_binary(connection, query, values)
     if rows:
-        claimed = {"claimed": [row.uuid for row in rows], "now": now}
+        claimed = {"claimed": [row["uuid"] for row in rows], "now": now}
         superseded = connection.execute(statements.OVERTAKEN, claimed).scalars().all()
         outgoing.mark_superseded(connection, superseded, at=now)
     return [_claim(row, lease, until, policy) for row in rows]
 
 
-def _claim(row: Row[Any], lease: UUID, until: datetime, policy: DeliveryPolicy) -> Claim:
+def _claim(row: dict[str, Any], lease: UUID, until: datetime, policy: DeliveryPolicy) -> Claim:
     """Return one row of the claiming statement as what is attempted."""
-    kept = row.received is not None
+    received = row["received"]
+    outgoing = None
+    if received is not None:
+        outgoing = Outgoing(
+            row["uuid"], row["message_control_id"], received, row["correlation_id"], policy.timeout
+        )
     return Claim(
-        uuid=row.uuid,
+        uuid=row["uuid"],
         lease=lease,
         until=until,
-        message_uuid=row.message_uuid,
-        message_created=row.created,
-        number=row.attempts,
-        failures=row.failures,
+        message_uuid=row["message_uuid"],
+        message_created=row["created"],
+        number=row["attempts"],
+        failures=row["failures"],
         policy=policy,
-        outgoing=Outgoing(
-            row.uuid, row.message_control_id, bytes(row.received), row.correlation_id, policy.timeout
-        )
-        if kept
-        else None,
+        outgoing=outgoing,
     )

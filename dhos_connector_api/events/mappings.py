@@ -12,6 +12,8 @@ from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api.errors import NotFound
 
+#: Mappings of one page.
+MOST_LISTED = 10_000
 _COLUMNS = "id, source_system, event_code, canonical_code, created, modified, modified_by"
 
 
@@ -36,14 +38,24 @@ def load(connection: Connection, sources: Collection[str]) -> Mappings:
     return Mappings({(source, code): canonical for source, code, canonical in rows})
 
 
-def listed(connection: Connection, source: str | None) -> Sequence[RowMapping]:
-    """Return all mappings, or those of one source, in the order of source and code."""
+def listed(
+    connection: Connection, source: str | None, *, after: UUID | None = None, limit: int = MOST_LISTED
+) -> Sequence[RowMapping]:
+    """Return up to `limit` mappings, of all sources or of one, in the order of source and code.
+
+    `after` is the last one of the page before. Raises NotFound when it has been deleted since.
+    """
     query = f"""
         SELECT {_COLUMNS} FROM event_mapping
-        WHERE CAST(:source AS text) IS NULL OR lower(source_system) = lower(:source)
-        ORDER BY lower(source_system), lower(event_code)
+        WHERE (CAST(:source AS text) IS NULL OR lower(source_system) = lower(:source))
+            AND (CAST(:after AS uuid) IS NULL OR (lower(source_system), lower(event_code)) >
+                (SELECT lower(source_system), lower(event_code) FROM event_mapping WHERE id = :after))
+        ORDER BY lower(source_system), lower(event_code) LIMIT :limit
     """  # noqa: S608
-    return connection.execute(text(query), {"source": source}).mappings().all()
+    if after is not None:
+        get(connection, after)
+    values = {"source": source, "after": after, "limit": limit}
+    return connection.execute(text(query), values).mappings().all()
 
 
 def get(connection: Connection, id_: UUID) -> RowMapping:

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
+from dhos_connector_api.db.large_rows import carried
+from dhos_connector_api.db.within_bytes import measured_within
 from dhos_connector_api.events import views
 from dhos_connector_api.events.search import MOST_COUNTED
 from dhos_connector_api.events.states import EventState
@@ -103,20 +105,37 @@ def _count(connection: Connection, which: str, meant: Meaning) -> int:
     return count
 
 
-def changing(connection: Connection, meant: Meaning, *, limit: int) -> list[UUID]:
-    """Return up to `limit` events that the meaning would change, the oldest first. None is locked."""
-    query = f"SELECT e.id {_CHANGING} ORDER BY e.id LIMIT :limit"
-    return list(connection.execute(text(query), {**meant.parameters(), "limit": limit}).scalars())
+#: Bytes of all that an envelope is made of, as it is in memory.
+_SIZE = " + ".join(
+    f"coalesce(octet_length(CAST(e.{column} AS text)), 0)"
+    for column in ("payload", "event_fields", "companions")
+)
+_OLDEST = f"SELECT e.id {_CHANGING} ORDER BY e.id LIMIT :limit"
+_OLDEST_CHANGING = f"""
+{measured_within(_OLDEST, table="integration_event", size=_SIZE)}
+SELECT id FROM chosen ORDER BY place
+"""  # noqa: S608
+
+
+def changing(connection: Connection, meant: Meaning, *, limit: int, most_bytes: int) -> list[UUID]:
+    """Return events that the meaning would change, the oldest first. None is locked.
+
+    They are up to `limit` and have `most_bytes`; the first is among them whatever its size.
+    """
+    values = {**meant.parameters(), "limit": limit, "most_bytes": most_bytes}
+    return list(connection.execute(text(_OLDEST_CHANGING), values).scalars())
 
 
 def reread(connection: Connection, meant: Meaning, ids: Collection[UUID]) -> list[Reread]:
     """Return these events, all of that code and source, as they would be with the meaning; oldest first."""
     query = f"""
-        SELECT e.*, {_TARGET} AS target FROM integration_event e
+        SELECT e.*, {_TARGET} AS target, {_SIZE} AS size FROM integration_event e
         WHERE e.id = ANY(CAST(:ids AS uuid[])) ORDER BY e.id
     """  # noqa: S608
     rows = connection.execute(text(query), {**meant.parameters(), "ids": list(ids)}).mappings()
-    return [_reread(row) for row in rows]
+    found = rows.all()
+    carried(connection, sum(row["size"] for row in found))
+    return [_reread(row) for row in found]
 
 
 def _reread(row: RowMapping) -> Reread:

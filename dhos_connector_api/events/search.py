@@ -7,11 +7,14 @@ has to join them.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, text
 
+from dhos_connector_api.db.large_rows import carried
+from dhos_connector_api.db.within_bytes import PAGE_BYTES, measured_within
 from dhos_connector_api.events.states import EventState, EventStatus
-from dhos_connector_api.events.views import COLUMNS, JOINS
+from dhos_connector_api.events.views import COLUMNS, JOINS, PAYLOAD, PAYLOAD_SIZE
 
 #: Counting a million rows would take a second at every page; nobody pages that far.
 MOST_COUNTED = 10_000
@@ -48,7 +51,7 @@ _ORDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events of one page, and how many there are in all (up to MOST_COUNTED)."""
+    """Events of one page, and how many there are in all (up to MOST_COUNTED); `more` follow the last one."""
 
     rows: Sequence[RowMapping]
     count: int
@@ -62,8 +65,9 @@ def find(
     ordering: str = "-received_at",
     page: int = 1,
     page_size: int = 50,
+    skip: int = 0,
 ) -> Page:
-    """Return the page of the events that fit all `filters`.
+    """Return the page of the events that fit all `filters`, but for the first `skip` of it.
 
     These are status, source_system, event_code, encounter_id, search (a beginning), and own_source (what
     the caller may see); one that is None does not count. `ordering` is one of received_at and
@@ -80,19 +84,42 @@ def find(
         text(f"SELECT count(*) FROM (SELECT {where} LIMIT :most) AS found"),  # noqa: S608
         {**given, "most": MOST_COUNTED},
     ).scalar_one()
+    size = page_size - skip
+    values = {**given, "limit": size, "offset": (page - 1) * page_size + skip}
+    listed = f"SELECT e.id {where} ORDER BY {_ORDERS[ordering]} LIMIT :limit + 1 OFFSET :offset"
     rows = connection.execute(
-        text(f"SELECT {COLUMNS} {_paged(where, ordering)}"),
-        {**given, "limit": page_size + 1, "offset": (page - 1) * page_size},
+        text(
+            f"SELECT {COLUMNS} FROM ({listed}) page JOIN integration_event e USING (id) {JOINS}"  # noqa: S608
+            f" ORDER BY {_ORDERS[ordering]}"
+        ),
+        values,
     )
     found = rows.mappings().all()
-    return Page(found[:page_size], count, len(found) > page_size)
+    return Page(found[:size], count, len(found) > size)
 
 
-def _paged(where: str, ordering: str) -> str:
-    """The page first, and only its rows joined to what became of them."""
-    order = _ORDERS[ordering]
-    page = f"(SELECT e.* {where} ORDER BY {order} LIMIT :limit OFFSET :offset) e"
-    return f"FROM {page} {JOINS} ORDER BY {order}"
+_MEASURED = f"""
+{measured_within("SELECT unnest(CAST(:ids AS uuid[]))", table="integration_event", size=PAYLOAD_SIZE)}
+SELECT bytes FROM chosen ORDER BY place
+"""  # noqa: S608
+_PAYLOADS = f"SELECT e.id, {PAYLOAD} FROM integration_event e WHERE e.id = ANY(CAST(:ids AS uuid[]))"  # noqa: S608
+
+
+def payload_sizes(connection: Connection, ids: Sequence[UUID]) -> list[int]:
+    """Return how many bytes the payloads of the first of these events have, each with those before it.
+
+    They are as many as have the bytes of a page, and the first whatever its size.
+    """
+    values = {"ids": list(ids), "limit": len(ids), "most_bytes": PAGE_BYTES}
+    return list(connection.execute(text(_MEASURED), values).scalars())
+
+
+def with_payloads(connection: Connection, rows: Sequence[RowMapping]) -> list[dict[str, Any]]:
+    """Return these rows, each with its `payload_json`, a JSON text."""
+    ids = [row["id"] for row in rows]
+    found: dict[UUID, str] = dict(connection.execute(text(_PAYLOADS), {"ids": ids}).tuples().all())
+    carried(connection, sum(len(each) for each in found.values()))
+    return [{**row, "payload_json": found[row["id"]]} for row in rows]
 
 
 def _beginning(given: str) -> str:

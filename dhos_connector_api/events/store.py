@@ -24,9 +24,10 @@ from sqlalchemy import Connection, Row, RowMapping, text
 
 from dhos_connector_api.actions import process_event
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Action, body
+from dhos_connector_api.db.large_rows import carried
 from dhos_connector_api.events import statements
 from dhos_connector_api.events.states import EventState
-from dhos_connector_api.events.views import COLUMNS, JOINS
+from dhos_connector_api.events.views import COLUMNS, JOINS, PAYLOAD, PAYLOAD_SIZE
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,10 @@ def uuid_for_consumers(id_: UUID, identity: bytes | None) -> UUID:
     return id_ if identity is None else process_event.event_uuid(identity)
 
 
+#: Parameters that may be long.
+_LONG = ("payload", "event_fields", "companions", "body", "received")
+
+
 def insert(connection: Connection, events: Sequence[NewEvent]) -> list[UUID]:
     """Store and queue those of `events` whose identity is new; return their ids, in no order.
 
@@ -114,8 +119,10 @@ def insert(connection: Connection, events: Sequence[NewEvent]) -> list[UUID]:
     """
     if not events:
         return []
-    rows = connection.exec_driver_sql(statements.INSERT, parameters(events))
-    return list(rows.scalars())
+    given = parameters(events)
+    new = list(connection.exec_driver_sql(statements.INSERT, given).scalars())
+    carried(connection, sum(len(each or "") for name in _LONG for each in given[name]))
+    return new
 
 
 def parameters(events: Sequence[NewEvent]) -> dict[str, Any]:
@@ -203,22 +210,32 @@ def holders(
 
 
 def get(connection: Connection, id_: UUID) -> RowMapping | None:
-    """Return the event with that id as the API shows it, or None."""
-    return _one(connection, "e.id = :value", id_)
+    """Return the event with that id as the API shows it, its payload as JSON text; None: there is none."""
+    row = _one(connection, f"{COLUMNS}, {PAYLOAD}", "e.id = :value", id_)
+    carried(connection, len(row["payload_json"]) if row else 0)
+    return row
+
+
+def size(connection: Connection, id_: UUID) -> int:
+    """Return how many bytes the payload of that event has as JSON; 0: there is no such event."""
+    query = f"SELECT {PAYLOAD_SIZE} FROM integration_event e WHERE e.id = :id"  # noqa: S608
+    return connection.execute(text(query), {"id": id_}).scalar() or 0
 
 
 def by_identity(connection: Connection, identity: bytes) -> RowMapping | None:
-    """Return the event that has that identity, or None."""
-    return _one(connection, "e.identity = :value", identity)
+    """Return the event that has that identity, without its payload, or None."""
+    return _one(connection, COLUMNS, "e.identity = :value", identity)
 
 
-def rows(connection: Connection, ids: Collection[UUID]) -> Sequence[RowMapping]:
-    """Return what never changes of these events: source, code, encounter, payload."""
+def rows(connection: Connection, ids: Collection[UUID], hospital: str) -> Sequence[RowMapping]:
+    """Return what never changes of these events: source, code, encounter, and `hospital` of the payload."""
     query = """
-        SELECT id, source_system, event_code, encounter_id, payload, companions IS NOT NULL AS has_companions
+        SELECT id, source_system, event_code, encounter_id, payload->>CAST(:hospital AS text) AS hospital,
+            companions IS NOT NULL AS has_companions
         FROM integration_event WHERE id = ANY(CAST(:ids AS uuid[]))
     """
-    return connection.execute(text(query), {"ids": list(ids)}).mappings().all()
+    values = {"ids": list(ids), "hospital": hospital}
+    return connection.execute(text(query), values).mappings().all()
 
 
 def ids_of_message(connection: Connection, message_uuid: UUID) -> list[UUID]:
@@ -238,6 +255,6 @@ def lock(connection: Connection, ids: Collection[UUID]) -> None:
     )
 
 
-def _one(connection: Connection, condition: str, value: object) -> RowMapping | None:
-    query = f"SELECT {COLUMNS} FROM integration_event e {JOINS} WHERE {condition}"  # noqa: S608
+def _one(connection: Connection, columns: str, condition: str, value: object) -> RowMapping | None:
+    query = f"SELECT {columns} FROM integration_event e {JOINS} WHERE {condition}"  # noqa: S608
     return connection.execute(text(query), {"value": value}).mappings().one_or_none()

@@ -16,9 +16,13 @@ CASE WHEN e.state = '{EventState.IGNORED}' THEN '{EventStatus.IGNORED}'
 """
 COLUMNS = f"""
 e.id, e.source_system, e.event_code, e.canonical_code, e.encounter_id, e.patient_identifier,
-{STATUS} AS status, e.payload AS payload_json, e.occurred_at, e.received_at, m.processed_at,
+{STATUS} AS status, e.occurred_at, e.received_at, m.processed_at,
 o.last_error AS error, e.message_uuid, e.envelope_id, e.correlation_id
 """
+#: The payload as JSON text: it is handed on as it is, and read by nobody here.
+PAYLOAD = "CAST(e.payload AS text) AS payload_json"
+#: How many bytes that has. It has to be read for it: a JSONB knows only how long it is compressed.
+PAYLOAD_SIZE = "octet_length(CAST(e.payload AS text))"
 JOINS = """
 LEFT JOIN outbox o ON o.id = e.envelope_id
 LEFT JOIN message m ON m.uuid = e.message_uuid

@@ -31,25 +31,34 @@ class Answer(NamedTuple):
     body: bytes
 
 
+class Ticket:
+    """A request's place among those that wait; it holds nothing of the request."""
+
+    __slots__ = ("begun", "submitted")
+
+    def __init__(self) -> None:
+        self.submitted = clock.monotonic()
+        self.begun = False
+
+
 class Job:
     """A request for a thread: its WSGI environment, its context, and where the answer is awaited."""
 
-    __slots__ = ("begun", "context", "environ", "future", "submitted")
+    __slots__ = ("context", "environ", "future", "ticket")
 
     def __init__(self, environ: dict[str, Any], context: Context, future: "Future[Answer]") -> None:
         self.environ = environ
         self.context = context
         self.future = future
-        self.submitted = clock.monotonic()
-        self.begun = False
+        self.ticket = Ticket()
 
     def begin(self) -> Exception | None:
         """Note that a thread has it now; return why it is not worth working on any more, or None."""
-        self.begun = True
+        self.ticket.begun = True
         here = call.of_environ(self.environ)
         if here is not None and here.is_gone:
             return ClientGone("the client has left")
-        if clock.monotonic() - self.submitted > LONGEST_WAIT:
+        if clock.monotonic() - self.ticket.submitted > LONGEST_WAIT:
             return Overloaded("the service is busy; Retry-After says when to go on")
         return None
 
@@ -65,17 +74,18 @@ class WaitingJobs:
     """The requests that no thread has begun yet, first come first. It belongs to the event loop's thread."""
 
     def __init__(self) -> None:
-        self._jobs: deque[Job] = deque()
+        self._tickets: deque[Ticket] = deque()
 
-    def add(self, job: Job) -> None:
+    def add(self, ticket: Ticket) -> None:
         """Add a request. Raises Overloaded where too many wait, or the first for too long."""
-        while self._jobs and self._jobs[0].begun:
-            self._jobs.popleft()
-        if self._jobs and (
-            len(self._jobs) >= MOST_WAITING or job.submitted - self._jobs[0].submitted > MOST_PATIENCE
+        while self._tickets and self._tickets[0].begun:
+            self._tickets.popleft()
+        if self._tickets and (
+            len(self._tickets) >= MOST_WAITING
+            or ticket.submitted - self._tickets[0].submitted > MOST_PATIENCE
         ):
             raise Overloaded("the service is busy; Retry-After says when to go on")
-        self._jobs.append(job)
+        self._tickets.append(ticket)
 
 
 def as_failure(error: BaseException) -> Exception:

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from dhos_connector_api.http import call
 from dhos_connector_api.http.jobs import Answer, Job, WaitingJobs, hand_back
+from dhos_connector_api.http.large_answers import AFTER_SENDING, SMALL
 from dhos_connector_api.http.waiting import MOST_BODY_BYTES, KeepTogether, WaitingRequests
 
 #: Headers that nearly every request has; the WSGI names of others are made anew each time.
@@ -59,14 +60,16 @@ class OneHop:
             environ = _environ(scope, body)
             future: Future[Answer] = asyncio.get_running_loop().create_future()
             job = Job(environ, copy_context(), future)
-            self._unbegun.add(job)
+            self._unbegun.add(job.ticket)
             if self._may_wait(environ, len(body)):
                 self._waiting.submit(job)
             else:
                 self._jobs.put(job)
-            answer = await future
-            await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-            await send({"type": "http.response.body", "body": answer.body})
+            try:
+                await _send(send, await future)
+            finally:
+                for each in environ.get(AFTER_SENDING, ()):
+                    each()
 
     def _may_wait(self, environ: dict[str, Any], size: int) -> bool:
         """Return whether the request is one of those that are kept together."""
@@ -91,6 +94,7 @@ class OneHop:
         """One thread. An executor's futures, chained to the loop's, cost three times as much."""
         while (job := self._jobs.get()) is not None:
             hand_back([(job, job.begin() or job.attempt(self._answer, job.environ))])
+            del job  # while the next one is waited for, nothing holds its body and its answer
 
     def _answer(self, environ: dict[str, Any]) -> Answer:
         started: list[Any] = []
@@ -108,6 +112,15 @@ class OneHop:
         status, headers = started
         raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
         return Answer(int(status[:3]), raw, body)
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    """Send an answer; a large one is sent when this returns, a small one may lie in the socket's buffer."""
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    large = len(answer.body) > SMALL
+    await send({"type": "http.response.body", "body": answer.body, "more_body": large})
+    if large:  # the server takes nothing more until nearly all of it is sent
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _environ(scope: Scope, body: bytes) -> dict[str, Any]:

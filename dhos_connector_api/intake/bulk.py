@@ -15,6 +15,9 @@ from dhos_connector_api.intake.together import Taken, take_together
 from dhos_connector_api.messages.kinds import Kind
 
 UNKEEPABLE = "the event holds something that cannot be stored"
+#: Errors of one answer. Once there are so many it is not looked for why an event does not fit: that takes
+#: far longer than to see that it does not.
+MOST_ERRORS = 100
 
 
 @dataclass(slots=True)
@@ -23,6 +26,7 @@ class Tally:
 
     created: int = 0
     duplicates: int = 0
+    failed: int = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, index: int, taken: Taken) -> None:
@@ -37,15 +41,22 @@ class Tally:
             self.created += 1
 
     def _refuse(self, index: int, error: ConnectorError) -> None:
-        details = error.details if isinstance(error, BadInput) else {}
-        self.errors.append({"index": index, "error": error.text, "details": dict(details)})
+        self.failed += 1
+        if self.explains:
+            details = error.details if isinstance(error, BadInput) else {}
+            self.errors.append({"index": index, "error": error.text, "details": dict(details)})
+
+    @property
+    def explains(self) -> bool:
+        """Whether one more error will be told."""
+        return len(self.errors) < MOST_ERRORS
 
     def shown(self) -> dict[str, Any]:
-        """Return it as it is answered."""
+        """Return it as it is answered: how many failed, and of the first ones why."""
         return {
             "created": self.created,
             "duplicates": self.duplicates,
-            "failed": len(self.errors),
+            "failed": self.failed,
             "errors": self.errors,
         }
 
@@ -66,12 +77,16 @@ def take_events(
     are counted.
     """
 
+    tally = Tally()
+    brief = replace(door, check=door.check.brief() if door.check else None)
+
     def arrivals() -> Iterator[Arrival]:
         for index, text in enumerate(texts):
-            one = door if claim is None else replace(door, identity=identity_in(claim, index))
+            one = door if tally.explains else brief
+            if claim is not None:
+                one = replace(one, identity=identity_in(claim, index))
             yield arrived(text, Kind.EVENT, caller=caller, correlation_id=correlation_id, door=one)
 
-    tally = Tally()
     for index, taken in enumerate(take_together(arrivals(), intake, database, in_order=True)):
         if taken.receipt is None:
             counting.count(taken.read, refused(BadInput(UNKEEPABLE)))

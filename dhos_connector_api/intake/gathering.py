@@ -47,6 +47,7 @@ class Gatherer(Generic[T]):
                 self._work(group)
             except BaseException as error:  # noqa: BLE001  a thread must not end: nobody else works on the rest
                 _log.error("a group was not worked on", extra={"number": len(group), "cause": where(error)})
+            del first, group  # while the next one is waited for, nothing of this one is held
 
     def _gathered(self, first: T) -> list[T]:
         group = [first]

@@ -29,7 +29,9 @@ def late_default(site: Site, source_system: str, event_code: str) -> LateDefault
 def encounters(rows: Iterable[RowMapping]) -> set[Encounter]:
     """Return the encounters of those of these events (`events.store.rows`) that come from HIS payloads."""
     return {
-        events.encounter(each["payload"], each["encounter_id"]) for each in rows if each["has_companions"]
+        events.encounter({events.HOSPITAL: each["hospital"]}, each["encounter_id"])
+        for each in rows
+        if each["has_companions"]
     }
 
 

@@ -5,11 +5,13 @@ have the ids they have always had. Its sender is not told: the acknowledgement t
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping
+from sqlalchemy import Connection
 
 from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
@@ -26,6 +28,7 @@ from dhos_connector_api.messages import store
 from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, NewMessage
+from dhos_connector_api.messages.views import RECEIVED
 from dhos_connector_api.outbox import store as outbox
 
 _ACCEPTED = "the same was accepted as another message by now"
@@ -75,7 +78,7 @@ def replay(database: Database, uuid: UUID, intake: Intake, *, by: str) -> Replay
 
 def load(connection: Connection, uuid: UUID) -> Stored:
     """Return the message to replay. Raises NotFound, and Conflict for one that cannot be replayed."""
-    row = store.get(connection, uuid)
+    row = store.get(connection, uuid, RECEIVED)
     if row is None:
         raise NotFound("there is no message with that uuid")
     if row["received"] is None:
@@ -88,7 +91,7 @@ def load(connection: Connection, uuid: UUID) -> Stored:
     return Stored(_arrival(row, kind), MessageState(row["state"]), row["created"])
 
 
-def _arrival(row: RowMapping, kind: Kind) -> Arrival:
+def _arrival(row: Mapping[str, Any], kind: Kind) -> Arrival:
     """The message as it arrived; a webhook under the name it was signed with, if there was one."""
     door = Door(name=door_named(row["door"]))
     if kind is Kind.WEBHOOK:

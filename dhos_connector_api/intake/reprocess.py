@@ -27,6 +27,9 @@ from dhos_connector_api.messages import store as messages
 from dhos_connector_api.outbox import store as outbox
 from dhos_connector_api.site.model import Site
 
+#: Bytes of events, as JSON, that are given another meaning by one transaction.
+MOST_BYTES = 2_000_000
+
 
 def meaning(
     site: Site, source_system: str, event_code: str, *, mapped: bool, canonical_code: str | None = None
@@ -46,9 +49,10 @@ def meaning_now(connection: Connection, site: Site, source_system: str, event_co
 def apply(connection: Connection, meant: Meaning, *, limit: int, at: datetime) -> int:
     """Give up to `limit` stored events that meaning, the oldest first; return how many.
 
-    Of two at once one may be given fewer than there are: those that the other has just changed.
+    They are fewer where they are large: what is in memory has MOST_BYTES, or is one event. Of two at once one
+    may be given fewer than there are: those that the other has just changed.
     """
-    ids = meanings.changing(connection, meant, limit=limit)
+    ids = meanings.changing(connection, meant, limit=limit, most_bytes=MOST_BYTES)
     _lock(connection, ids)
     found = [each for each in meanings.reread(connection, meant, ids) if each.changes]
     _give(connection, found, at)
@@ -85,7 +89,7 @@ def _lock(
     connection: Connection, ids: Collection[UUID], *, also: Collection[Encounter] = ()
 ) -> Sequence[RowMapping]:
     """Lock these events, and first the encounters they are of; return what never changes of them."""
-    rows = store.rows(connection, ids)
+    rows = store.rows(connection, ids, his_stored.FIELDS.hospital)
     visits.lock(connection, his_stored.encounters(rows) | set(also))
     store.lock(connection, ids)
     return rows

@@ -11,15 +11,16 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, text
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import Envelope
 from dhos_connector_api.actions.hl7.merges import Merge
 from dhos_connector_api.db.engine import Database
+from dhos_connector_api.db.large_rows import carried, in_binary
 from dhos_connector_api.messages import statements
 from dhos_connector_api.messages.kinds import Kind
-from dhos_connector_api.messages.views import MESSAGE_COLUMNS, MESSAGE_JOINS
+from dhos_connector_api.messages.views import MESSAGE_JOINS, WHOLE, Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,9 @@ def insert(connection: Connection, message: NewMessage, effects: Effects, *, win
     Waits for a concurrent insert under the same key to commit or to fail.
     """
     parameters = _parameters(message, effects, window)
-    return bool(connection.exec_driver_sql(statements.INSERT, parameters).scalar_one())
+    inserted = bool(connection.exec_driver_sql(statements.INSERT, parameters).scalar_one())
+    carried(connection, _size(message, effects))
+    return inserted
 
 
 def insert_all(
@@ -121,7 +124,13 @@ def insert_all(
     """
     with database.pipeline() as wire:
         sent = [wire.execute(statements.INSERT, _parameters(*pair, window), prepare=True) for pair in pairs]
+        carried(wire, sum(_size(*pair) for pair in pairs))
     return [bool(row and row[0]) for row in (cursor.fetchone() for cursor in sent)]
+
+
+def _size(message: NewMessage, effects: Effects) -> int:
+    """Bytes of the message, twice (as its text and as its bytes), and of its envelopes."""
+    return 2 * len(message.received) + sum(len(each.body) for each in effects.envelopes)
 
 
 def _parameters(message: NewMessage, effects: Effects, window: timedelta) -> dict[str, Any]:
@@ -174,10 +183,17 @@ def count_repeat(connection: Connection, key: bytes, *, at: datetime) -> None:
     )
 
 
-def get(connection: Connection, uuid: UUID) -> RowMapping | None:
-    """Return the message with that uuid as the API shows it (see `views`), or None."""
-    query = f"SELECT {MESSAGE_COLUMNS} FROM message m {MESSAGE_JOINS} WHERE m.uuid = :uuid"  # noqa: S608
-    return connection.execute(text(query), {"uuid": uuid}).mappings().one_or_none()
+def get(connection: Connection, uuid: UUID, shown: Shown = WHOLE) -> dict[str, Any] | None:
+    """Return the message with that uuid, as much of it as is `shown`, or None."""
+    query = f"SELECT {shown.columns} FROM message m {MESSAGE_JOINS} WHERE m.uuid = %(uuid)s"  # noqa: S608
+    found = in_binary(connection, query, {"uuid": uuid})
+    return found[0] if found else None
+
+
+def size(connection: Connection, uuid: UUID, shown: Shown = WHOLE) -> int:
+    """Return how many bytes of the message `get` reads, about; 0: there is none. Reads none of them."""
+    query = f"SELECT {shown.size} FROM message m {MESSAGE_JOINS} WHERE m.uuid = :uuid"  # noqa: S608
+    return connection.execute(text(query), {"uuid": uuid}).scalar() or 0
 
 
 def is_kept(connection: Connection, uuid: UUID) -> bool:

@@ -22,6 +22,8 @@ from dhos_connector_api.spec.compiled import compiled
 MOST_LEVELS = 64
 #: Lists and objects in one body; reading millions of them would take seconds.
 MOST_COLLECTIONS = 10_000
+#: Values in one body (members of objects, elements of lists); a few bytes of text can be many of memory.
+MOST_VALUES = 100_000
 #: Faults in one answer.
 MOST_FAULTS = 100
 #: Digits of an integer; PostgreSQL's bigint has 19.
@@ -32,6 +34,8 @@ MOST_DIGITS = 18
 _TO_BRACKET = re.compile(
     r'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+"?)*+(?:(?P<opening>[\[{])|(?P<closing>[\]}])|\Z)', re.DOTALL
 )
+# Strings as a whole, and the commas outside of them.
+_COMMAS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|,', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -43,6 +47,8 @@ def parse(raw: bytes) -> Any:
         raise BadInput("the body is not UTF-8") from None
     if text.count("[") + text.count("{") > MOST_LEVELS:
         end_of(text)
+    if has_many_values(text, 0, len(text)):
+        raise BadInput(f"the body holds more than {MOST_VALUES} values")
     try:
         value = _DECODER.decode(text)
     except json.JSONDecodeError:
@@ -71,6 +77,14 @@ def end_of(text: str, begin: int = 0) -> int | None:
             if depth == 0:
                 return match.end()
     return None
+
+
+def has_many_values(text: str, begin: int, end: int) -> bool:
+    """Return whether that part of a JSON text holds more than MOST_VALUES values."""
+    if text.count(",", begin, end) < MOST_VALUES:
+        return False
+    commas = (found for found in _COMMAS.finditer(text, begin, end) if found[0] == ",")
+    return next(islice(commas, MOST_VALUES - 1, None), None) is not None
 
 
 def _check_texts(value: Any) -> None:
@@ -127,13 +141,18 @@ class JsonBody:
     that can say why.
     """
 
-    def __init__(self, schema: dict[str, Any]) -> None:
+    def __init__(self, schema: dict[str, Any], *, explains: bool = True) -> None:
         self._fits = compiled(schema)
+        self._schema, self._explains = schema, explains
         self._validator = Draft4RequestValidator(schema, format_checker=Draft4Validator.FORMAT_CHECKER)
+
+    def brief(self) -> "JsonBody":
+        """Return the same check, whose `faults` say of what does not fit no more than that."""
+        return JsonBody(self._schema, explains=False)
 
     def inside(self, *path: str) -> "JsonBody":
         """Return the check of a part, by its place in the schema."""
-        schema: Any = self._validator.schema
+        schema: Any = self._schema
         for step in path:
             schema = schema[step]
         return JsonBody(schema)
@@ -157,6 +176,8 @@ class JsonBody:
         found: dict[str, list[str]] = {}
         if self._fits(value):
             return found
+        if not self._explains:
+            return {"body": ["does not fit"]}
         for error in islice(self._validator.iter_errors(value), MOST_FAULTS):
             field = _field(error.absolute_path)
             if error.validator == "required":

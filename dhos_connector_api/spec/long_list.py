@@ -9,20 +9,15 @@ JSON text of its own, for `JsonBody` to read as strictly as any body.
 import json
 import re
 from collections.abc import Iterator
-from itertools import islice
 
 from dhos_connector_api.errors import BadInput
-from dhos_connector_api.spec.bodies import end_of
+from dhos_connector_api.spec.bodies import MOST_VALUES, end_of, has_many_values
 
-#: Values in one element, or in another member of the body.
-MOST_VALUES = 100_000
 #: Members of the body.
 MOST_MEMBERS = 100
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NO_JSON = "the body is not JSON"
-# Strings as a whole, and the commas outside of them.
-_COMMAS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|,', re.DOTALL)
 
 
 def _nothing(_digits: str) -> None:
@@ -117,10 +112,7 @@ class ListBody:
         end = end_of(self._text, begin)
         if end is None:
             raise BadInput(_NO_JSON)
-        if self._text.count(",", begin, end) < MOST_VALUES:
-            return
-        commas = (found for found in _COMMAS.finditer(self._text, begin, end) if found[0] == ",")
-        if next(islice(commas, MOST_VALUES - 1, None), None):
+        if has_many_values(self._text, begin, end):
             raise BadInput(f"the body holds an element of more than {MOST_VALUES} values")
 
     def _next(self, end: str, at: int) -> int:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from dhos_connector_api.db.within_bytes import Bound
 from dhos_connector_api.deliveries.deliver import Deliverer
 from dhos_connector_api.deliveries.store import Claim
 from dhos_connector_api.workers import loop
@@ -15,6 +16,8 @@ from dhos_connector_api.workers import loop
 POLL = 0.1
 #: Attempts of one process to one destination at once; the site sets how many of all processes.
 MOST_THREADS = 64
+#: Bytes that they have in hand at once, or one delivery: each takes some three of memory meanwhile.
+MOST_BYTES = 16_000_000
 #: Database connections of a process: one that claims for each destination, others that settle.
 CONNECTIONS = 8
 
@@ -24,7 +27,7 @@ class DeliveryWorker:
 
     def __init__(self, deliverer: Deliverer) -> None:
         self._deliverer = deliverer
-        self._free = MOST_THREADS
+        self._free, self._bytes = MOST_THREADS, 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._pool = ThreadPoolExecutor(MOST_THREADS, f"deliver-{deliverer.destination.name}")
@@ -33,13 +36,19 @@ class DeliveryWorker:
         """Begin what is due, as far as there is room; return whether any was. Raises StorageUnavailable."""
         self._ended.clear()
         with self._lock:
-            free = self._free
-        claims = self._deliverer.claim(free) if free else []
-        for claimed in claims:
+            free, room = self._free, MOST_BYTES - self._bytes
+        if not free or room <= 0:
+            return False
+        claims = self._deliverer.claim(free, Bound(room, least=int(free == MOST_THREADS)))
+        began = bool(claims)
+        while claims:
+            claimed = claims.pop(0)  # who attempts it holds it alone
             with self._lock:
                 self._free -= 1
+                self._bytes += claimed.size
             self._pool.submit(self._attempt, claimed)
-        return bool(claims)
+            del claimed
+        return began
 
     def idle(self, seconds: float) -> None:
         """Wait, but not when an attempt has ended: there is room for another."""
@@ -53,6 +62,7 @@ class DeliveryWorker:
         loop.logged(lambda: self._deliverer.attempt(claimed), "an attempt to deliver was not settled")
         with self._lock:
             self._free += 1
+            self._bytes -= claimed.size
         self._ended.set()
 
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
+from dhos_connector_api.db.within_bytes import Bound
 from dhos_connector_api.deliveries.rules.outcome import Accepted, Kind, Outgoing
 from dhos_connector_api.deliveries.store import LOST
 from dhos_connector_api.messages import store as messages
@@ -211,6 +212,19 @@ def test_no_more_are_begun_than_the_site_allows_over_all_processes(database: Dat
     policy = DeliveryPolicy(at_once=3)
     one, two = (deliverer(database, Script(), at, policy=policy) for _ in range(2))
     assert [len(one.claim(2)), len(two.claim(5)), len(one.claim(5))] == [2, 1, 0]
+
+
+def test_no_more_are_begun_than_there_is_room_for_in_bytes(database: Database, at: Clock) -> None:
+    sizes = [100, 100, 900, 100]
+    uuids = [queue(database, at=at.now(), body=b"x" * size) for size in sizes]
+    one = deliverer(database, Script(), at, policy=DeliveryPolicy(at_once=64))
+    for bound, expected in (
+        (Bound(250, least=0), uuids[:2]),
+        (Bound(500, least=0), []),  # the next is too large, and nothing passes it by
+        (Bound(500, least=1), uuids[2:3]),
+        (Bound(500, least=1), uuids[3:]),
+    ):
+        assert [each.uuid for each in one.claim(64, bound)] == expected
 
 
 def test_a_failing_destination_is_probed_by_one_at_a_time(database: Database, at: Clock) -> None:

@@ -232,6 +232,18 @@ def test_a_message_that_events_share_waits_again_for_what_one_of_them_means_now(
     assert shown(database, event)["status"] == "processed"
 
 
+def test_large_events_are_given_their_meaning_in_small_groups(database: Database) -> None:
+    """They are compressed a hundredfold where they are stored, and as long as they are in memory."""
+    sizes = [reprocess.MOST_BYTES // 3, 10, reprocess.MOST_BYTES // 2, 2 * reprocess.MOST_BYTES, 10, 10]
+    events = [kept_event(database, payload={"note": "x" * size}, **OPD) for size in sizes]
+    map_to(database, "VISIT_STARTED")
+    groups = []
+    while done := applied(database):
+        groups.append(done)
+    assert groups == [3, 1, 2]
+    assert {shown(database, each)["canonical_code"] for each in events} == {"VISIT_STARTED"}
+
+
 def test_applying_changes_only_what_means_something_else_now(database: Database) -> None:
     events = [kept_event(database, **OPD) for _ in range(5)]
     kept_event(database)

@@ -149,4 +149,4 @@ def test_values_that_look_like_something_else_stay_texts(database: Database) -> 
         row = store.get(connection, event.id)
     assert row is not None
     assert (row["event_code"], row["encounter_id"], row["patient_identifier"]) == (nasty, nasty, "NULL")
-    assert row["payload_json"] == {nasty: [nasty, None]}
+    assert json.loads(row["payload_json"]) == {nasty: [nasty, None]}

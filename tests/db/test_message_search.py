@@ -10,6 +10,7 @@ from dhos_connector_api.actions.hl7.merges import Merge
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import search, store
 from dhos_connector_api.messages.search import Page
+from dhos_connector_api.messages.views import CONTENT
 from tests.builders.rows import WINDOW, effects, new_message
 
 
@@ -109,10 +110,11 @@ def test_no_search_reads_a_table_from_end_to_end(database: Database) -> None:
     _keep(database, ("MRN", "1"))
     with database.transaction() as connection:
         connection.execute(text("SET LOCAL enable_seqscan = off"))
-        for query, values in (
-            (search._BY_IDENTIFIER, {"identifier_type": "MRN", "identifier": "1"}),
-            (search._BY_CONTROL_ID, {"control_id": "1"}),
+        for rows, values in (
+            (search._by_identifier, {"identifier_type": "MRN", "identifier": "1"}),
+            (search._by_control_id, {"control_id": "1"}),
         ):
-            parameters = {**values, "limit": 10, "before": search.NEWEST}
-            plan = connection.execute(text("EXPLAIN " + query), parameters).scalars().all()
+            parameters = {**values, "limit": 10, "before": search.NEWEST, "most_bytes": 1, "least": 1}
+            explain = text(f"EXPLAIN {search._query(rows, CONTENT).text}")
+            plan = connection.execute(explain, parameters).scalars().all()
             assert not [line for line in plan if "Seq Scan on message" in line]

@@ -21,6 +21,7 @@ from dhos_connector_api.errors import SiteUnavailable
 from dhos_connector_api.events import idempotency
 from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.intake.arrival import Intake
+from dhos_connector_api.intake.bulk import MOST_ERRORS
 from dhos_connector_api.intake.event import MOST as GROUP
 from dhos_connector_api.intake.event import MOST_BYTES as MOST_GROUP_BYTES
 from dhos_connector_api.site.model import Site
@@ -70,6 +71,17 @@ def test_each_event_is_taken_or_its_place_is_told(app: ASGIApp, database: Databa
     assert set(told[1]["details"]) == {"source_system", "event_code", "encounter_id"}
     assert list(told[4]["details"]) == ["payload_json.timestamp"]
     assert [counted(database, table) for table in ("integration_event", "outbox", "message")] == [2, 2, 2]
+
+
+def test_of_many_errors_the_first_are_told_and_all_are_counted(app: ASGIApp, database: Database) -> None:
+    """10,000 events of two bytes each were answered with 1.5 MB."""
+    answer = tell(app, [{}, EVENT] * (GROUP + MOST_ERRORS))
+    body = answer.json()
+    assert (body["created"], body["failed"]) == (GROUP + MOST_ERRORS,) * 2
+    assert [each["index"] for each in body["errors"]] == [2 * number for number in range(MOST_ERRORS)]
+    assert all(len(each["details"]) == 3 for each in body["errors"])
+    assert len(answer.content) < 20_000
+    assert counted(database, "outbox") == GROUP + MOST_ERRORS
 
 
 def test_each_event_is_kept_as_a_message_of_its_own(app: ASGIApp, database: Database) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dhos_connector_api.errors import BadInput
-from dhos_connector_api.spec.bodies import MOST_COLLECTIONS, MOST_LEVELS, JsonBody, parse
+from dhos_connector_api.spec.bodies import MOST_COLLECTIONS, MOST_LEVELS, MOST_VALUES, JsonBody, parse
 
 SCHEMA = {
     "type": "object",
@@ -112,6 +112,22 @@ def test_there_may_not_be_millions_of_lists() -> None:
     with pytest.raises(BadInput):
         parse(b"[" + b"[]," * (MOST_COLLECTIONS - 1) + b"[]]")
     assert parse(b'"' + b"[]" * MOST_COLLECTIONS + b'"') == "[]" * MOST_COLLECTIONS
+
+
+def test_there_may_not_be_millions_of_values() -> None:
+    """Ten megabytes of ["a","a" ... were 200 MB of memory."""
+    assert len(parse(b"[" + b"1," * (MOST_VALUES - 1) + b"1]")) == MOST_VALUES
+    for value in (rb"1,", rb'"a",', rb'"\\",', rb'"a\"b",'):
+        with pytest.raises(BadInput, match="values"):
+            parse(b"[" + value * MOST_VALUES + b"1]")
+    text = "," * 2 * MOST_VALUES
+    assert parse(json.dumps([text]).encode()) == [text]
+
+
+def test_a_brief_check_finds_the_same_and_does_not_look_for_reasons() -> None:
+    brief = JsonBody(SCHEMA).brief()
+    assert brief.faults({"type": "HL7v2", "actions": []}) == {}
+    assert brief.faults({"type": "X", "actions": 7}) == {"body": ["does not fit"]}
 
 
 def test_nesting_is_counted_outside_of_strings_only() -> None:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dhos_connector_api.errors import BadInput
-from dhos_connector_api.spec.bodies import MOST_COLLECTIONS
-from dhos_connector_api.spec.long_list import MOST_MEMBERS, MOST_VALUES, ListBody
+from dhos_connector_api.spec.bodies import MOST_COLLECTIONS, MOST_VALUES
+from dhos_connector_api.spec.long_list import MOST_MEMBERS, ListBody
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

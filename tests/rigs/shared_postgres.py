@@ -168,6 +168,14 @@ def own_database(postgres: DatabaseAddress, template: DatabaseAddress) -> Iterat
         yield address
 
 
+@pytest.fixture
+def own_pool(own_database: DatabaseAddress) -> Iterator[Database]:
+    """Connections to `own_database` for what takes long."""
+    engine = create_engine(own_database.url(), **engine_options(pool_size=2, statement_timeout=60))
+    yield Database(engine)
+    engine.dispose()
+
+
 @pytest.fixture(scope="session")
 def _session_database(address: DatabaseAddress) -> Iterator[Database]:
     engine = create_engine(address.url(), **engine_options(pool_size=20))

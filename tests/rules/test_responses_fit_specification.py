@@ -61,6 +61,14 @@ def test_an_example_names_every_field_of_a_message() -> None:
     assert set(schema["properties"]) - {"matched_on"} == set(schema["required"])
 
 
+def test_lists_show_every_field_but_what_has_to_be_asked_for() -> None:
+    schemas = RESOLVED["components"]["schemas"]
+    for name, asked_for in (("Message", "body"), ("Event", "payload_json")):
+        whole, listed = schemas[name], schemas[f"Listed{name}"]
+        assert set(listed["required"]) == set(whole["required"]) - {asked_for}
+        assert listed["properties"] == whole["properties"]
+
+
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
     """The application with an empty database."""

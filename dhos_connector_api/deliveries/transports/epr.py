@@ -37,9 +37,7 @@ class EprTransport:
                 "Accept": "application/json",
                 "X-Request-ID": outgoing.correlation_id,
             },
-            body=json.dumps(
-                {"type": "hl7v2", "body": base64.b64encode(outgoing.body).decode("ascii")}
-            ).encode(),
+            body=b'{"type": "hl7v2", "body": "%b"}' % base64.b64encode(outgoing.body),
         )
         if not reply.succeeded:
             raise http.refusal(reply, self.now())
