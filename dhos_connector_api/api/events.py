@@ -48,7 +48,7 @@ def list_events(
     page: int,
     page_size: int,
     skip: int,
-    include: str | None,
+    fields: str | None,
 ) -> flask.Response:
     """Answer with one page of events, as far as an answer goes; for an API key, of its source."""
     if skip >= page_size:
@@ -60,17 +60,17 @@ def list_events(
         "encounter_id": encounter_id,
         "search": search,
     }
-    asked = {**filters, "ordering": ordering, "page_size": str(page_size), "include": include}
+    asked = {**filters, "ordering": ordering, "page_size": str(page_size), "fields": fields}
     own, parts = {"own_source": call.current().source}, services()
     with parts.database.statements() as connection:
         found = finding.find(
             connection, {**filters, **own}, ordering=ordering, page=page, page_size=page_size, skip=skip
         )
-        ids = [row["id"] for row in found.rows] if include else []
+        ids = [row["id"] for row in found.rows] if fields else []
         sizes = finding.payload_sizes(connection, ids)
     rows: Sequence[Mapping[Any, Any]] = found.rows
     with parts.answers.room(sizes[-1] if sizes else 0):
-        if include:
+        if fields:
             with parts.database.statements() as connection:
                 rows = finding.with_payloads(connection, found.rows[: len(sizes)])
         results = texts_within(map(event_schemas.event, rows))

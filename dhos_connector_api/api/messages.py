@@ -30,7 +30,7 @@ _HL7 = "application/hl7-v2"
 #: Names of character sets in HTTP (IANA) where Python's differ.
 _IANA = (("iso8859-", "iso-8859-"), ("cp125", "windows-125"), ("ascii", "us-ascii"))
 _UNKNOWN = "there is no message with that uuid"
-#: What lists show, by the parameter `include`.
+#: What lists show, by the parameter `fields`.
 _SHOWN = {None: CONTENT, "body": WHOLE}
 
 
@@ -108,7 +108,7 @@ def mark_message_processed(message_uuid: str) -> flask.Response:
 
 
 def search_messages_by_control_id(
-    message_control_id: str, include: str | None, limit: int, before: str | None
+    message_control_id: str, fields: str | None, limit: int, before: str | None
 ) -> flask.Response:
     """Answer with the messages with that MSH-10, newest first."""
     after = cursor(before)
@@ -116,11 +116,11 @@ def search_messages_by_control_id(
     def found(connection: Connection, **shown: Any) -> Page:
         return search.by_control_id(connection, message_control_id, limit=limit, before=after, **shown)
 
-    return _page(found, schemas.message, {"limit": limit}, include)
+    return _page(found, schemas.message, {"limit": limit}, fields)
 
 
 def search_messages_by_identifier(
-    identifier_type: str, identifier: str, include: str | None, limit: int, before: str | None
+    identifier_type: str, identifier: str, fields: str | None, limit: int, before: str | None
 ) -> flask.Response:
     """Answer with the messages of that patient or visit, newest first."""
     asked = {"identifier_type": identifier_type, "identifier": identifier}
@@ -134,17 +134,17 @@ def search_messages_by_identifier(
     def show(row: Mapping[Any, Any]) -> bytes:
         return schemas.found_message(row, identifier_type, identifier)
 
-    return _page(found, show, {**asked, "limit": limit}, include)
+    return _page(found, show, {**asked, "limit": limit}, fields)
 
 
 def _page(
     found: Callable[..., Page],
     show: Callable[[Mapping[Any, Any]], bytes],
     query: Mapping[str, Any],
-    include: str | None,
+    fields: str | None,
 ) -> flask.Response:
     """Answer with a page; one that is large is read when there is room for it."""
-    shown, parts = _SHOWN[include], services()
+    shown, parts = _SHOWN[fields], services()
     with parts.database.statements() as connection:
         page = found(connection, shown=shown, bound=Bound(SMALL, 0))
         whole = len(page.rows) == query["limit"] or (page.rows and not page.more)
@@ -153,4 +153,4 @@ def _page(
         if size:
             with parts.database.statements() as connection:
                 page = found(connection, shown=shown)
-        return json_page(page.rows, show, {**query, "include": include}, more=page.more)
+        return json_page(page.rows, show, {**query, "fields": fields}, more=page.more)

@@ -117,7 +117,8 @@ def payload_sizes(connection: Connection, ids: Sequence[UUID]) -> list[int]:
 def with_payloads(connection: Connection, rows: Sequence[RowMapping]) -> list[dict[str, Any]]:
     """Return these rows, each with its `payload_json`, a JSON text."""
     ids = [row["id"] for row in rows]
-    found: dict[UUID, str] = dict(connection.execute(text(_PAYLOADS), {"ids": ids}).tuples().all())
+    listed: Any = connection.execute(text(_PAYLOADS), {"ids": ids}).all()
+    found: dict[UUID, str] = dict(listed)
     carried(connection, sum(len(each) for each in found.values()))
     return [{**row, "payload_json": found[row["id"]]} for row in rows]
 

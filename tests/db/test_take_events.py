@@ -84,4 +84,4 @@ def test_behind_an_event_that_is_busy_nothing_of_the_request_is_kept(database: D
 
 def test_any_number_of_events_that_postgresql_will_not_have_is_told(database: Database) -> None:
     events = [an_event(number, encounter_id="\0") for number in range(GROUP + 5)]
-    assert len(keep(database, events).errors) == GROUP + 5
+    assert keep(database, events).failed == GROUP + 5

@@ -138,10 +138,10 @@ def test_memory_is_bounded_whatever_is_asked_for(
     event = kept_event(own_pool, payload={"note": "0" * 9_000_000})
     for path in (
         "/dhos/v1/message/search/same",
-        "/dhos/v1/message/search/same?include=body",
+        "/dhos/v1/message/search/same?fields=body",
         f"/dhos/v1/message/{large}",
         f"/api/integrations/events/{event.id}/",
-        "/api/integrations/events/?include=payload",
+        "/api/integrations/events/?fields=payload",
     ):
         for clients in (1, 8):
             assert megabytes_while(own_database, tmp_path, path, clients=clients) < 150, path

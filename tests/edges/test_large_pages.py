@@ -97,7 +97,7 @@ def test_the_bytes_of_messages_are_listed_when_they_are_asked_for(
 ) -> None:
     uuids = keep(database, *[MEGABYTE] * 4, 10)
     assert all("body" not in each for response in pages(app, path) for each in entries(response))
-    asked = path + ("&" if "?" in path else "?") + "include=body"
+    asked = path + ("&" if "?" in path else "?") + "fields=body"
     counts, names = sizes_and_names(app, asked)
     assert (counts, names) == ([2, 1, 1, 1], uuids[::-1])
     for response in pages(app, asked):
@@ -130,17 +130,17 @@ def test_payloads_of_events_are_listed_when_they_are_asked_for(
     for response in pages(app, path):
         assert all("payload_json" not in each for each in entries(response))
     assert sizes_and_names(app, path, "id") == ([5, 1], order)
-    counts, names = sizes_and_names(app, f"{path}&include=payload", "id")
+    counts, names = sizes_and_names(app, f"{path}&fields=payload", "id")
     assert names == order
     assert counts == ([3, 1, 1, 1] if order == events else [2, 1, 2, 1])
-    shown = {each["id"]: each for page in pages(app, f"{path}&include=payload") for each in entries(page)}
+    shown = {each["id"]: each for page in pages(app, f"{path}&fields=payload") for each in entries(page)}
     assert [shown[id_]["payload_json"] for id_ in events] == payloads
 
 
 def test_the_rest_of_a_page_knows_the_page_before(app: ASGIApp, database: Database) -> None:
     for _ in range(4):
         kept_event(database, payload={"note": "0" * 3 * MEGABYTE})
-    path = f"{EVENTS}?page_size=2&include=payload"
+    path = f"{EVENTS}?page_size=2&fields=payload"
     shown = [(each["previous"], each["next"]) for each in (page.json() for page in pages(app, path))]
     pages_ = [[part.partition("&page=")[2] if part else None for part in each] for each in shown]
     assert pages_ == [[None, "1&skip=1"], ["1", "2"], ["1", "2&skip=1"], ["2", None]]
