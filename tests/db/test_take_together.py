@@ -19,6 +19,7 @@ from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.intake import together
 from dhos_connector_api.intake.arrival import Door, Intake, Outcome, Receipt
 from dhos_connector_api.intake.batch import answer_batch, take_apart, take_batch
+from dhos_connector_api.intake.door_names import DoorName, Way
 from dhos_connector_api.intake.hl7 import Hl7Read
 from dhos_connector_api.intake.hl7 import read as read_hl7
 from dhos_connector_api.intake.take import AfterCommit, Effect
@@ -26,6 +27,7 @@ from dhos_connector_api.intake.together import Patience, take_together
 from dhos_connector_api.log import correlation_id
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.kinds import Kind
+from dhos_connector_api.site.model import Claim, ClaimedSender, Inbound, Site
 from tests.builders.his import INTAKE as HIS_INTAKE
 from tests.builders.his import payload, raw_of, webhook
 from tests.builders.hl7 import adt, many_merges
@@ -368,12 +370,21 @@ class AnswerLost(Database):
 def test_messages_whose_answer_was_lost_after_the_commit_are_answered_and_kept_once(
     database: Database,
 ) -> None:
-    raws = [adt(control_id="C1"), adt(MSH_10=""), b"no message", adt("A20", control_id="C4")]
+    raws = [
+        adt(control_id="C1"),
+        adt(MSH_10=""),
+        b"no message",
+        adt("A20", control_id="C4"),
+        adt(control_id="C5", MSH_3="CLAIMED"),
+    ]
+    claim = Claim((ClaimedSender("CLAIMED"),), listener="another")
+    intake = replace(INTAKE, site=Site(inbound=Inbound(claims=(claim,))))
+    door = replace(DOOR, name=DoorName(Way.MLLP, "epr"))
     lost = AnswerLost(database.engine)
-    found = list(take_together([an_arrival(raw, door=DOOR) for raw in raws], INTAKE, lost))
+    found = list(take_together([an_arrival(raw, door=door) for raw in raws], intake, lost))
     codes = [taken.receipt.answer.code if taken.receipt else "not stored" for taken in found]
-    assert codes == ["AA", "AE", None, "AR"]
-    assert count(database) == 4
+    assert codes == ["AA", "AE", None, "AR", "AR"]
+    assert count(database) == 5
     assert len(published(database)) == 1
 
 

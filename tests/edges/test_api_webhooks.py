@@ -169,6 +169,15 @@ def test_whoever_has_seen_a_webhook_cannot_use_up_the_limit_with_it(database: Da
     assert post(app, captured, signed_headers(captured)).json()["status"] == "repeated"
 
 
+def test_another_webhook_under_a_known_id_counts_once_against_the_limit(database: Database) -> None:
+    app = few(database)
+    first, other = raw_of(webhook(event_id="E1")), raw_of(webhook(event_id="E1"))
+    statuses = [post(app, raw, signed_headers(raw)).status_code for raw in (first, *[other] * 4)]
+    assert statuses == [200, 409, 409, 409, 409]
+    fresh = [post(app, raw := raw_of(webhook()), signed_headers(raw)).status_code for _ in range(2)]
+    assert fresh == [200, 429]
+
+
 def test_webhooks_use_nothing_up_of_what_a_source_has_for_patient_data(database: Database) -> None:
     app, key = few(database), {"X-API-Key": a_key(database)}
     assert [post(app, raw := raw_of(webhook()), signed_headers(raw)).status_code for _ in range(4)][3] == 429
