@@ -9,7 +9,7 @@ LARGE = 1_000_000
 
 
 def return_large_blocks() -> None:
-    """Have the system take back every block of LARGE bytes and more when it is freed.
+    """Return to the system every block of LARGE bytes and more when it is freed.
 
     glibc learns from the first large block that is freed to keep others up to 32 MB, for each thread by
     itself: eight threads that each made an answer of 20 MB once would hold 500 MB for good. Where there is

@@ -44,7 +44,7 @@ def carried(connection: Connection | _Wire, size: int) -> None:
 
 
 def close_after_large(engine: Engine) -> None:
-    """Have this engine close a connection that is given back after it has carried much."""
+    """Close a connection of this engine that is given back after it has carried much."""
 
     def give_back(wire: _Wire | None, record: Any) -> None:
         if wire is not None and wire in _used_up:

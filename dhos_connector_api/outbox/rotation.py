@@ -1,4 +1,4 @@
-"""Whose turn it is: senders with new rows, and those whom a walk through all of them passes (pure)."""
+"""The order of senders: those with new rows, and those whom a walk through all of them passes (pure)."""
 
 from collections.abc import Collection, Sequence
 from itertools import chain, zip_longest
@@ -32,7 +32,7 @@ class Rotation:
         reached: Collection[str],
         ended: bool,
     ) -> None:
-        """Let the walk go on behind those whose turn it was.
+        """Continue the walk behind those whose turn it was.
 
         `walk` are the streams that were passed, `skipped` those of them that are held back, `reached` the
         senders that had their turn. `ended`: no stream comes after them, so it begins anew.
