@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.rules import Verdict
-from dhos_connector_api.hl7v2.senders import is_named, refusal, sender_of
+from dhos_connector_api.hl7v2.senders import SenderName, is_named, possible_senders, refusal
 from dhos_connector_api.intake.door_names import DoorName, Way
 from dhos_connector_api.site.model import Claim
 
@@ -22,13 +22,15 @@ def objection(claims: Sequence[Claim], door: DoorName | None, message: Message) 
     """
     if not claims or door is None:
         return None
-    sender = sender_of(message)
-    found = [
-        claim
-        for claim in claims
-        if any(is_named(sender, each.application, each.facility) for each in claim.senders)
-    ]
-    return CLAIMED if found and not any(_is_for(claim, door) for claim in found) else None
+    for sender in possible_senders(message):
+        found = [claim for claim in claims if _names(claim, sender)]
+        if found and not any(_is_for(claim, door) for claim in found):
+            return CLAIMED
+    return None
+
+
+def _names(claim: Claim, sender: SenderName) -> bool:
+    return any(is_named(sender, each.application, each.facility) for each in claim.senders)
 
 
 def _is_for(claim: Claim, door: DoorName) -> bool:

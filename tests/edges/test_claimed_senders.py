@@ -178,6 +178,23 @@ def test_a_sender_is_claimed_by_msh_3_1_and_msh_4_1(
     assert msa(claimed.post(adt(**header), PLATFORM))[0] == code
 
 
+@pytest.mark.parametrize("sender", ["CERNER^1.2^ISO", "CERNER~X", "CERNER&1", "CERN\\T\\ER^1"])
+@pytest.mark.parametrize("delimiters", ["$%*@", "-%*@", "^%*@#", "^~\\&#"])
+def test_delimiters_of_its_own_make_no_other_sender_of_it(
+    database: Database, sender: str, delimiters: str
+) -> None:
+    """The key is made of the fields as they stand: whoever wrote them otherwise would hold it, too."""
+    claim = {"listener": "epr", "senders": [{"application": name} for name in ("CERNER", "CERN&ER")]}
+    squatter = {"listener": "lab", "senders": [{"application": sender}]}
+    intake = replace(INTAKE, site=parse({"inbound": {"claims": [claim, squatter]}}))
+    mark = delimiters[0]
+    own = {"MSH_2": delimiters, "MSH_9": f"ADT{mark}A01", "PID_3": f"1{mark * 3}MRN{mark}MRN"}
+    with _doors(database, intake) as doors:
+        assert msa(doors.send(adt(MSH_3="LAB", **own), "lab"))[0] == "AA"
+        assert msa(doors.send(adt(control_id="C1", MSH_3=sender, **own), "lab"))[0] == "AR"
+        assert msa(doors.send(adt(control_id="C1", MSH_3=sender), "epr"))[0] == "AA"
+
+
 def test_without_claims_any_sender_comes_through_any_door(without_claims: Doors, database: Database) -> None:
     assert [msa(way(without_claims, adt(MSH_3="CERNER")))[0] for way in WAYS.values()] == ["AA"] * len(WAYS)
     assert len(published(database)) == len(WAYS)
