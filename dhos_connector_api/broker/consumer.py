@@ -1,7 +1,8 @@
 """A consumer of one queue: takes messages one at a time and acknowledges by hand.
 
 A message is acknowledged after its effect is committed, never before (at least once; the effect
-records the message_id, so twice delivered is once applied).
+records the message_id, so twice delivered is once applied). `prefetch` counts messages and not bytes; all the
+same no more than one or two are in memory: pika reads from the socket only until it has one to give.
 """
 
 from collections.abc import Iterator, Sequence

@@ -22,7 +22,8 @@ from dhos_connector_api.spec.parameters import ParameterCheck
 #: A body that takes longer to read than the event loop should be kept from other requests.
 LARGE_BODY = 100_000
 #: Requests with such bodies that are worked on at once, for each takes many times its body in memory; and
-#: seconds that others wait for their turn.
+#: seconds that others wait for their turn. Each media type of an operation has its own: a batch or a bulk may
+#: take long, and keeps nothing but others waiting.
 LARGE_AT_ONCE, LARGE_SECONDS = 2, 10.0
 
 
@@ -46,12 +47,9 @@ class _Operation:
     that it takes such a body. Without a body in the specification none is read.
     """
 
-    def __init__(
-        self, next_app: ASGIApp, operation: Any, security: Any, limit: BodyLimit, large: Turns
-    ) -> None:
+    def __init__(self, next_app: ASGIApp, operation: Any, security: Any, limit: BodyLimit) -> None:
         self._next = next_app
         self._limit = limit
-        self._large = large
         self._id: str = operation.operation_id
         self._allow = security.verification_fn if security.security else None
         self._parameters = ParameterCheck(operation.parameters)
@@ -60,6 +58,7 @@ class _Operation:
             media_type: JsonBody(definition["schema"]) if media_type == "application/json" else None
             for media_type, definition in content.items()
         }
+        self._turns = {media_type: Turns(LARGE_AT_ONCE, LARGE_SECONDS) for media_type in content}
         self._in_handler = bool(operation.request_body.get("x-checked-by-handler"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,7 +82,7 @@ class _Operation:
             here.body = None if self._in_handler or check is None else check.value(raw)
             await self._go_on(check, scope, replayed(raw, receive), send)
             return
-        async with self._large.one():
+        async with self._turns[media_type].one():
             if not self._in_handler and check is not None:
                 here.body = await asyncio.to_thread(check.value, raw)
             await self._go_on(check, scope, replayed(raw, receive), send)
@@ -100,13 +99,12 @@ def checks(limit: BodyLimit) -> type[SecurityMiddleware]:
 
     It is a class, as connexion wants it, and makes its operations itself.
     """
-    large = Turns(LARGE_AT_ONCE, LARGE_SECONDS)
 
     class Operations(SecurityAPI):  # type: ignore[misc]
         """The operations of the specification, by operationId."""
 
         def make_operation(self, operation: Any) -> _Operation:
-            return _Operation(self.next_app, operation, super().make_operation(operation), limit, large)
+            return _Operation(self.next_app, operation, super().make_operation(operation), limit)
 
     class Checks(SecurityMiddleware):  # type: ignore[misc]
         """ASGI: every operation's checks."""
