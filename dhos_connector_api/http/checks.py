@@ -24,7 +24,7 @@ LARGE_BODY = 100_000
 #: Requests with such bodies that are worked on at once, for each takes many times its body in memory; and
 #: seconds that others wait for their turn. Each media type of an operation has its own: a batch or a bulk may
 #: take long, and keeps nothing but others waiting.
-LARGE_AT_ONCE, LARGE_SECONDS = 2, 10.0
+LARGE_AT_ONCE, LARGE_SECONDS = 3, 10.0
 
 
 class _Request:

