@@ -20,7 +20,7 @@ P = ParamSpec("P")
 
 #: Requests that may wait for a thread of a process; seconds the first of them may have waited when one more
 #: comes; and seconds after which one is not worked on any more.
-MOST_WAITING, MOST_PATIENCE, LONGEST_WAIT = 1000, 2.0, 5.0
+MOST_WAITING, MOST_PATIENCE, LONGEST_WAIT = 1000, 4.0, 5.0
 
 
 class Answer(NamedTuple):

@@ -24,7 +24,7 @@ TOKEN = {"Authorization": f"Bearer {internal(WRITE)}"}
 #: MB a process may grow by, whatever is done to it; its budget for bodies is 64 of them.
 MOST_GROWTH = 150
 #: Seconds a probe may take on a machine that is shared with everything else.
-PATIENCE = 1.0
+PATIENCE = 5.0
 _SLOW = pytest.mark.slow
 
 
@@ -107,9 +107,9 @@ def test_while_postgresql_stands_still_requests_are_refused_early_and_probes_ans
             took = time.monotonic() - began
             assert {each.status_code for each in answers} == {503}
             assert all(each.headers["Retry-After"] for each in answers)
-            assert took < 15
+            assert took < 25
             slowest = max(each.elapsed.total_seconds() for each in answers)
-            assert slowest < 12
+            assert slowest < 20
             assert requests.get(f"{attacked.url}/running", timeout=PATIENCE).ok
         finally:
             frozen.thaw()

@@ -67,8 +67,8 @@ def test_on_a_standby_nothing_is_taken_and_nothing_published_until_it_is_promote
             assert b"the relay is active" not in relaying.output.read_bytes()
             own_postgres.kill()
             standby.run("SELECT pg_promote()")
-            eventually(lambda: post(web) == 200, seconds=10)
-            eventually(lambda: ready(web) == 200, seconds=5)
+            eventually(lambda: post(web) == 200, seconds=30)
+            eventually(lambda: ready(web) == 200, seconds=20)
             eventually(lambda: standby.count(waiting) == 0)
     finally:
         standby.close()
@@ -81,10 +81,10 @@ def test_sessions_do_not_stay_read_only_once_the_server_writes_again(
         assert (post(web), ready(web)) == (200, 200)
         own_postgres.run("ALTER SYSTEM SET default_transaction_read_only = on")
         own_postgres.run("SELECT pg_reload_conf()")
-        eventually(lambda: (post(web), ready(web)) == (503, 503), seconds=5)
+        eventually(lambda: (post(web), ready(web)) == (503, 503), seconds=20)
         (own_postgres.data / "postgresql.auto.conf").write_text("")
         own_postgres.run("SELECT pg_reload_conf()")
-        eventually(lambda: (post(web), ready(web)) == (200, 200), seconds=5)
+        eventually(lambda: (post(web), ready(web)) == (200, 200), seconds=20)
 
 
 def test_a_server_that_stands_still_is_waited_for_no_longer_than_that(
@@ -95,7 +95,7 @@ def test_a_server_that_stands_still_is_waited_for_no_longer_than_that(
         frozen = own_postgres.freeze()
         assert (post(web), ready(web)) == (503, 503)
         frozen.thaw()
-        eventually(lambda: (post(web), ready(web)) == (200, 200), seconds=10)
+        eventually(lambda: (post(web), ready(web)) == (200, 200), seconds=30)
 
 
 def test_a_commit_that_waits_for_a_standby_that_has_gone_is_in_doubt_and_the_repeat_is_known(
