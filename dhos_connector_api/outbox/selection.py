@@ -17,7 +17,7 @@ from dhos_connector_api.outbox.backoff import Backoff
 from dhos_connector_api.outbox.doubts import Doubts
 from dhos_connector_api.outbox.metrics import HELD
 from dhos_connector_api.outbox.rotation import Rotation, reached
-from dhos_connector_api.outbox.rows import Survey, WaitingRow
+from dhos_connector_api.outbox.rows import START, Survey, WaitingRow
 from dhos_connector_api.outbox.settlement import REFUSALS, Settlement
 from dhos_connector_api.outbox.window import Window
 
@@ -105,9 +105,10 @@ class Selection:
             barriers=self._backoff.refused,
         )
         self._seen = max(self._seen, found.newest)
+        saw_all = not found.left or (walks and rotation.after == START and len(walk) < _WALK)
         had_turn = reached(chosen, {row.stream[0] for row in taken.rows}, cut=taken.cut)
         rotation.move(walk, skipped=skipped, reached=had_turn, ended=len(walk) < _WALK)
-        self._more = bool(taken.rows) and (taken.more or found.left)
+        self._more = bool(taken.rows) and (taken.more or not saw_all)
         if taken.rows:
             self._window.grow()
         elif walks:

@@ -113,6 +113,8 @@ class RelayWorker:
         if not self._outlet.ready():
             self._lease.check()
             return False
+        if self._bell is not None:
+            self._bell.drain()  # or what this step publishes would wake us for nothing after it
         began = clock.monotonic()
         worked = self._relay.step()
         self._took = clock.monotonic() - began

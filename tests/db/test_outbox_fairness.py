@@ -4,6 +4,7 @@ import time
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import Connection, text
 
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTING_KEY
@@ -15,6 +16,8 @@ from tests.builders.outbox import put, put_crowd
 from tests.rigs.relay_steps import Broker, Clockwork, a_relay, drain
 
 pytest_plugins = ["tests.rigs.relay_session"]
+
+_WHY = ("unroutable", "refused", "in doubt")
 
 
 def _crowd(connection: Connection, senders: int, routing_key: str = EVENT_ROUTING_KEY) -> None:
@@ -249,7 +252,7 @@ def test_four_hundred_thousand_senders_are_drained_quickly_and_a_fresh_admission
     for number in range(40):
         _publishes_soon(relay, broker, put(session, 1, sender=f"NEW{number}"), steps=2)
     rate = (len(broker.taken) - published) / (time.monotonic() - began)
-    assert rate > 2500, "on a busy machine; 350 before"
+    assert rate > 1000, "350 before; 5,000 where nothing else runs"
 
 
 def test_however_many_senders_wait_one_key_is_held(session: Connection) -> None:
@@ -258,5 +261,5 @@ def test_however_many_senders_wait_one_key_is_held(session: Connection) -> None:
     _crowd(session, 2000)
     relay = a_relay(session, broker, monotonic)
     drain(relay)
-    assert relay._selection._backoff.unroutable == [EVENT_ROUTING_KEY]
-    assert len(relay._selection._doubts) == 0
+    held = {why: REGISTRY.get_sample_value("connector_relay_held", {"why": why}) for why in _WHY}
+    assert held == {"unroutable": 1, "refused": 0, "in doubt": 0}
