@@ -32,7 +32,7 @@ class Rotation:
         reached: Collection[str],
         ended: bool,
     ) -> None:
-        """Let the walk go on behind those whose turn it was.
+        """Move the walk on to behind those whose turn it was.
 
         `walk` are the streams that were passed, `skipped` those of them that are held back, `reached` the
         senders that had their turn. `ended`: no stream comes after them, so it begins anew.
