@@ -1,6 +1,6 @@
 """The order of senders: those with new rows, and those whom a walk through all of them passes (pure)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence, Set
 from itertools import chain, zip_longest
 
 from dhos_connector_api.outbox.rows import START, Stream
@@ -28,8 +28,8 @@ class Rotation:
         self,
         walk: Sequence[Stream],
         *,
-        skipped: Collection[Stream],
-        reached: Collection[str],
+        skipped: Set[Stream],
+        reached: Set[str],
         ended: bool,
     ) -> None:
         """Continue the walk behind those whose turn it was.
@@ -48,9 +48,9 @@ class Rotation:
             self.after = walk[passed - 1]
 
 
-def reached(chosen: Sequence[str], served: Collection[str], *, cut: bool) -> Sequence[str]:
+def reached(chosen: Sequence[str], served: Set[str], *, cut: bool) -> Set[str]:
     """Return the senders that had their turn: where rows were left out, those up to the last that got one."""
     if not cut:
-        return chosen
+        return set(chosen)
     last = max(place for place, sender in enumerate(chosen) if sender in served)
-    return chosen[: last + 1]
+    return set(chosen[: last + 1])

@@ -20,7 +20,7 @@ from dhos_connector_api.mllp import serving as mllp_serving
 from dhos_connector_api.workers import deliver, housekeeping, loop, relay
 from dhos_connector_api.workers.settings import WorkerSettings
 
-#: Objects a web or MLLP process makes before it looks for circles among them.
+#: Objects a web or MLLP process, or the relay, makes before it looks for circles among them.
 _GARBAGE = 50_000
 
 
@@ -45,7 +45,7 @@ def _look_for_garbage_rarely() -> None:
     """Keep what was made until now, and look for circles among what comes only now and then.
 
     What a message leaves behind is rarely a circle: to look as often as Python does costs a tenth of the
-    messages, and now and then a pause.
+    messages, and now and then a pause (of 0.1 s in the relay, while everything waits).
     """
     gc.freeze()
     gc.set_threshold(_GARBAGE)
@@ -63,6 +63,7 @@ def run_relay(settings: Settings) -> None:
     keeper.start()
     try:
         engine, outlet = relaying.engine(settings), relaying.outlet(settings)
+        _look_for_garbage_rarely()
         relay.run(engine, outlet, stop, relaying.bell(settings))
     finally:
         stop.set()

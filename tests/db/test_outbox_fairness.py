@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import Connection, text
 
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTING_KEY
@@ -14,6 +15,8 @@ from tests.builders.outbox import put, put_crowd
 from tests.rigs.relay_steps import Broker, Clockwork, a_relay, drain
 
 pytest_plugins = ["tests.rigs.relay_session"]
+
+_WHY = ("unroutable", "refused", "in doubt")
 
 
 def _crowd(connection: Connection, senders: int, routing_key: str = EVENT_ROUTING_KEY) -> None:
@@ -255,5 +258,5 @@ def test_however_many_senders_wait_one_key_is_held(session: Connection) -> None:
     _crowd(session, 2000)
     relay = a_relay(session, broker, monotonic)
     drain(relay)
-    assert relay._selection._backoff.unroutable == [EVENT_ROUTING_KEY]
-    assert len(relay._selection._doubts) == 0
+    held = {why: REGISTRY.get_sample_value("connector_relay_held", {"why": why}) for why in _WHY}
+    assert held == {"unroutable": 1, "refused": 0, "in doubt": 0}

@@ -17,6 +17,7 @@ from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.outbox.wake import Bell, Waker
 from dhos_connector_api.workers.lease import session_engine
 from dhos_connector_api.workers.relay import RelayWorker
+from tests.builders.outbox import put
 from tests.rigs.waiting import throughout
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="abstract socket names are Linux's")
@@ -132,6 +133,26 @@ def test_the_relay_that_holds_the_lease_wakes_early_and_a_standby_binds_nothing(
     finally:
         active.close()
         standby.close()
+
+
+def test_what_was_published_wakes_the_relay_no_more(
+    address: DatabaseAddress, database: Database, name: str, waker: Waker
+) -> None:
+    bell = Bell(name)
+    active = RelayWorker(session_engine(address.url()), lambda _: NoBroker(), threading.Event(), bell)
+    try:
+        active.step()
+        active.idle(0)
+        with database.transaction() as connection:
+            put(connection)
+        waker.wake()
+        assert active.step()
+        assert not active.step()
+        assert _seconds(lambda: active.idle(0.2)) >= 0.2
+        waker.wake()
+        assert _seconds(lambda: active.idle(30)) < 15
+    finally:
+        active.close()
 
 
 @pytest.mark.parametrize("connected", [False, True])

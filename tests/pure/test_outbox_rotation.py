@@ -17,29 +17,29 @@ def test_new_rows_and_the_walk_take_turns_and_the_first_place_changes() -> None:
 
 def test_the_walk_goes_on_behind_those_that_had_their_turn() -> None:
     rotation = Rotation()
-    rotation.move([A, B, C], skipped=[], reached=["A", "B"], ended=False)
+    rotation.move([A, B, C], skipped=set(), reached={"A", "B"}, ended=False)
     assert rotation.after == B
-    rotation.move([C], skipped=[], reached=["C"], ended=True)
+    rotation.move([C], skipped=set(), reached={"C"}, ended=True)
     assert rotation.after == START
 
 
 def test_the_walk_waits_for_who_had_no_turn() -> None:
     rotation = Rotation()
-    rotation.move([A, B], skipped=[], reached=["f"], ended=True)
+    rotation.move([A, B], skipped=set(), reached={"f"}, ended=True)
     assert rotation.after == START
-    rotation.move([A, B, C], skipped=[], reached=["A"], ended=True)
+    rotation.move([A, B, C], skipped=set(), reached={"A"}, ended=True)
     assert rotation.after == A
 
 
 def test_the_walk_passes_by_what_is_held() -> None:
     rotation = Rotation()
-    rotation.move([A, B, C], skipped=[A, B], reached=[], ended=False)
+    rotation.move([A, B, C], skipped={A, B}, reached=set(), ended=False)
     assert rotation.after == B
 
 
 def test_who_has_nothing_to_give_before_the_last_that_gave_has_had_a_turn() -> None:
-    assert list(reached(["A", "B", "C"], {"B"}, cut=True)) == ["A", "B"]
-    assert list(reached(["A", "B", "C"], {"B"}, cut=False)) == ["A", "B", "C"]
+    assert reached(["A", "B", "C"], {"B"}, cut=True) == {"A", "B"}
+    assert reached(["A", "B", "C"], {"B"}, cut=False) == {"A", "B", "C"}
 
 
 def test_a_batch_is_halved_when_it_took_too_long_and_grows_again() -> None:
