@@ -15,13 +15,14 @@ WITH given AS MATERIALIZED (
         %(id)s::uuid[], %(source_system)s::text[], %(event_code)s::text[], %(default_code)s::text[],
         %(canonical_code)s::text[], %(state)s::text[], %(encounter_id)s::text[],
         %(patient_identifier)s::text[], %(payload)b::text[], %(event_fields)b::text[],
-        %(companions)b::text[], %(occurred_at)s::timestamptz[], %(received_at)s::timestamptz[],
+        %(tells_payload)s::boolean[], %(companions)b::text[], %(occurred_at)s::timestamptz[],
+        %(received_at)s::timestamptz[],
         %(message_uuid)s::uuid[], %(identity)s::bytea[], %(envelope_id)s::uuid[],
         %(sender)s::text[], %(correlation_id)s::text[], %(body)b::bytea[], %(received)b::bytea[],
         %(kind)s::text[], %(message_type)s::text[], %(created_by)s::text[], %(door)s::text[]
     ) WITH ORDINALITY AS given (
         id, source_system, event_code, default_code, canonical_code, state, encounter_id,
-        patient_identifier, payload, event_fields, companions, occurred_at, received_at,
+        patient_identifier, payload, event_fields, tells_payload, companions, occurred_at, received_at,
         message_uuid, identity, envelope_id, sender, correlation_id, body, received, kind,
         message_type, created_by, door, place)
 ), kept AS (
@@ -30,8 +31,11 @@ WITH given AS MATERIALIZED (
         patient_identifier, payload, event_fields, companions, occurred_at, received_at,
         message_uuid, identity, envelope_id, sender, correlation_id)
     SELECT id, source_system, event_code, default_code, canonical_code, state, encounter_id,
-        patient_identifier, payload::jsonb, event_fields::jsonb, companions::jsonb, occurred_at,
-        received_at, message_uuid, identity, envelope_id, sender, correlation_id
+        patient_identifier, payload::jsonb,
+        CASE WHEN tells_payload THEN event_fields::jsonb || jsonb_build_object('payload', payload::jsonb)
+            ELSE event_fields::jsonb END,
+        companions::jsonb, occurred_at, received_at, message_uuid, identity, envelope_id, sender,
+        correlation_id
     FROM given
     ORDER BY identity
     ON CONFLICT (identity) DO NOTHING

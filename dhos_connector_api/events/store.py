@@ -6,10 +6,11 @@ ON CONFLICT, never by a look before; None is never a duplicate. `canonical_code`
 means here, after the site's mappings (`events.mappings.load`); None keeps it
 as `ignored`, and nothing is published. Of all others the same statement puts an
 envelope into the outbox: `process_event` (built here from the columns and `event_fields`, which may
-replace any of its nulls) after the `companions`, to `dhos.connector_event`, under `sender`, in the order
-given. Its message_id is a function of identity and generation (`actions.process_event`). The request is
-kept by `messages.store.insert` (give its uuid as `message_uuid`), in the same transaction; or give
-`kept`, and the event's own JSON is kept by this statement as a message of its own, under the event's id.
+replace any of its nulls; where `tells_payload` the payload is one of them, and goes to the server once)
+after the `companions`, to `dhos.connector_event`, under `sender`, in the order given. Its message_id is a
+function of identity and generation (`actions.process_event`). The request is kept by
+`messages.store.insert` (give its uuid as `message_uuid`), in the same transaction; or give `kept`, and the
+event's own JSON is kept by this statement as a message of its own, under the event's id.
 Texts hold neither NUL nor lone surrogates; the codes and identifiers at most 255 characters.
 """
 
@@ -66,6 +67,7 @@ class NewEvent:
     kept: Kept | None = None
     generation: int = 0
     event_fields: Mapping[str, Any] = field(default_factory=dict)
+    tells_payload: bool = False
     companions: Sequence[Action] = ()
 
     @property
@@ -98,7 +100,7 @@ class NewEvent:
             occurred_at=self.occurred_at,
             encounter_id=self.encounter_id,
             patient_identifier=self.patient_identifier,
-            fields=self.event_fields,
+            fields={**self.event_fields, **({"payload": self.payload} if self.tells_payload else {})},
         )
         return body(self.message, [*self.companions, action])
 
@@ -146,6 +148,7 @@ def _columns(event: NewEvent) -> dict[str, Any]:
         "patient_identifier": event.patient_identifier,
         "payload": _json(event.payload),
         "event_fields": _json(event.event_fields) if event.event_fields else None,
+        "tells_payload": event.tells_payload,
         "companions": _json(event.companions) if event.companions else None,
         "occurred_at": event.occurred_at,
         "received_at": event.received_at,

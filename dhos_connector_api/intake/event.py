@@ -90,6 +90,7 @@ def _event(body: Mapping[str, Any], arrival: Arrival, intake: Intake) -> NewEven
         identity=arrival.door.identity if event_id is None else identity_of(source, event_id),
         kept=Kept(arrival.raw, arrival.kind, MESSAGE_TYPE, arrival.caller, arrival.door_name),
         event_fields=_fields(payload),
+        tells_payload=True,
     )
 
 
@@ -108,12 +109,11 @@ def _text(value: str | None) -> str | None:
 
 
 def _fields(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """What `process_event` says beyond what every event has."""
+    """What `process_event` says beyond what every event has, and the payload."""
     licence, department = payload.get("physician_license"), payload.get("department_code")
     return {
         "physician": {"id": None if licence is None else str(licence)},
         "department_code": None if department is None else str(department),
-        "payload": dict(payload),
     }
 
 

@@ -19,12 +19,6 @@ pytest_plugins = ["tests.rigs.relay_session"]
 _WHY = ("unroutable", "refused", "in doubt")
 
 
-def _crowd(connection: Connection, senders: int, routing_key: str = EVENT_ROUTING_KEY) -> None:
-    connection.execute(text("SET statement_timeout = 0"))
-    put_crowd(connection, senders, routing_key)
-    connection.execute(text("SET statement_timeout = '5s'"))
-
-
 def _waiting(connection: Connection) -> int:
     return sum(depth.waiting for depth in search.depth_and_age(connection))
 
@@ -44,7 +38,7 @@ def test_a_fresh_admission_is_not_held_up_by_senders_with_an_unroutable_key(
 ) -> None:
     broker, monotonic = Broker(), Clockwork()
     broker.bound = {LEGACY_ROUTING_KEY}
-    _crowd(session, senders)
+    put_crowd(session, senders)
     relay = a_relay(session, broker, monotonic)
     drain(relay)
     for seconds in (1, 3, 7, 15, 31, 61, 91):
@@ -60,7 +54,7 @@ def test_a_fresh_admission_is_not_held_up_by_senders_with_an_unroutable_key(
 def test_once_a_queue_is_bound_all_senders_with_that_key_go_on_at_once(session: Connection) -> None:
     broker, monotonic = Broker(), Clockwork()
     broker.bound = {LEGACY_ROUTING_KEY}
-    _crowd(session, 1200)
+    put_crowd(session, 1200)
     relay = a_relay(session, broker, monotonic)
     drain(relay)
     broker.bound.add(EVENT_ROUTING_KEY)
@@ -87,7 +81,7 @@ def test_senders_in_doubt_show_themselves_alone_while_others_go_on(session: Conn
 
 def test_a_full_backlog_of_others_does_not_delay_a_fresh_admission(session: Connection) -> None:
     broker = Broker()
-    _crowd(session, 3000, LEGACY_ROUTING_KEY)
+    put_crowd(session, 3000, LEGACY_ROUTING_KEY)
     put(session, 3000, sender="BUSY")
     relay = a_relay(session, broker)
     relay.step()
@@ -243,7 +237,7 @@ def test_four_hundred_thousand_senders_are_drained_in_whole_batches_and_a_fresh_
     session: Connection,
 ) -> None:
     broker = Broker()
-    _crowd(session, 400_000, LEGACY_ROUTING_KEY)
+    put_crowd(session, 400_000, LEGACY_ROUTING_KEY)
     relay = a_relay(session, broker)
     relay.step()
     published = len(broker.taken)
@@ -255,7 +249,7 @@ def test_four_hundred_thousand_senders_are_drained_in_whole_batches_and_a_fresh_
 def test_however_many_senders_wait_one_key_is_held(session: Connection) -> None:
     broker, monotonic = Broker(), Clockwork()
     broker.bound = set()
-    _crowd(session, 2000)
+    put_crowd(session, 2000)
     relay = a_relay(session, broker, monotonic)
     drain(relay)
     held = {why: REGISTRY.get_sample_value("connector_relay_held", {"why": why}) for why in _WHY}

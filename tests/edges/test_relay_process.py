@@ -39,7 +39,8 @@ class Relays:
         self._started: list[Process] = []
 
     def start(self, broker: BrokerAddress, name: str = "relay", **more: str) -> Process:
-        """A relay that has its session; `name` shows in pg_stat_activity."""
+        """A relay that has its session. `name` shows in pg_stat_activity, a killed one's for a moment too."""
+        eventually(lambda: not self.sessions(name))
         environ = environment(self._address, broker, name, **more)
         process = Process(["tests.rigs.relay_process"], environ, self._folder / f"{name}.log")
         self._started.append(process)
