@@ -25,7 +25,7 @@ _LEAST_RATE = {64: 2000}
 _MOST_P99 = {64: 100}
 #: Peers that never finish a frame, a third of them holding much; those that do nothing at all among them.
 _SLOW, _MUCH = 500, 200_000
-_MOST_HELD = 300.0  # MB: 256 is what connections of a process may hold
+_MOST_HELD = 150.0  # MB: 100 is what connections of a process may hold
 
 
 def frames(count: int) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ what was sent.
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from connexion.middleware.security import SecurityAPI, SecurityMiddleware
@@ -21,10 +22,10 @@ from dhos_connector_api.spec.parameters import ParameterCheck
 
 #: A body that takes longer to read than the event loop should be kept from other requests.
 LARGE_BODY = 100_000
-#: Requests with such bodies that are worked on at once, for each takes many times its body in memory; and
-#: seconds that others wait for their turn. Each media type of an operation has its own: a batch or a bulk may
-#: take long, and keeps nothing but others waiting.
-LARGE_AT_ONCE, LARGE_SECONDS = 3, 10.0
+#: Bytes of such bodies that are worked on at once in a process, for each takes many times its size in memory
+#: (one body may be longer); and seconds that others wait for their turn. What is taken in groups
+#: (`x-taken-in-groups`) has turns of its own: it takes long, and little memory beside its body.
+LARGE_AT_ONCE, LARGE_SECONDS = 12_000_000, 10.0
 
 
 class _Request:
@@ -37,6 +38,18 @@ class _Request:
         self.context: dict[str, Any] = {}
 
 
+class _LargeBodies:
+    """The turns of long bodies, of all operations of a process."""
+
+    def __init__(self) -> None:
+        self.at_once = Turns(LARGE_AT_ONCE, LARGE_SECONDS)
+        self.in_groups = Turns(LARGE_AT_ONCE, LARGE_SECONDS)
+
+    def turns_of(self, media_type: Mapping[str, Any]) -> Turns:
+        """Return those of a media type of an operation."""
+        return self.in_groups if media_type.get("x-taken-in-groups") else self.at_once
+
+
 class _Operation:
     """ASGI: one operation. Bodies other than JSON are for the handler to judge.
 
@@ -47,7 +60,9 @@ class _Operation:
     that it takes such a body. Without a body in the specification none is read.
     """
 
-    def __init__(self, next_app: ASGIApp, operation: Any, security: Any, limit: BodyLimit) -> None:
+    def __init__(
+        self, next_app: ASGIApp, operation: Any, security: Any, limit: BodyLimit, large: _LargeBodies
+    ) -> None:
         self._next = next_app
         self._limit = limit
         self._id: str = operation.operation_id
@@ -58,7 +73,7 @@ class _Operation:
             media_type: JsonBody(definition["schema"]) if media_type == "application/json" else None
             for media_type, definition in content.items()
         }
-        self._turns = {media_type: Turns(LARGE_AT_ONCE, LARGE_SECONDS) for media_type in content}
+        self._turns = {media_type: large.turns_of(definition) for media_type, definition in content.items()}
         self._in_handler = bool(operation.request_body.get("x-checked-by-handler"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,7 +97,7 @@ class _Operation:
             here.body = None if self._in_handler or check is None else check.value(raw)
             await self._go_on(check, scope, replayed(raw, receive), send)
             return
-        async with self._turns[media_type].one():
+        async with self._turns[media_type].one(len(raw)):
             if not self._in_handler and check is not None:
                 here.body = await asyncio.to_thread(check.value, raw)
             await self._go_on(check, scope, replayed(raw, receive), send)
@@ -99,12 +114,13 @@ def checks(limit: BodyLimit) -> type[SecurityMiddleware]:
 
     It is a class, as connexion wants it, and makes its operations itself.
     """
+    large = _LargeBodies()
 
     class Operations(SecurityAPI):  # type: ignore[misc]
         """The operations of the specification, by operationId."""
 
         def make_operation(self, operation: Any) -> _Operation:
-            return _Operation(self.next_app, operation, super().make_operation(operation), limit)
+            return _Operation(self.next_app, operation, super().make_operation(operation), limit, large)
 
     class Checks(SecurityMiddleware):  # type: ignore[misc]
         """ASGI: every operation's checks."""

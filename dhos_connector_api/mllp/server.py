@@ -31,7 +31,7 @@ MOST_TOGETHER = 64
 #: Seconds a statement waits for another's key: shorter than its own time, for others wait behind it.
 LOCK_TIMEOUT = 1.0
 #: Bytes all connections together may hold.
-MOST_HELD = 256_000_000
+MOST_HELD = 100_000_000
 #: Seconds the frames in hand have to be answered when the process is told to stop.
 GRACE = 15.0
 #: Connections the kernel keeps for us, and seconds to wait when there are no file descriptors left.

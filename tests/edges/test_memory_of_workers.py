@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +19,7 @@ from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.broker.consumer import Consumer
 from dhos_connector_api.broker.publisher import Publisher
 from dhos_connector_api.db.engine import Database, DatabaseAddress
+from dhos_connector_api.hl7v2.framing import framed
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.states import MessageState
 from fakes.epr import FakeEpr
@@ -25,14 +27,18 @@ from tests.builders import delivery
 from tests.builders.api import WRITE, adapter, internal
 from tests.builders.event import kept_event
 from tests.builders.hl7 import adt
+from tests.builders.mllp import Client, msa
 from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY, WINDOW, effects, new_message
 from tests.builders.wards import sending
 from tests.rigs.memory import Growth
+from tests.rigs.mllp_ledger import Mllp
 from tests.rigs.processes import ROOT, Process, Web, environment
 from tests.rigs.waiting import eventually
 
 #: Megabytes above what an idle process has.
 MOST = 150
+#: Megabytes of bodies that may wait in a web process (BODY_BUDGET_BYTES).
+WAITING = 64
 LARGE = 9_000_000
 
 
@@ -183,6 +189,53 @@ def test_one_large_request(
         grown = Growth(web.process.popen.pid)
         answer = requests.post(f"{web.url}{path}", data=raw, headers=headers, timeout=120)
         assert answer.status_code == status, answer.text[:300]
+        assert grown.megabytes < MOST
+
+
+@pytest.mark.slow
+def test_eight_clients_with_large_bodies(own_database: DatabaseAddress, tmp_path: Path) -> None:
+    """They come at once, and again where they are told to: one is worked on, beside those that wait."""
+    values = {str(number): "y" * 80 for number in range(99_000)}
+    headers = {"Authorization": f"Bearer {internal('write:his')}", "Content-Type": "application/json"}
+
+    def post(number: int) -> None:
+        event = _EVENT | {"event_id": f"E{number}", "payload_json": values}
+        raw = json.dumps(event).encode()
+
+        def is_kept() -> bool:
+            answer = requests.post(url, data=raw, headers=headers, timeout=120)
+            assert answer.status_code in (201, 503), answer.text[:300]
+            return answer.status_code == 201
+
+        eventually(is_kept, seconds=120)
+
+    with Web(environment(own_database), tmp_path) as web, ThreadPoolExecutor(8) as clients:
+        url = f"{web.url}/api/integrations/events/"
+        grown = Growth(web.process.popen.pid)
+        list(clients.map(post, range(16)))
+        assert grown.megabytes < MOST + WAITING
+
+
+@pytest.mark.slow
+def test_forty_mllp_senders_with_large_frames(own_database: DatabaseAddress, tmp_path: Path) -> None:
+    """Those for whom there is no room are cut off, and come again."""
+    frame = framed(large_adt(4_900_000))
+
+    def post(_: int) -> None:
+        def is_kept() -> bool:
+            try:
+                with Client(mllp.port) as client:
+                    client.send(frame)
+                    return msa(client.receive())[0] == "AA"
+            except OSError:
+                return False
+
+        eventually(is_kept, seconds=120)
+
+    environ = environment(own_database, MLLP_PROCESSES="1")
+    with Mllp(environ, tmp_path) as mllp, ThreadPoolExecutor(40) as senders:
+        grown = Growth(mllp.process.popen.pid)
+        list(senders.map(post, range(40)))
         assert grown.megabytes < MOST
 
 
