@@ -11,8 +11,8 @@ from dhos_connector_api.access import store as keys
 from dhos_connector_api.api import event_schemas
 from dhos_connector_api.api.services import services
 from dhos_connector_api.auth import api_keys
-from dhos_connector_api.db.within_bytes import PAGE_BYTES
 from dhos_connector_api.http import call
+from dhos_connector_api.http.large_answers import ROW_BYTES
 from dhos_connector_api.http.paging import cursor, json_answer, json_page, uuid_of
 
 _UNKNOWN = "there is no API key with that id"
@@ -22,9 +22,9 @@ _OVERLAP_SECONDS = 7 * 86400
 def list_api_keys(source_system: str | None, before: str | None) -> flask.Response:
     """Answer with all keys, or those of one source."""
     older, parts = cursor(before), services()
-    with parts.answers.room(PAGE_BYTES):
-        with parts.database.statements() as connection:
-            rows = keys.listed(connection, source_system, before=older)
+    with parts.database.statements() as connection:
+        rows = keys.listed(connection, source_system, before=older)
+    with parts.answers.room(len(rows) * ROW_BYTES):
         query, more = {"source_system": source_system}, len(rows) == keys.MOST_LISTED
         return json_page(rows, event_schemas.key_text, query, more=more, name="id")
 

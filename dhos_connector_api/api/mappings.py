@@ -7,10 +7,10 @@ import flask
 from dhos_connector_api import clock
 from dhos_connector_api.api import event_schemas
 from dhos_connector_api.api.services import services
-from dhos_connector_api.db.within_bytes import PAGE_BYTES
 from dhos_connector_api.errors import BadInput, NotFound
 from dhos_connector_api.events import mappings, meanings
 from dhos_connector_api.http import call
+from dhos_connector_api.http.large_answers import ROW_BYTES
 from dhos_connector_api.http.paging import cursor, json_answer, json_page, uuid_of
 from dhos_connector_api.intake import reprocess
 
@@ -24,12 +24,12 @@ _SECONDS = 10.0
 def list_mappings(source_system: str | None, before: str | None) -> flask.Response:
     """Answer with all mappings, or those of one source."""
     after, parts = cursor(before), services()
-    with parts.answers.room(PAGE_BYTES):
-        try:
-            with parts.database.statements() as connection:
-                rows = mappings.listed(connection, source_system, after=after)
-        except NotFound:
-            raise BadInput("query: the mapping that before names is gone; begin again") from None
+    try:
+        with parts.database.statements() as connection:
+            rows = mappings.listed(connection, source_system, after=after)
+    except NotFound:
+        raise BadInput("query: the mapping that before names is gone; begin again") from None
+    with parts.answers.room(len(rows) * ROW_BYTES):
         query, more = {"source_system": source_system}, len(rows) == mappings.MOST_LISTED
         return json_page(rows, event_schemas.mapping_text, query, more=more, name="id")
 

@@ -65,6 +65,7 @@ class BoundedConnection(HttpToolsProtocol):
         self.idle_since: float | None = None
         self.unread_since: float | None = None
         self._in_head = self._in_body = self._ending = False
+        self._begun = 0  # requests that began in the piece that is read
         self._head = self._head_wire = self._fields = 0  # of this request's headers: bytes, number
         self._body = self._body_wire = self._dropped = 0  # bytes of its body, without and with chunks' own
 
@@ -84,14 +85,18 @@ class BoundedConnection(HttpToolsProtocol):
         if self._ending:
             return
         self._unset_keepalive_if_required()
-        was_in_body = self._in_body
+        was_in_head, was_in_body = self._in_head, self._in_body
+        self._begun = 0
         try:
             self._feed(data)
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause.status if isinstance(cause, _Refused) else HTTPStatus.BAD_REQUEST)
         else:
-            self._measure(len(data), was_in_body=was_in_body)
+            if self._begun == 0 or (self._begun == 1 and not (was_in_head or was_in_body)):
+                self._measure(len(data), was_in_body=was_in_body)  # all of it is of one request
+            if self._begun and self._in_body:
+                self._leave_the_body_for_later()
 
     def _feed(self, data: bytes) -> None:
         """Feed the parser; a wish for another protocol is ignored (RFC 9110 section 7.8)."""
@@ -103,6 +108,12 @@ class BoundedConnection(HttpToolsProtocol):
                 self.parser = httptools.HttpRequestParser(self)
             else:
                 return
+
+    def _leave_the_body_for_later(self) -> None:
+        """Read no more until somebody asks for the body: who may send it is not known yet."""
+        cycle: RequestResponseCycle = self.cycle
+        if not (cycle.response_complete or self.pipeline):
+            self.flow.pause_reading()
 
     def _measure(self, size: int, *, was_in_body: bool) -> None:
         """Refuse headers that go on too long, and chunks that are mostly their own overhead."""
@@ -117,6 +128,7 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._begun += 1
         self._in_head, self._in_body = True, False
         self._head = self._head_wire = self._fields = 0
         self._body = self._body_wire = self._dropped = 0
@@ -164,7 +176,12 @@ class BoundedConnection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if not (self._in_head or self._in_body or self.pipeline):
+        if self.pipeline or self._in_head or not self.cycle.response_complete:
+            return
+        if self._in_body:  # answered before its body was there, which is dropped, and may never come
+            self.idle_since = self.loop.time()
+            self.deadline = min(self.deadline, self.idle_since + self._limits.headers)
+        else:
             self._rest()
 
     def _rest(self) -> None:

@@ -71,7 +71,10 @@ class Job:
 
 
 class WaitingJobs:
-    """The requests that no thread has begun yet, first come first. It belongs to the event loop's thread."""
+    """The requests of one queue that no thread has begun yet, which begin in the order they came.
+
+    It belongs to the event loop's thread.
+    """
 
     def __init__(self) -> None:
         self._tickets: deque[Ticket] = deque()

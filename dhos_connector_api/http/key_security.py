@@ -26,8 +26,10 @@ from dhos_connector_api.http.turns import Turns
 HEADER = b"x-api-key"
 #: Database connections for looking keys up, beside one for each thread of a web process.
 CONNECTIONS = 2
-#: Seconds a key waits to be looked up, while others are.
-LONGEST_WAIT = 3.0
+#: Seconds a key waits to be looked up, while others are; and how many keys wait that were not good lately.
+LONGEST_WAIT, MOST_WAITING = 3.0, 100
+#: Keys that are remembered to have been good.
+_REMEMBERED = 1000
 Check = Callable[[ConnexionRequest], Awaitable[Any]]
 
 
@@ -37,7 +39,10 @@ class KeySecurity:
     def __init__(self, database: Database, now: Callable[[], datetime] = clock.now) -> None:
         self._database = database
         self._now = now
-        self._turns = Turns(CONNECTIONS, LONGEST_WAIT)
+        # Keys that were good lately wait among themselves: nobody who invents keys holds them up. They are
+        # looked up as all others are, for they may have been revoked.
+        self._turns, self._turns_of_good = Turns(1, LONGEST_WAIT, MOST_WAITING), Turns(1, LONGEST_WAIT)
+        self._good: dict[bytes, None] = {}
 
     def get_fn(self, _scheme: dict[str, Any], _scopes: Sequence[str]) -> Check:
         """Return the check of one operation. Called by connexion at start.
@@ -53,10 +58,15 @@ class KeySecurity:
             return NO_VALUE
         if len(given) > 1:
             raise TokenRejected("the request has more than one API key")
-        async with self._turns.one():
-            found = await asyncio.to_thread(self._find, hash_of(given[0]))
+        hash_ = hash_of(given[0])
+        async with (self._turns_of_good if hash_ in self._good else self._turns).one():
+            found = await asyncio.to_thread(self._find, hash_)
+        self._good.pop(hash_, None)
         if found is None:
             raise TokenRejected("the API key is not known, or no longer")
+        self._good[hash_] = None  # the one that is new or was used last is forgotten last
+        if len(self._good) > _REMEMBERED:
+            del self._good[next(iter(self._good))]
         call.of_scope(request.scope).key = found
         return {}
 

@@ -15,6 +15,8 @@ from dhos_connector_api.errors import Overloaded
 
 #: Bytes of stored rows that may be on their way at once; each takes about three of memory meanwhile.
 MOST_BYTES = 32_000_000
+#: Bytes of a row of which every column is short.
+ROW_BYTES = 400
 #: Bytes of an answer that needs no room.
 SMALL = 500_000
 #: Seconds an answer waits for room, and for which one that is made holds its room until it is sent.

@@ -59,7 +59,7 @@ class OpenConnections:
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
-        self._open: set[Peer] = set()
+        self._open: dict[Peer, None] = {}  # in the order in which they came: many have the same time
         self._peers: Counter[str] = Counter()
         self._sweeping = False
         self._ended: Counter[str] = Counter()
@@ -70,7 +70,7 @@ class OpenConnections:
 
     def enter(self, peer: Peer) -> None:
         """Add a connection that was just made; end another, or this one, where there is no room for it."""
-        self._open.add(peer)
+        self._open[peer] = None
         self._peers[peer.address] += 1
         if self._peers[peer.address] > self.limits.most_of_peer:
             self._make_room(peer, peer.address, "too many of one peer")
@@ -84,7 +84,7 @@ class OpenConnections:
         """Forget a connection that has ended."""
         if peer not in self._open:
             return
-        self._open.discard(peer)
+        del self._open[peer]
         self._peers[peer.address] -= 1
         if not self._peers[peer.address]:
             del self._peers[peer.address]

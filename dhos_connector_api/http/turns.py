@@ -1,6 +1,7 @@
 """Turns: so much at once, first come first served, and nobody waits for one for long."""
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,15 +21,16 @@ class _Waiting:
 class Turns:
     """At most `room` at once, or one alone that is larger; who waits `seconds` in vain is told to come again.
 
-    It belongs to one event loop.
+    So is who comes while `most_waiting` wait already. It belongs to one event loop.
 
     async with turns.one(size):
         await work()
     """
 
-    def __init__(self, room: int, seconds: float) -> None:
+    def __init__(self, room: int, seconds: float, most_waiting: float = math.inf) -> None:
         self._room = room
         self._seconds = seconds
+        self._most_waiting = most_waiting
         self._taken = 0
         self._waiting: deque[_Waiting] = deque()
 
@@ -47,6 +49,8 @@ class Turns:
 
     async def _wait(self, size: int) -> None:
         """Return when the turn has come: its size is taken already."""
+        if len(self._waiting) >= self._most_waiting:
+            raise self._overloaded()
         waiting = _Waiting(size, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         has_come = False
@@ -57,7 +61,10 @@ class Turns:
             if not has_come:
                 self._give_up(waiting)
         if not has_come:
-            raise Overloaded("the service is busy; Retry-After says when to go on")
+            raise self._overloaded()
+
+    def _overloaded(self) -> Overloaded:
+        return Overloaded("the service is busy; Retry-After says when to go on")
 
     def _give_up(self, waiting: _Waiting) -> None:
         """Leave the queue; a turn that was given in the same moment goes to the next."""

@@ -43,7 +43,7 @@ class OneHop:
         self._application = application
         self._together = together
         self._waiting = WaitingRequests(self._answer, keep_together)
-        self._unbegun = WaitingJobs()
+        self._unbegun, self._unbegun_together = WaitingJobs(), WaitingJobs()
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._threads = [Thread(target=self._work, name=f"web-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
@@ -60,10 +60,11 @@ class OneHop:
             environ = _environ(scope, body)
             future: Future[Answer] = asyncio.get_running_loop().create_future()
             job = Job(environ, copy_context(), future)
-            self._unbegun.add(job.ticket)
             if self._may_wait(environ, len(body)):
+                self._unbegun_together.add(job.ticket)
                 self._waiting.submit(job)
             else:
+                self._unbegun.add(job.ticket)
                 self._jobs.put(job)
             try:
                 await _send(send, await future)

@@ -1,11 +1,20 @@
 """API keys over HTTP: shown once, used, rotated, ended."""
 
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from httpx import Response
 from starlette.types import ASGIApp
 
+from dhos_connector_api.access.store import KnownKey
+from dhos_connector_api.auth import api_keys
 from dhos_connector_api.db.engine import Database
-from tests.builders.api import UNLIMITED, api, ask, internal
+from dhos_connector_api.errors import Overloaded, TokenRejected
+from dhos_connector_api.http import call
+from dhos_connector_api.http.key_security import MOST_WAITING, KeySecurity
+from tests.builders.api import UNLIMITED, a_key, api, ask, internal
 
 KEYS = "/api/integrations/api-keys/"
 ADMIN = internal("admin:his")
@@ -63,3 +72,41 @@ def test_what_does_not_exist_is_404(app: ASGIApp) -> None:
 def test_an_overlap_that_cannot_be_meant_is_refused(app: ASGIApp, overlap: object) -> None:
     id_ = post(app, source_system="his").json()["key"]["id"]
     assert post(app, f"{KEYS}{id_}/rotate/", overlap_seconds=overlap).status_code == 400
+
+
+def test_keys_that_somebody_invents_do_not_hold_up_those_that_are_good(database: Database) -> None:
+    security, go = _Security(database), asyncio.Event()
+    good = a_key(database)
+    bad = [api_keys.make(number.to_bytes(api_keys.KEY_BYTES)).text for number in range(MOST_WAITING + 10)]
+
+    async def scenario() -> list[BaseException | None]:
+        security.loop = asyncio.get_running_loop()
+        await security.look_up(good)
+        security.held_up = go
+        flood = [asyncio.create_task(security.look_up(each)) for each in bad]
+        await asyncio.sleep(0.1)
+        await asyncio.wait_for(security.look_up(good), 2)
+        go.set()
+        return await asyncio.gather(*flood, return_exceptions=True)
+
+    answers = asyncio.run(scenario())
+    assert {type(each) for each in answers} == {TokenRejected, Overloaded}
+    assert sum(isinstance(each, Overloaded) for each in answers) == 9, "no more than may wait do"
+
+
+class _Security(KeySecurity):
+    """Keys whose looking up takes until `held_up` is set, but for one that is good."""
+
+    loop: asyncio.AbstractEventLoop
+    held_up: asyncio.Event | None = None
+
+    async def look_up(self, key: str) -> None:
+        scope: dict[str, Any] = {"headers": [(b"x-api-key", key.encode())]}
+        call.begin(scope, call.Call("request-1"))
+        await self.get_fn({}, [])(SimpleNamespace(scope=scope))
+
+    def _find(self, hash_: bytes) -> KnownKey | None:
+        found = super()._find(hash_)
+        if found is None and self.held_up is not None:
+            asyncio.run_coroutine_threadsafe(self.held_up.wait(), self.loop).result(10)
+        return found

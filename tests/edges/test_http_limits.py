@@ -1,5 +1,6 @@
 """The bounds of an HTTP connection: what nobody has a token for costs nearly nothing, and ends soon."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -7,8 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from dhos_connector_api.http.body_limit import UNCOUNTED
+from dhos_connector_api.http.connection import CYCLE
 from dhos_connector_api.http.open_connections import ConnectionLimits
 from tests.builders.api import READ, WRITE, api, internal, serving
 from tests.rigs.waiting import eventually
@@ -207,6 +210,93 @@ def test_a_probe_gets_in_when_all_connections_are_taken(impatient: int) -> None:
         for _ in range(30):
             stack.enter_context(closing(connected(impatient)))
         assert runs(impatient)
+
+
+def test_a_probe_gets_in_though_all_are_answered_and_owe_their_bodies(impatient: int) -> None:
+    """A refusal costs no token, and the rest of its body may be promised for long."""
+    with ExitStack() as stack:
+        for _ in range(10):
+            client = stack.enter_context(closing(connected(impatient)))
+            client.sendall(POST + b"Content-Type: application/json\r\nContent-Length: 90000\r\n\r\n")
+            assert client.recv(65_536).startswith(b"HTTP/1.1 401")
+        for _ in range(3):
+            assert runs(impatient)
+
+
+def test_who_is_being_answered_is_not_idle_though_another_request_came_before() -> None:
+    """Two requests in one piece: the second is worked on when the first is answered."""
+    begun, go = threading.Event(), threading.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await _live(receive, send)
+        if scope["path"] == "/slow":
+            begun.set()
+            while not go.is_set():
+                await asyncio.sleep(0.01)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+        return None
+
+    with serving(slow, IMPATIENT) as port, ExitStack() as stack:
+        client = stack.enter_context(closing(connected(port)))
+        client.sendall(RUNNING + RUNNING.replace(b"/running", b"/slow"))
+        assert begun.wait(5)
+        for _ in range(12):
+            stack.enter_context(closing(connected(port)))
+        assert runs(port)
+        go.set()
+        answers = b""
+        while answers.count(b"HTTP/1.1 200") < 2:
+            part = client.recv(65_536)
+            assert part, "it was cut off"
+            answers += part
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    for step in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{step}.complete"})
+
+
+def test_nothing_of_a_body_is_read_before_somebody_asks_for_it() -> None:
+    held: list[int] = []
+
+    async def thinking(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await _live(receive, send)
+        await asyncio.sleep(0.5)
+        held.append(len(scope["extensions"][CYCLE].body))
+        whole = 0
+        while (message := await receive()).get("more_body"):
+            whole += len(message["body"])
+        held.append(whole + len(message["body"]))
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body"})
+        return None
+
+    with serving(thinking) as port, closing(connected(port)) as client:
+        client.sendall(POST + b"Content-Length: 1000000\r\n\r\n")
+        sender = threading.Thread(target=client.sendall, args=(b"x" * 1_000_000,))
+        sender.start()
+        assert client.recv(65_536).startswith(b"HTTP/1.1 200")
+        sender.join()
+    assert held[0] <= 262_144, "what came with the headers, and no more"
+    assert held[1] == 1_000_000
+
+
+@pytest.mark.parametrize("body", [6_000, 60_000])
+def test_as_many_requests_as_may_be_piled_up_come_in_one_piece(port: int, body: int) -> None:
+    one = POST + b"X-Long: " + b"a" * 6_000 + b"\r\nContent-Length: %d\r\n\r\n" % body + b"x" * body
+    with closing(connected(port)) as client:
+        sender = threading.Thread(target=_send, args=(client, (one * 7 + POST[:20],)))
+        sender.start()
+        answers = b""
+        while answers.count(b"HTTP/1.1 401") < 7:
+            part = client.recv(65_536)
+            assert part, "cut off"
+            answers += part
+        sender.join()
 
 
 def _upload(port: int, size: int, sent: int) -> socket.socket:

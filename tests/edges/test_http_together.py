@@ -170,3 +170,23 @@ def test_whatever_is_raised_in_between_the_next_message_is_answered(
         url = f"http://127.0.0.1:{port}/dhos/v1/message"
         assert post(url, adt(family="POISON")).status_code in (200, 500)
         assert [_code(post(url, adt())) for _ in range(3)] == ["AA"] * 3
+
+
+def test_messages_are_taken_while_slow_requests_of_another_kind_wait(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dhos_connector_api.http.jobs.MOST_PATIENCE", 0.2)
+    with serving(api(database, WEB_THREADS="1")) as port, ThreadPoolExecutor(2) as slow:
+        url = f"http://127.0.0.1:{port}"
+        with database.transaction() as holder:
+            holder.execute(text("LOCK TABLE event_mapping IN ACCESS EXCLUSIVE MODE"))
+            waiting = [slow.submit(_mappings, url) for _ in range(2)]
+            threading.Event().wait(0.5)
+            assert post(f"{url}/dhos/v1/message", adt()).status_code == 200
+            assert _mappings(url) == 503, "of their own kind one more is too many"
+        assert [each.result() for each in waiting] == [200, 200]
+
+
+def _mappings(url: str) -> int:
+    headers = {"Authorization": f"Bearer {internal('read:his')}"}
+    return httpx.get(f"{url}/api/integrations/events/mappings/", headers=headers, timeout=20).status_code

@@ -145,3 +145,12 @@ def test_memory_is_bounded_whatever_is_asked_for(
     ):
         for clients in (1, 8):
             assert megabytes_while(own_database, tmp_path, path, clients=clients) < 150, path
+
+
+def test_a_short_list_needs_no_room(database: Database) -> None:
+    answers = LargeAnswers(most_bytes=LARGE, patience=0)
+    app = api(database, changes={"answers": answers})
+    with answering(answers, LARGE):
+        for path in ("events/mappings/", "api-keys/"):
+            answer = ask(app, "GET", f"/api/integrations/{path}", token=internal("admin:his", "read:his"))
+            assert (answer.status_code, answer.json()) == (200, [])
