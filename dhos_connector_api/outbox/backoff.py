@@ -7,14 +7,15 @@ senders wait, and one row tells whether it is over.
 Unroutable: tried after 1, 2, 4 ... 30 seconds. It costs nobody anything.
 
 Refused: every try gives the other queues of that key one more copy. So it is tried once after a second,
-then after 60, 120 ... 900. In between, once a second, a row that was never tried may go: it is no copy.
+then once a minute: all who wait under that key wait for it once the queue has room again. In between, once a
+second, a row that was never tried may go: it is no copy.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 FIRST, LONGEST = 1.0, 30.0
-FIRST_REFUSED, LONGEST_REFUSED = 60.0, 900.0
+AGAIN_REFUSED = 60.0
 
 
 @dataclass(slots=True)
@@ -63,8 +64,7 @@ class Backoff:
             return
         before.look_at = now + FIRST
         if before.until <= now:
-            before.pause = min(max(before.pause * 2, FIRST_REFUSED), LONGEST_REFUSED)
-            before.until = now + before.pause
+            before.until = now + AGAIN_REFUSED
 
     def confirmed(self, key: str) -> bool:
         """Note that a message with that key was taken; return whether the key was held as refused."""

@@ -135,10 +135,12 @@ class Selection:
 
     def _row_of_key(self, key: str, found: Survey, now: float) -> list[WaitingRow]:
         """Return the row that tells whether a routing key is still to be held."""
-        if key not in self._backoff.refused:
-            return statements.first(self._connection, (found.oldest[key], key))
         barriers = [each for each in self._backoff.refused if each != key]
         least = statements.least_tried(self._connection, key, barriers=barriers)
+        if key not in self._backoff.refused:
+            if least is None or least[0] in self._doubts:
+                return []
+            return statements.first(self._connection, (least[0], key))
         if least is None or (least[1] and self._backoff.only_untried(key, now=now)):
             return []
         return self._next_of(least[0], barriers)

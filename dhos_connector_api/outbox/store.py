@@ -75,13 +75,11 @@ def _listed(writers: Collection[str] | None) -> list[str] | None:
 def prove(connection: Connection, id_: UUID, *, writer: str) -> str | None:
     """Write that waiting row as it is, down to the disk; return its new writer, None: it was changed.
 
-    It shows that this session can settle: what raises here would raise after publishing, too. The relay's
-    session does not wait for the disk otherwise.
+    It shows that this session can settle: what raises here would raise after publishing, too.
     """
     found = connection.execute(
         text(
-            "WITH durable AS MATERIALIZED (SELECT set_config('synchronous_commit', 'on', true))"
-            " UPDATE outbox SET attempts = attempts FROM durable"
+            "UPDATE outbox SET attempts = attempts"
             " WHERE id = :id AND xmin = CAST(:writer AS xid) RETURNING CAST(xmin AS text)"
         ),
         {"id": id_, "writer": writer},

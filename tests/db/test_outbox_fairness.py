@@ -64,6 +64,26 @@ def test_once_a_queue_is_bound_all_senders_with_that_key_go_on_at_once(session: 
     assert broker.batches == [1, 500, 500, 199]
 
 
+def test_the_row_that_tries_an_unroutable_key_overtakes_nothing_of_its_sender(session: Connection) -> None:
+    broker, monotonic = Broker(), Clockwork()
+    broker.bound, broker.room = {LEGACY_ROUTING_KEY}, 0
+    refused = put(session, 1, sender="A")
+    waiting = put(session, 1, sender="A", routing_key=EVENT_ROUTING_KEY)
+    other = put(session, 1, sender="B", routing_key=EVENT_ROUTING_KEY)
+    relay = a_relay(session, broker, monotonic)
+    drain(relay)
+    broker.bound.add(EVENT_ROUTING_KEY)
+    broker.room = None
+    broker.refuses = set(refused)
+    for seconds in range(1, 60):
+        monotonic.seconds = seconds
+        drain(relay)
+    assert broker.taken == other
+    broker.refuses, monotonic.seconds = set(), 120
+    drain(relay)
+    assert broker.taken == other + refused + waiting
+
+
 def test_senders_in_doubt_show_themselves_alone_while_others_go_on(session: Connection) -> None:
     broker, monotonic = Broker(), Clockwork()
     for number in range(20):
