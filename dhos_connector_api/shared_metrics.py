@@ -42,6 +42,11 @@ class AllocatedFile(MmapedDict):
             self._f = self._m = None
             self._move(FIRST_SIZE)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether others see these values."""
+        return self._f is not None
+
     def _init_value(self, key: str) -> None:
         more = len(key.encode()) + 64
         capacity = int(self._capacity)
@@ -106,16 +111,24 @@ def bury(pid: int, folder: Path) -> None:
         file = folder / f"{kind}_{pid}.db"
         if not file.exists():
             continue
+        # Under a name that nobody reads metrics from: who asks meanwhile misses them once, and where this
+        # process is killed they are lost. Counted twice, they would look like a counter that began anew.
+        gone = file.with_suffix(".gone")
         try:
-            _add(file, folder / f"{kind}_{_DEAD}.db")
-            file.unlink()
+            file.rename(gone)
+            _add(gone, folder / f"{kind}_{_DEAD}.db")
+            gone.unlink()
         except (OSError, RuntimeError, ValueError) as error:
-            _log.warning("metrics of a dead process are lost", extra={"cause": type(error).__name__})
+            _log.warning("metrics of a dead process stay", extra={"cause": type(error).__name__})
+            with suppress(OSError):
+                gone.rename(file)
 
 
 def _add(file: Path, sums: Path) -> None:
     counted = MmapedDict.read_all_values_from_file(str(file))  # type: ignore[no-untyped-call]
     kept = AllocatedFile(str(sums))
+    if not kept.is_shared:
+        raise OSError("no room for it")
     for key, value, _timestamp, _position in counted:
         before, _ = kept.read_value(key)  # type: ignore[no-untyped-call]
         kept.write_value(key, before + value, 0.0)  # type: ignore[no-untyped-call]

@@ -1,5 +1,6 @@
 """What messages are received with: the site as it is now, zone, duplicate policy, transformer."""
 
+import logging
 from collections.abc import Callable, Collection
 from datetime import timedelta
 from importlib import import_module
@@ -15,6 +16,8 @@ from dhos_connector_api.intake.settings import IntakeSettings
 from dhos_connector_api.site import source
 from dhos_connector_api.site.model import Site
 from dhos_connector_api.site.settings import SiteSettings
+
+_log = logging.getLogger(__name__)
 
 
 class IntakeSource:
@@ -40,9 +43,19 @@ class IntakeSource:
         site = self._site()
         made = self._made
         if made is None or made[0] is not site:
-            _check_claims(site, self._listeners)
-            made = self._made = (site, _intake(self._settings, site, self._transform, self._log_keys[0]))
+            made = self._made = (site, self._made_for(site, made))
         return made[1]
+
+    def _made_for(self, site: Site, before: tuple[Site, Intake] | None) -> Intake:
+        """Return that site's intake; where it is bad the one before. Raises BadSite where there was none."""
+        try:
+            _check_claims(site, self._listeners)
+            return _intake(self._settings, site, self._transform, self._log_keys[0])
+        except BadSite as error:
+            if before is None:
+                raise
+            _log.error("the site's configuration is bad; the one before stays", extra={"cause": str(error)})
+            return before[1]
 
 
 def intake(settings: Settings, listeners: Collection[str] | None = None) -> IntakeSource:

@@ -10,6 +10,7 @@ from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.db import durability, embedded, migrate
 from dhos_connector_api.db.engine import UNHURRIED_TIMEOUT, Database, DatabaseAddress, engine_options
 from dhos_connector_api.db.metadata import db
+from dhos_connector_api.db.session import open_patiently
 from dhos_connector_api.db.settings import DatabaseSettings
 from dhos_connector_api.errors import BadSetting, StorageUnavailable
 
@@ -50,6 +51,8 @@ def create_flask(settings: Settings) -> flask.Flask:
     application.config["SQLALCHEMY_DATABASE_URI"] = database_address(settings).url()
     application.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(pool_size=1)
     db.init_app(application)
+    with application.app_context():
+        open_patiently(db.engine, patience=None)
     Migrate(application, db, directory=str(migrate.FOLDER))
     return application
 

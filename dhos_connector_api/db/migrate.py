@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from dhos_connector_api.db.engine import storage_errors
+from dhos_connector_api.db.session import wait_as_long_as_it_takes
 
 FOLDER = Path(__file__).parents[2] / "migrations"
 #: Session advisory lock: pods that start together migrate one after the other.
@@ -44,9 +45,9 @@ def _run(migrate: Callable[[Config, str], None], engine: Engine, revision: str) 
 
 
 def _locked(engine: Engine) -> Connection:
-    """A connection that holds the migration lock until it is closed, without a statement timeout."""
+    """A connection that holds the migration lock until it is closed, and waits for whatever takes long."""
     connection = engine.execution_options(isolation_level="READ COMMITTED").connect()
-    connection.execute(text("SET statement_timeout = 0"))
+    wait_as_long_as_it_takes(connection)
     connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
     connection.commit()
     connection.detach()

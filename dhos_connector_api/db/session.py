@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event, text
 
 RV = TypeVar("RV")
 
@@ -66,8 +66,16 @@ class PatientConnection(psycopg.Connection[tuple[Any, ...]]):
             raise psycopg.OperationalError("the server did not answer in time") from error
 
 
-def open_patiently(engine: Engine, patience: float) -> None:
-    """Make each connection of the engine a patient one, whose commits wait for the disk."""
+def wait_as_long_as_it_takes(connection: Connection) -> None:
+    """Give up no answer on this connection from now on, and have the server give up no statement."""
+    connection.execute(text("SET statement_timeout = 0"))
+    wire = connection.connection.driver_connection
+    if isinstance(wire, PatientConnection):
+        wire.patience = None
+
+
+def open_patiently(engine: Engine, patience: float | None) -> None:
+    """Make each connection of the engine a patient one (None: for ever), whose commits wait for the disk."""
 
     def connect(
         _dialect: object, _record: object, arguments: list[Any], parameters: dict[str, Any]

@@ -82,9 +82,7 @@ class TrustomerSource:
         """
         with self._lock:
             if self._asking is None and self._monotonic() >= self._fresh_until:
-                self._asking = Thread(target=self._refresh, name="trustomer", daemon=True)
-                self._first = self._first or (self._asking, time.monotonic() + FIRST_WAIT)
-                self._asking.start()
+                self._begin()
         if self._good is None and self._first is not None:
             thread, until = self._first
             thread.join(max(0.0, until - time.monotonic()))
@@ -92,15 +90,26 @@ class TrustomerSource:
             raise SiteUnavailable("the trustomer service has not answered with a usable configuration")
         return self._good
 
+    def _begin(self) -> None:
+        """Ask it, on a thread of its own. The lock is held."""
+        thread = Thread(target=self._refresh, name="trustomer", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads just now
+            _log.warning("site configuration not refreshed", extra={"cause": "no thread for it"})
+            self._fresh_until = self._monotonic() + _FIRST_RETRY_AFTER
+            return
+        self._asking = thread
+        self._first = self._first or (thread, time.monotonic() + FIRST_WAIT)
+
     def _refresh(self) -> None:
+        good = None
         try:
             good = self._ask()
-        except (NotAnswered, ValueError, TypeError, AttributeError, BadSite) as error:
-            pause = _RETRY_AFTER if self._good is not None else _FIRST_RETRY_AFTER
+        except (NotAnswered, ValueError, TypeError, AttributeError, RecursionError, BadSite) as error:
             _log.warning("site configuration not refreshed", extra={"cause": _cause(error)})
-            self._done(None, min(pause, self._ttl))
-        else:
-            self._done(good, self._ttl)
+        finally:  # whatever else it may be: nobody would ask again
+            self._done(good)
 
     def _ask(self) -> Site:
         """Return what the service answers. Raises NotAnswered, ValueError, BadSite."""
@@ -114,10 +123,11 @@ class TrustomerSource:
             raise TypeError("the answer holds no table")
         return parse(data, strict=False)
 
-    def _done(self, good: Site | None, fresh_for: float) -> None:
+    def _done(self, good: Site | None) -> None:
         with self._lock:
             self._good = good or self._good
-            self._fresh_until = self._monotonic() + fresh_for
+            pause = _RETRY_AFTER if self._good is not None else _FIRST_RETRY_AFTER
+            self._fresh_until = self._monotonic() + (self._ttl if good else min(pause, self._ttl))
             self._asking = None
 
 

@@ -71,13 +71,15 @@ class KnownGauges:
         self._file = shared / _GAUGES if shared is not None else None
         self._text = b""
         self._at = float("-inf")  # of the system's clock: files have no other
+        self._ask_not_before = 0.0
 
     def text(self) -> bytes:
         """Return the gauges; nothing where the database has not answered for a minute."""
         if self._is_older_than(KNOWN):
             self._read_what_others_know()
-        if self._is_older_than(KNOWN):
+        if self._is_older_than(KNOWN) and clock.monotonic() >= self._ask_not_before:
             self._ask()
+            self._ask_not_before = clock.monotonic() + KNOWN  # one that does not answer is left alone as well
         return b"" if self._is_older_than(OLDEST) else self._text
 
     def _is_older_than(self, seconds: float) -> bool:

@@ -1,13 +1,19 @@
 """The exposition on a real PostgreSQL: the gauges of every room, and none while the database is away."""
 
-from datetime import timedelta
+from contextlib import nullcontext
+from datetime import datetime, timedelta
 
+import pytest
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import Connection
 
 from dhos_connector_api.app.exposition import exposition
 from dhos_connector_api.clock import new_uuid, now
 from dhos_connector_api.db.engine import Database
+from dhos_connector_api.errors import StorageUnavailable
 from dhos_connector_api.messages import store
+from dhos_connector_api.workers.exposition import KnownGauges
 from tests.builders.api import NO_DATABASE
 from tests.builders.outbox import put
 from tests.builders.rows import WINDOW, effects, new_message, settings
@@ -39,3 +45,18 @@ def test_the_gauges_of_every_room_are_shown(database: Database) -> None:
 
 def test_no_gauge_is_shown_while_the_database_is_away() -> None:
     assert _shown(NO_DATABASE) == {}
+
+
+def test_a_database_that_does_not_answer_is_left_alone_for_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[datetime] = []
+
+    def gauges(_connection: Connection, now: datetime) -> list[Metric]:
+        asked.append(now)
+        raise StorageUnavailable("it did not answer in time")
+
+    monkeypatch.setattr(NO_DATABASE, "statements", nullcontext)
+    known = KnownGauges(NO_DATABASE, [gauges], None)
+    assert [known.text() for _ in range(5)] == [b""] * 5
+    assert len(asked) == 1

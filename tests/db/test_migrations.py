@@ -1,13 +1,19 @@
 """The migrations: up, down and up again, and equal to the models."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 
 from dhos_connector_api.app import rooms
+from dhos_connector_api.app.storage import create_flask
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.engine import DatabaseAddress
 from dhos_connector_api.db.metadata import db
+from dhos_connector_api.db.session import open_patiently
+from tests.builders.rows import settings
 
 rooms.import_all("models")
 
@@ -20,6 +26,24 @@ def test_migrations_go_up_down_and_up_again(empty_database: DatabaseAddress) -> 
     assert inspect(engine).get_table_names() == ["alembic_version"]
     migrate.upgrade(engine)
     assert set(inspect(engine).get_table_names()) == first
+    with engine.connect() as connection:
+        assert migrate.is_at_head(connection)
+    engine.dispose()
+
+
+def test_a_migration_is_waited_for_however_long_it_takes(empty_database: DatabaseAddress) -> None:
+    """Longer than any other statement, and so is another that migrates at the same moment."""
+    engine = create_engine(empty_database.url())
+    open_patiently(engine, patience=0.5)
+    other = create_engine(empty_database.url())
+    with ThreadPoolExecutor(1) as threads:
+        with other.connect() as holder:
+            holder.execute(text("SELECT pg_advisory_lock(7246001)"))
+            migrating = threads.submit(migrate.upgrade, engine)
+            with pytest.raises(TimeoutError):
+                migrating.result(1.0)
+        other.dispose()
+        migrating.result(60)
     with engine.connect() as connection:
         assert migrate.is_at_head(connection)
     engine.dispose()
@@ -54,3 +78,17 @@ def test_a_newer_migration_than_the_code_knows_is_ready_enough(address: Database
         connection.execute(text("DELETE FROM alembic_version"))
         assert not migrate.is_at_head(connection)
     engine.dispose()
+
+
+def test_flask_db_waits_for_the_disk_whatever_its_role_says(
+    empty_database: DatabaseAddress,
+) -> None:
+    application = create_flask(settings(**empty_database.environment()))
+    with application.app_context():
+        with db.engine.connect() as connection:
+            connection.execute(text(f'ALTER DATABASE "{empty_database.name}" SET synchronous_commit = off'))
+            connection.commit()
+            connection.invalidate()
+        with db.engine.connect() as connection:
+            assert connection.execute(text("SHOW synchronous_commit")).scalar() == "on"
+        db.engine.dispose()

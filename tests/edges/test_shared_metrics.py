@@ -80,6 +80,18 @@ def test_the_counts_of_the_dead_are_kept_in_one_file(tmp_path: Path) -> None:
     assert 'test_things_total{kind="kind 2"} 10.0' in shown(tmp_path)
 
 
+def test_the_counts_of_the_dead_stay_where_there_is_no_room_to_add_them_up(tmp_path: Path) -> None:
+    counted(tmp_path, 1)
+    (file,) = tmp_path.glob("counter_*.db")
+    with small_disk(tmp_path / "disk", "300k") as disk:
+        grave = disk / file.name
+        grave.write_bytes(file.read_bytes())
+        fill(disk)
+        shared_metrics.bury(int(file.stem.partition("_")[2]), disk)
+        assert 'test_things_total{kind="kind 0"} 2.0' in shown(disk)
+        assert grave.exists()
+
+
 def test_many_that_ask_at_once_ask_the_database_once(database: Database, tmp_path: Path) -> None:
     asked: list[int] = []
 

@@ -57,3 +57,14 @@ def test_a_listener_that_is_none_is_a_bad_site_where_listeners_are_known(tmp_pat
 
 def test_the_issuers_of_claims_are_those_of_tokens() -> None:
     assert {each.name for each in issuers_of(settings())} == set(ISSUERS)
+
+
+def test_where_a_new_answer_claims_for_no_listener_the_one_before_stays() -> None:
+    claims = [{"listener": "epr", "senders": _SENDERS}]
+    sites = [parse({"inbound": {"claims": claims}})]
+    source = incoming.IntakeSource(settings(), lambda: sites[0], ["epr"])
+    before = source()
+    sites[0] = parse({"inbound": {"claims": [*claims, {"listener": "x", "senders": _SENDERS}]}})
+    assert source() is before
+    sites[0] = parse({})
+    assert source() is not before

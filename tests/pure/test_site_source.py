@@ -221,6 +221,27 @@ def test_an_answer_that_is_none_leaves_the_site_unavailable(answer: bytes) -> No
         assert _unavailable(TrustomerSource(server.url, "ABC", "key", 3600))
 
 
+@pytest.mark.parametrize("failure", ["an answer nested too deep", "no thread"])
+def test_after_whatever_failure_it_is_asked_again(
+    service: _Trustomer, failure: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = _source(service, times := [0.0])
+    if failure == "no thread":
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", _no_thread)
+            assert _unavailable(source)
+    else:
+        with monkeypatch.context() as patched:
+            patched.setattr("dhos_connector_api.site.source.json.loads", lambda _: json.loads("[" * 200_000))
+            assert _unavailable(source)
+    times[0] = 2.0
+    assert eventually(source).hl7_config.outgoing_processing_id == "T"
+
+
+def _no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_nobody_waits_while_a_stale_answer_is_renewed() -> None:
     content = json.dumps(ANSWER).encode()
     asked: list[int] = []
