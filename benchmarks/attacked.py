@@ -36,6 +36,7 @@ _ATTACKS = {
     "silent": "1,000 silent sockets",
     "slow": "1,000 slow headers",
     "headers": "20 endless headers",
+    "owing": "5,000 refused, that owe their bodies",
     "bodies": "100 unfinished bodies",
     "owned": "100 unfinished bodies with a token",
     "unroutable": "10,000 unroutable senders",

@@ -54,11 +54,18 @@ async def _bodies() -> AsyncIterator[bytes]:
     await asyncio.Event().wait()
 
 
+async def _owing() -> AsyncIterator[bytes]:
+    """A request that is refused at once, and owes its body for ever."""
+    yield _PATH + b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % _TEN_MEGABYTES
+    await asyncio.Event().wait()
+
+
 #: What each kind sends on a connection, and how many connections it has.
 _KINDS: dict[str, tuple[Bytes, int]] = {
     "silent": (_silent, 1000),
     "slow": (_slow, 1000),
     "headers": (_headers, 20),
+    "owing": (_owing, 5000),
     "bodies": (_bodies, 100),
     "owned": (_bodies, 100),
 }

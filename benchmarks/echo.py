@@ -50,7 +50,7 @@ class _Buffered:
         async def whole() -> dict[str, Any]:
             return {"type": "http.request", "body": body, "more_body": False}
 
-        call.begin(scope, call.Call("-"))
+        call.begin(scope, call.Call("-", checked="echo"))
         await self._application(scope, whole, send)
 
 

@@ -62,7 +62,6 @@ class BoundedConnection(HttpToolsProtocol):
         self._limits = connections.limits
         self.address = ""
         self.deadline = math.inf
-        self.idle_since: float | None = None
         self.unread_since: float | None = None
         self._in_head = self._in_body = self._ending = False
         self._begun = 0  # requests that began in the piece that is read
@@ -72,8 +71,7 @@ class BoundedConnection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
         self.address = self.client[0] if self.client else ""
-        self.idle_since = self.loop.time()
-        self.deadline = self.idle_since + self._limits.headers
+        self.deadline = self.loop.time() + self._limits.headers
         self._connections.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -152,7 +150,7 @@ class BoundedConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._in_head, self._in_body = False, True
-        self.idle_since = None
+        self._connections.busy(self)
         self.deadline = self.loop.time() + self._limits.body
         self.scope["extensions"] = {CYCLE: self.cycle}  # type: ignore[dict-item]
         if self.expect_100_continue:
@@ -179,15 +177,15 @@ class BoundedConnection(HttpToolsProtocol):
         if self.pipeline or self._in_head or not self.cycle.response_complete:
             return
         if self._in_body:  # answered before its body was there, which is dropped, and may never come
-            self.idle_since = self.loop.time()
-            self.deadline = min(self.deadline, self.idle_since + self._limits.headers)
+            self._connections.idle(self)
+            self.deadline = min(self.deadline, self.loop.time() + self._limits.headers)
         else:
             self._rest()
 
     def _rest(self) -> None:
         """Between two requests; uvicorn's own timer ends what rests for too long, if its answer was read."""
-        self.idle_since = self.loop.time()
-        self.deadline = self.idle_since + self._limits.idle + self._limits.answer
+        self._connections.idle(self)
+        self.deadline = self.loop.time() + self._limits.idle + self._limits.answer
 
     def unread(self) -> int:
         """Return the bytes of answers that the client has not taken yet."""

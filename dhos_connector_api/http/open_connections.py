@@ -8,7 +8,7 @@ for longest goes, of the peer that has most: a probe gets in, however many socke
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,7 +46,6 @@ class Peer(Protocol):
 
     address: str
     deadline: float
-    idle_since: float | None  # None: a request is under way
     unread_since: float | None
 
     def unread(self) -> int: ...
@@ -59,8 +58,11 @@ class OpenConnections:
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
-        self._open: dict[Peer, None] = {}  # in the order in which they came: many have the same time
+        self._open: set[Peer] = set()
         self._peers: Counter[str] = Counter()
+        self._idle: defaultdict[str, dict[Peer, None]] = defaultdict(
+            dict
+        )  # by address, the longest idle first
         self._sweeping = False
         self._ended: Counter[str] = Counter()
         self._told = 0.0
@@ -70,7 +72,8 @@ class OpenConnections:
 
     def enter(self, peer: Peer) -> None:
         """Add a connection that was just made; end another, or this one, where there is no room for it."""
-        self._open[peer] = None
+        self._open.add(peer)
+        self.idle(peer)
         self._peers[peer.address] += 1
         if self._peers[peer.address] > self.limits.most_of_peer:
             self._make_room(peer, peer.address, "too many of one peer")
@@ -84,10 +87,22 @@ class OpenConnections:
         """Forget a connection that has ended."""
         if peer not in self._open:
             return
-        del self._open[peer]
+        self.busy(peer)
+        self._open.discard(peer)
         self._peers[peer.address] -= 1
         if not self._peers[peer.address]:
             del self._peers[peer.address]
+            self._idle.pop(peer.address, None)
+
+    def idle(self, peer: Peer) -> None:
+        """Note that no request is under way on a connection from now on."""
+        if peer in self._open:
+            self.busy(peer)
+            self._idle[peer.address][peer] = None
+
+    def busy(self, peer: Peer) -> None:
+        """Note that a request is under way on a connection."""
+        self._idle[peer.address].pop(peer, None)
 
     def ended(self, reason: str) -> None:
         """Count a connection that was ended by us; a line of the log says so now and then."""
@@ -96,8 +111,7 @@ class OpenConnections:
 
     def _make_room(self, new: Peer, address: str, reason: str) -> None:
         """End the connection of that peer that has been without a request for longest; else the new one."""
-        idle = (each for each in self._open if each.address == address and each.idle_since is not None)
-        goes = min(idle, key=_idle_since, default=new)
+        goes = next(iter(self._idle[address]), new)
         self.leave(goes)
         goes.end(reason)
 
@@ -138,7 +152,3 @@ class OpenConnections:
             _log.warning("connections ended", extra={"by_reason": dict(self._ended)})
             self._ended.clear()
             self._told = now
-
-
-def _idle_since(peer: Peer) -> float:
-    return peer.idle_since or 0.0
