@@ -49,6 +49,10 @@ class Overloaded(ConnectorError):
     """There is more to do than can be taken on now; the same request may succeed soon (HTTP 503)."""
 
 
+class Stopping(ConnectorError):
+    """The process has been told to stop; another one takes what comes (HTTP 503)."""
+
+
 class ClientGone(ConnectorError):
     """The client has left, and nobody waits for the answer any more; nothing is sent."""
 

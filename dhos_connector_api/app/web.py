@@ -38,6 +38,7 @@ from dhos_connector_api.http.application import Application
 from dhos_connector_api.http.body_limit import BodyLimit
 from dhos_connector_api.http.key_security import KeySecurity
 from dhos_connector_api.http.large_answers import LargeAnswers
+from dhos_connector_api.http.leaving import Leaving
 from dhos_connector_api.http.limits import RateLimiting
 from dhos_connector_api.http.readiness import Readiness
 from dhos_connector_api.http.routing import Handler
@@ -68,6 +69,7 @@ class Parts(TypedDict, total=False):
     issuers: tuple[Issuer, ...]
     intake: Callable[[], Intake]
     outbound: Callable[[], Outbound]
+    leaving: Leaving
     check_ready: Callable[[], None]
     metrics: Callable[[], bytes] | None
     limits: RateLimiting
@@ -134,7 +136,8 @@ def _parts(settings: Settings, document: dict[str, Any], overrides: Parts) -> di
     make("issuers", lambda: issuers_of(settings))
     make("intake", lambda: IntakeSource(settings, site))
     make("outbound", lambda: outbound(settings, site))
-    make("check_ready", lambda: _readiness(settings, parts["database"]))
+    make("leaving", Leaving)
+    make("check_ready", lambda: _readiness(settings, parts["database"], parts["leaving"]))
     make("metrics", lambda: _metrics(settings, parts["database"]))
     make("limits", lambda: _limits(settings, document, parts["intake"]))
     make("answers", LargeAnswers)
@@ -143,9 +146,15 @@ def _parts(settings: Settings, document: dict[str, Any], overrides: Parts) -> di
     return parts
 
 
-def _readiness(settings: Settings, database: Database) -> Readiness:
+def _readiness(settings: Settings, database: Database, leaving: Leaving) -> Callable[[], None]:
     in_production = settings.of(ServiceSettings).is_production
-    return Readiness(partial(check_ready, database, in_production=in_production))
+    readiness = Readiness(partial(check_ready, database, in_production=in_production))
+
+    def check() -> None:
+        leaving.check()
+        readiness()
+
+    return check
 
 
 def _serves_docs(settings: Settings) -> bool:

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dhos_connector_api.config.setting import Group, setting
-from dhos_connector_api.config.values import choice
+from dhos_connector_api.config.values import choice, integer
+
+#: Seconds that doors stay open in PRODUCTION: Kubernetes needs some to tell everybody that a pod goes.
+SHUTDOWN_DELAY = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,20 @@ class ServiceSettings(Group):
         "Folder of the embedded database and of development keys",
         default=Path(".local"),
     )
+
+    shutdown_delay: int | None = setting(
+        "SHUTDOWN_DELAY",
+        integer(0, 300),
+        "Seconds that doors stay open after SIGTERM, while `/ready` says 503; unset: 5 in PRODUCTION, else 0",
+        default=None,
+    )
+
+    @property
+    def stays_open(self) -> int:
+        """Return the seconds that doors stay open after SIGTERM."""
+        if self.shutdown_delay is None:
+            return SHUTDOWN_DELAY if self.is_production else 0
+        return self.shutdown_delay
 
     @property
     def is_production(self) -> bool:

@@ -15,6 +15,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from dhos_connector_api.http.answers import JSON
+from dhos_connector_api.http.leaving import Leaving
 from dhos_connector_api.http.open_connections import OpenConnections
 
 #: Bytes of the request line's target; of names and values of all headers together; and how many headers.
@@ -30,6 +31,9 @@ MOST_DROPPED = 100_000_000
 LINGER = 2.0
 #: Where the scope of a request has the cycle that knows whether its client is still there.
 CYCLE = "connector.cycle"
+
+#: Headers that say how long a body is.
+_FRAMING = (b"content-length", b"transfer-encoding")
 
 _REASONS = {
     HTTPStatus.BAD_REQUEST: "not HTTP",
@@ -56,15 +60,18 @@ class _Refused(Exception):
 class BoundedConnection(HttpToolsProtocol):
     """A connection within `limits` of all `connections` of the process; given to uvicorn by a partial."""
 
-    def __init__(self, connections: OpenConnections, **given: Any) -> None:
+    def __init__(self, connections: OpenConnections, leaving: Leaving, **given: Any) -> None:
         super().__init__(**given)
         self._connections = connections
+        self._leaving = leaving
         self._limits = connections.limits
         self.address = ""
         self.deadline = math.inf
         self.unread_since: float | None = None
         self._in_head = self._in_body = self._ending = False
         self._begun = 0  # requests that began in the piece that is read
+        self._wishes = False  # this request asks for another protocol, and its parser goes no further
+        self._resumes = False  # another parser is told what this request's body is like
         self._head = self._head_wire = self._fields = 0  # of this request's headers: bytes, number
         self._body = self._body_wire = self._dropped = 0  # bytes of its body, without and with chunks' own
 
@@ -97,15 +104,28 @@ class BoundedConnection(HttpToolsProtocol):
                 self._leave_the_body_for_later()
 
     def _feed(self, data: bytes) -> None:
-        """Feed the parser; a wish for another protocol is ignored (RFC 9110 section 7.8)."""
+        """Feed the parser; a wish for another protocol is ignored (RFC 9110 section 7.8).
+
+        The parser ends such a request with its headers. The body is read by another one.
+        """
         while True:
             try:
                 self.parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
                 data = data[upgrade.args[0] :]
-                self.parser = httptools.HttpRequestParser(self)
+                self._resume()
             else:
                 return
+
+    def _resume(self) -> None:
+        """Go on with a parser that knows nothing of the wish, behind the headers."""
+        self._wishes = False
+        self.parser = httptools.HttpRequestParser(self)
+        framing = [b"%b: %b\r\n" % each for each in self.headers if each[0] in _FRAMING]
+        if framing:
+            self._resumes = True
+            self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % b"".join(framing))
+            self._resumes = False
 
     def _leave_the_body_for_later(self) -> None:
         """Read no more until somebody asks for the body: who may send it is not known yet."""
@@ -125,6 +145,8 @@ class BoundedConnection(HttpToolsProtocol):
                 self._refuse(HTTPStatus.BAD_REQUEST)
 
     def on_message_begin(self) -> None:
+        if self._resumes:
+            return
         super().on_message_begin()
         self._begun += 1
         self._in_head, self._in_body = True, False
@@ -135,11 +157,15 @@ class BoundedConnection(HttpToolsProtocol):
         self.deadline = self.loop.time() + self._limits.headers
 
     def on_url(self, url: bytes) -> None:
+        if self._resumes:
+            return
         super().on_url(url)
         if len(self.url) > MOST_TARGET:
             raise _Refused(HTTPStatus.REQUEST_URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._resumes:
+            return
         self._fields += 1
         self._head += len(name) + len(value)
         if self._fields > MOST_FIELDS or self._head > MOST_HEADERS:
@@ -148,11 +174,16 @@ class BoundedConnection(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        if self._resumes:
+            return
         super().on_headers_complete()
+        self._wishes = self.parser.should_upgrade() and any(each[0] in _FRAMING for each in self.headers)
         self._in_head, self._in_body = False, True
         self._connections.busy(self)
         self.deadline = self.loop.time() + self._limits.body
         self.scope["extensions"] = {CYCLE: self.cycle}  # type: ignore[dict-item]
+        if self._leaving.has_begun:
+            self.cycle.keep_alive = False
         if self.expect_100_continue:
             # Answered without its 100, the client may send its body or leave it: what comes next is unknown.
             self.cycle.keep_alive = False
@@ -166,6 +197,8 @@ class BoundedConnection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._wishes:
+            return
         super().on_message_complete()
         self._in_body = False
         self.deadline = math.inf

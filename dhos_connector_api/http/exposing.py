@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from dhos_connector_api.errors import BadSetting, NotFound
 from dhos_connector_api.http import problems
 from dhos_connector_api.http.answers import JSON, send_answer
+from dhos_connector_api.http.leaving import Leaving
 from dhos_connector_api.http.open_connections import ConnectionLimits
 from dhos_connector_api.http.serving import configuration
 
@@ -43,12 +44,12 @@ class MetricsApp:
 def serve(text: Callable[[], bytes], port: int, setting: str) -> None:
     """Serve the metrics until SIGTERM or SIGINT. Raises BadSetting that names the `setting` of the port."""
     listening = _listener(port, setting)
-    uvicorn.Server(configuration(MetricsApp(text), LIMITS)).run(sockets=[listening])
+    uvicorn.Server(configuration(MetricsApp(text), LIMITS, Leaving())).run(sockets=[listening])
 
 
 def serve_beside(text: Callable[[], bytes], port: int, setting: str) -> None:
     """Serve the metrics from a thread, for as long as the process runs. Raises BadSetting."""
-    server = uvicorn.Server(configuration(MetricsApp(text), LIMITS))
+    server = uvicorn.Server(configuration(MetricsApp(text), LIMITS, Leaving()))
     run = partial(server.run, sockets=[_listener(port, setting)])
     Thread(target=run, name="metrics", daemon=True).start()
 

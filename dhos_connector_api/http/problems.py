@@ -44,6 +44,7 @@ _STATUS: dict[type[errors.ConnectorError], HTTPStatus] = {
     errors.StorageUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.SiteUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Stopping: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 #: What is said for errors of the frameworks, whose own texts may quote the request.
 _TEXTS = {

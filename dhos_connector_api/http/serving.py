@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from dhos_connector_api import open_files
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.http.connection import BoundedConnection
+from dhos_connector_api.http.leaving import Leaving, LeavingServer
 from dhos_connector_api.http.open_connections import ConnectionLimits, OpenConnections
 from dhos_connector_api.http.settings import HttpSettings
 
@@ -21,14 +22,15 @@ BACKLOG = 2048
 GRACE = 20
 
 
-def serve(app: ASGIApp, settings: HttpSettings) -> None:
-    """Serve the application until SIGTERM or SIGINT, on a socket of this process's own.
+def serve(app: ASGIApp, settings: HttpSettings, leaving: Leaving, delay: float) -> None:
+    """Serve the application until SIGTERM and `delay` seconds more, or SIGINT, on a socket of its own.
 
-    The kernel spreads connections over these sockets evenly. Raises BadSetting.
+    The kernel spreads connections over the sockets of several processes evenly. Raises BadSetting.
     """
     listening = listener(settings, shared=True)
     open_files.raise_limit()
-    uvicorn.Server(configuration(app, limits_of(settings))).run(sockets=[listening])
+    config = configuration(app, limits_of(settings), leaving)
+    LeavingServer(config, leaving, delay).run(sockets=[listening])
 
 
 def limits_of(settings: HttpSettings) -> ConnectionLimits:
@@ -42,11 +44,11 @@ def limits_of(settings: HttpSettings) -> ConnectionLimits:
     )
 
 
-def configuration(app: ASGIApp, limits: ConnectionLimits) -> uvicorn.Config:
+def configuration(app: ASGIApp, limits: ConnectionLimits, leaving: Leaving) -> uvicorn.Config:
     """Return how uvicorn serves an application, with connections within those limits."""
     return uvicorn.Config(
         app,
-        http=cast(type[asyncio.Protocol], partial(BoundedConnection, OpenConnections(limits))),
+        http=cast(type[asyncio.Protocol], partial(BoundedConnection, OpenConnections(limits), leaving)),
         ws="none",
         loop="uvloop",
         lifespan="on",

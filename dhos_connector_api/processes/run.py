@@ -15,6 +15,7 @@ from dhos_connector_api.config.load import Settings
 from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.db import migrate
 from dhos_connector_api.http import serving as http_serving
+from dhos_connector_api.http.leaving import Leaving
 from dhos_connector_api.http.settings import METRICS_PORT, HttpSettings
 from dhos_connector_api.mllp import serving as mllp_serving
 from dhos_connector_api.workers import deliver, housekeeping, loop, relay
@@ -27,9 +28,11 @@ _GARBAGE = 50_000
 def run_web(settings: Settings) -> None:
     """Run one web process, until SIGTERM or SIGINT."""
     check_durable(settings)
-    application = create_app(settings)
+    leaving = Leaving()
+    application = create_app(settings, leaving=leaving)
     _look_for_garbage_rarely()
-    http_serving.serve(application, settings.of(HttpSettings))
+    delay = settings.of(ServiceSettings).stays_open
+    http_serving.serve(application, settings.of(HttpSettings), leaving, delay)
 
 
 def run_mllp_process(settings: Settings) -> None:
@@ -38,7 +41,7 @@ def run_mllp_process(settings: Settings) -> None:
     open_files.raise_limit()
     server = create_mllp(settings, shared=True)
     _look_for_garbage_rarely()
-    mllp_serving.serve(server)
+    mllp_serving.serve(server, settings.of(ServiceSettings).stays_open)
 
 
 def _look_for_garbage_rarely() -> None:

@@ -25,13 +25,13 @@ def start_web(settings: Settings) -> int:
     """Run the web processes of `serve`; returns the exit status."""
     check_durable(settings)
     serving.check_port_is_free(settings.of(HttpSettings))
-    return _supervise(_web_children(settings), {}, None)
+    return _supervise(settings, _web_children(settings), {}, None)
 
 
 def start_mllp(settings: Settings) -> int:
     """Run the MLLP processes of `mllp`; returns the exit status."""
     check_durable(settings)
-    return _supervise(_mllp_children(settings), {}, None)
+    return _supervise(settings, _mllp_children(settings), {}, None)
 
 
 def start_all(settings: Settings) -> int:
@@ -50,7 +50,7 @@ def start_all(settings: Settings) -> int:
         folder = local_state / "metrics" if server is not None else None
         mllp = _mllp_children(settings) if settings.of(MllpSettings).listeners else []
         children = [*_web_children(settings), *mllp, _child("relay"), _child("deliver")]
-        return _supervise(children, extra, folder)
+        return _supervise(settings, children, extra, folder)
     finally:
         if server is not None:
             server.stop()
@@ -76,6 +76,9 @@ def _mllp_children(settings: Settings) -> list[Child]:
     return [*children, _child("mllp-metrics", "metrics", f"--port={port}")] if port else children
 
 
-def _supervise(children: list[Child], extra: dict[str, str], metrics_folder: Path | None) -> int:
-    grace = serving.GRACE + LONGER_THAN_A_CHILD
+def _supervise(
+    settings: Settings, children: list[Child], extra: dict[str, str], metrics_folder: Path | None
+) -> int:
+    stays_open = settings.of(ServiceSettings).stays_open
+    grace = stays_open + serving.GRACE + LONGER_THAN_A_CHILD
     return Supervisor(children, environment.of_child(extra), grace=grace, metrics_folder=metrics_folder).run()

@@ -25,6 +25,7 @@ from dhos_connector_api.app.web import create_app
 from dhos_connector_api.auth import api_keys
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.send import Outbound
+from dhos_connector_api.http.leaving import Leaving
 from dhos_connector_api.http.open_connections import ConnectionLimits
 from dhos_connector_api.http.serving import configuration
 from dhos_connector_api.site.model import His, RateLimits, SendConfig, Site
@@ -147,7 +148,7 @@ def adapter(*scopes: str, **changes: Any) -> str:
 @contextmanager
 def serving(app: ASGIApp, limits: ConnectionLimits | None = None) -> Iterator[int]:
     """The application behind a real server, as in production; gives its port."""
-    server = uvicorn.Server(configuration(app, limits or ConnectionLimits()))
+    server = uvicorn.Server(configuration(app, limits or ConnectionLimits(), Leaving()))
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()

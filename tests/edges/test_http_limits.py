@@ -360,6 +360,46 @@ def test_a_wish_for_another_protocol_is_ignored(port: int, upgrade: bytes) -> No
             assert client.recv(65_536).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize("pieces", [1, 3, 1000])
+@pytest.mark.parametrize("framing", ["length", "chunked", "chunked with a trailer", "empty"])
+def test_the_body_of_a_request_that_wishes_so_is_read(framing: str, pieces: int) -> None:
+    body = {"empty": b""}.get(framing, b"x" * 70_000)
+    told_ = b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    if framing.startswith("chunked"):
+        trailer = b"X-Trailer: 1\r\n" if "trailer" in framing else b""
+        told_ = b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n%b\r\n" % (len(body), body, trailer)
+    wish = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n"
+    one = b"POST /length HTTP/1.1\r\nHost: a\r\n" + wish + told_
+    with serving(_says_length) as port, closing(connected(port)) as client:
+        whole = one + one + RUNNING
+        size = -(-len(whole) // pieces)
+        sender = threading.Thread(
+            target=_send, args=(client, tuple(whole[at : at + size] for at in range(0, len(whole), size)))
+        )
+        sender.start()
+        answers = b""
+        while answers.count(b"HTTP/1.1 200") < 3 or not answers.endswith(b"/running 0."):
+            part = client.recv(65_536)
+            assert part, answers
+            answers += part
+        sender.join()
+    assert answers.count(b"/length %d." % len(body)) == 2
+
+
+async def _says_length(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        return await _live(receive, send)
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+    said = f"{scope['path']} {size}.".encode()
+    headers = [(b"content-length", b"%d" % len(said))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": said})
+    return None
+
+
 @pytest.mark.parametrize(
     ("version", "header", "closes"),
     [("1.0", "", True), ("1.1", "Connection: close\r\n", True), ("1.1", "", False)],

@@ -1,0 +1,161 @@
+"""Services that are told to stop, and two that are restarted one after the other, under load."""
+
+import http.client
+import random
+import select
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from dhos_connector_api.db.embedded import free_port
+from dhos_connector_api.db.engine import Database, DatabaseAddress
+from tests.builders.api import WRITE, adapter
+from tests.builders.hl7 import adt
+from tests.builders.mllp import Client, msa
+from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY
+from tests.rigs.mllp_ledger import Mllp
+from tests.rigs.processes import Web, environment
+from tests.rigs.stored import count
+from tests.rigs.waiting import eventually
+
+_POST = {"Authorization": f"Bearer {adapter(WRITE)}", "Content-Type": "application/hl7-v2"}
+_DELAY = 2
+
+
+class Balancer:
+    """A load balancer: keeps connections, asks each service five times a second whether it is ready."""
+
+    def __init__(self, ports: list[int]) -> None:
+        self.ports = ports
+        self.ready = set(ports)
+        self.over = threading.Event()
+        self.answers: list[int] = []
+        self.failures: list[str] = []
+
+    def watch(self) -> None:
+        """Ask until it is over; one that does not answer is not ready."""
+        while not self.over.wait(0.2):
+            for port in self.ports:
+                (self.ready.add if _is_ready(port) else self.ready.discard)(port)
+
+    def send(self) -> None:
+        """Send one message after the other until it is over, to those that are ready; none is sent twice."""
+        kept: dict[int, http.client.HTTPConnection] = {}
+        while not self.over.is_set():
+            port = random.choice(sorted(self.ready))
+            connection = _still_open(kept.pop(port, None)) or http.client.HTTPConnection("127.0.0.1", port)
+            try:
+                connection.request("POST", "/dhos/v1/message", adt(), _POST)
+                answer = connection.getresponse()
+                answer.read()
+                self.answers.append(answer.status)
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(type(error).__name__)
+                connection.close()
+                continue
+            if connection.sock is not None:  # it was not told to close
+                kept[port] = connection
+        for connection in kept.values():
+            connection.close()
+
+
+def _still_open(connection: http.client.HTTPConnection | None) -> http.client.HTTPConnection | None:
+    """Return it unless the other side has closed it, as any client looks before it uses one again."""
+    if connection is not None and select.select([connection.sock], [], [], 0)[0]:
+        connection.close()
+        return None
+    return connection
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+            connection.request("GET", "/ready")
+            return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+
+
+@pytest.mark.slow
+def test_a_rolling_restart_refuses_and_loses_nothing(
+    own_database: DatabaseAddress, own_pool: Database, tmp_path: Path
+) -> None:
+    issuer = {"EPR_SERVICE_ADAPTER_ISSUER": ADAPTER_ISSUER, "EPR_SERVICE_ADAPTER_HS_KEY": ADAPTER_KEY}
+    environ = environment(own_database, SHUTDOWN_DELAY=str(_DELAY), **issuer) | {"WEB_PROCESSES": "2"}
+    ports = [free_port(), free_port()]
+    balancer = Balancer(ports)
+    services = {port: _serve(environ, tmp_path, port) for port in ports}
+    try:
+        with ThreadPoolExecutor(7) as threads:
+            threads.submit(balancer.watch)
+            senders = [threads.submit(balancer.send) for _ in range(6)]
+            try:
+                for port in ports * 2:
+                    time.sleep(1)
+                    assert services[port].process.stop() == 0
+                    services[port].__exit__(None, None, None)
+                    services[port] = _serve(environ, tmp_path, port)
+                    eventually(lambda: balancer.ready == set(ports))
+            finally:
+                balancer.over.set()
+            for each in senders:
+                each.result()
+    finally:
+        for service in services.values():
+            service.__exit__(None, None, None)
+    assert balancer.failures == []
+    assert set(balancer.answers) == {200}
+    assert count(own_pool) == len(balancer.answers) > 100
+
+
+def _serve(environ: dict[str, str], folder: Path, port: int) -> Web:
+    return Web(environ, folder, ("dhos_connector_api", "serve"), port=port)
+
+
+def test_a_process_that_stops_says_so_first_and_answers_until_then(
+    own_database: DatabaseAddress, tmp_path: Path
+) -> None:
+    with Web(environment(own_database, SHUTDOWN_DELAY="2"), tmp_path) as web:
+        rests = socket.create_connection(("127.0.0.1", web.port), timeout=20)
+        rests.sendall(b"GET /running HTTP/1.1\r\nHost: connector.test\r\n\r\n")
+        said = b""
+        while not said.endswith(b"true}"):
+            said += rests.recv(65_536)
+        assert b"connection: close" not in said.lower()
+        web.process.popen.send_signal(signal.SIGTERM)
+        eventually(lambda: not _is_ready(web.port), seconds=1.5)
+        with closing(http.client.HTTPConnection("127.0.0.1", web.port, timeout=5)) as connection:
+            connection.request("GET", "/running")
+            answer = connection.getresponse()
+            assert (answer.status, answer.getheader("Connection")) == (200, "close")
+        assert rests.recv(65_536) == b"", "what rests is closed at the end"
+        rests.close()
+        assert web.process.popen.wait(20) in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_and_an_interrupt_do_not_wait(
+    own_database: DatabaseAddress, tmp_path: Path, number: signal.Signals
+) -> None:
+    with Web(environment(own_database, SHUTDOWN_DELAY="300"), tmp_path) as web:
+        if number == signal.SIGTERM:
+            web.process.popen.send_signal(number)
+            eventually(lambda: not _is_ready(web.port))
+        web.process.popen.send_signal(number)
+        web.process.popen.wait(20)
+
+
+def test_mllp_takes_new_connections_for_a_while_too(own_database: DatabaseAddress, tmp_path: Path) -> None:
+    environ = environment(own_database, MLLP_PROCESSES="1", SHUTDOWN_DELAY="2")
+    with Mllp(environ, tmp_path, ("dhos_connector_api", "mllp-process")) as mllp:
+        mllp.process.popen.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        with Client(mllp.port) as client:
+            assert msa(client.ask(adt()))[0] == "AA"
+        assert mllp.process.popen.wait(20) == 0
