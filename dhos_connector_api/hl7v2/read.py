@@ -4,7 +4,7 @@ HL7 v2 chapter 2. Every function here takes time in proportion to the length of 
 """
 
 from collections.abc import Sequence
-from datetime import UTC, date
+from datetime import UTC, date, tzinfo
 from enum import Enum
 
 from dhos_connector_api.errors import UnreadableMessage
@@ -110,6 +110,10 @@ class Message:
     def sent_on(self) -> date | None:
         """Return the day of MSH-7 as the sender wrote it; None when missing, unreadable or only a month."""
         return self.msh.once("sent on", lambda: _day(self.msh.value(7)))
+
+    def zone(self, default: tzinfo) -> tzinfo:
+        """Return the zone of times without an offset: that of MSH-7 (chapter 2, MSH-7), else `default`."""
+        return self.msh.once("offset", lambda: _offset(self.msh.value(7))) or default
 
     @property
     def version(self) -> str:
@@ -230,6 +234,12 @@ def _day(text: str) -> date | None:
     """The day of a time stamp as it is written; None for none, or a month or year alone."""
     stamp = parse(text, UTC)
     return stamp.value.date() if stamp is not None and stamp.precision >= Precision.DAY else None
+
+
+def _offset(text: str) -> tzinfo | None:
+    """The offset that a time stamp was written with; None for none."""
+    stamp = parse(text, UTC)
+    return stamp.value.tzinfo if stamp is not None and stamp.has_offset else None
 
 
 def _present(value: str) -> str:
