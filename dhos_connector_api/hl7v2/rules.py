@@ -8,10 +8,10 @@ our own failures - stands as verdicts of their own at the end.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import date
 from enum import StrEnum
 
-from dhos_connector_api.hl7v2.datetimes import parse
+from dhos_connector_api.hl7v2.births import is_bad
 from dhos_connector_api.hl7v2.groups import MERGES, SEVERAL_PATIENTS, patient_groups
 from dhos_connector_api.hl7v2.identifiers import patient_identifiers
 from dhos_connector_api.hl7v2.read import DELETE, Defect, Message
@@ -26,6 +26,10 @@ _REPEATED = {"PID": (3, 13), "MRG": (1,), "PV1": ()}  # read repetition by repet
 #: times at most, and JSON six bytes for a character, so that the envelopes have some 10 MB at most.
 _LONGEST_GROUPS = 500_000
 _LONGEST = {3: 227, 4: 227, 10: 199}  # characters of MSH-3, MSH-4 and MSH-10 (v2.7, chapter 2)
+#: Codes of table 0004 (PV1-2) and the words some senders write for them; WAITLIST has no code.
+_CLASSES = {"P": "PREADMIT", "R": "RECURRING"}
+#: The site's `bad_dates` where they are not refused.
+LEAVE_OUT = "leave_out"
 
 
 class Code(StrEnum):
@@ -76,7 +80,7 @@ _SECOND_PID = Verdict(Code.AE, "100", "PID^2", "There is more than one PID where
 _NO_MRG = Verdict(Code.AE, "100", "MRG^1", "A merge needs an MRG segment for each PID.")
 _NO_IDENTIFIER = Verdict(Code.AE, "101", "PID^1^3", "There is no patient identifier this site knows.")
 _NO_WARD = Verdict(Code.AE, "101", "PV1^1^3", "A transfer needs the ward the patient is moved to.")
-_BIRTH = Verdict(Code.AE, "102", "PID^1^7", "The date of birth is no date.")
+_BIRTH = Verdict(Code.AE, "102", "PID^1^7", "The date of birth is no date from 1850 to tomorrow.")
 _IGNORED = Verdict(Code.AE, "207", "PV1^1^2", "Encounters of this class are not taken here.")
 
 #: Same sender and control id, other content (only the intake knows).
@@ -91,49 +95,52 @@ OWN_FAILURE = Verdict(
 )
 
 
-def judge(message: Message, terms: Terms) -> Verdict:
-    """Return the answer by the message and the site's terms alone. Never raises."""
+def judge(message: Message, terms: Terms, today: date | None = None) -> Verdict:
+    """Return the answer by the message, the site's terms, and the day it came. Never raises.
+
+    `today` is that day in UTC; None: a date of birth may lie at any time to come.
+    """
     for rule in RULES:
-        objection = rule(message, terms)
+        objection = rule(message, terms, today)
         if objection:
             return objection
     return ACCEPTED
 
 
-def _one_message(message: Message, _terms: Terms) -> Verdict | None:
+def _one_message(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
     if Defect.BATCH in message.defects:
         return _BATCH
     return _SEVERAL if Defect.SEVERAL_MESSAGES in message.defects else None
 
 
-def _delimiters(message: Message, _terms: Terms) -> Verdict | None:
+def _delimiters(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
     return _DELIMITERS if Defect.DELIMITERS in message.defects else None
 
 
-def _kind(message: Message, terms: Terms) -> Verdict | None:
+def _kind(message: Message, terms: Terms, _today: date | None) -> Verdict | None:
     triggers = terms.accepted.get(message.message_code)
     if triggers is None:
         return _TYPE
     return None if message.trigger in triggers else _TRIGGER
 
 
-def _processing(message: Message, terms: Terms) -> Verdict | None:
+def _processing(message: Message, terms: Terms, _today: date | None) -> Verdict | None:
     accepted = terms.processing_ids
     return _PROCESSING if accepted and message.msh.value(11).strip() not in accepted else None
 
 
-def _version(message: Message, terms: Terms) -> Verdict | None:
+def _version(message: Message, terms: Terms, _today: date | None) -> Verdict | None:
     accepted = terms.versions
     return _VERSION if accepted and message.version not in accepted else None
 
 
-def _characters(message: Message, _terms: Terms) -> Verdict | None:
+def _characters(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
     if Defect.INVALID_CHARACTERS in message.defects:
         return _CHARACTERS
     return _NUL if Defect.NUL in message.defects else None
 
 
-def _key(message: Message, _terms: Terms) -> Verdict | None:
+def _key(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
     """MSH-10 and the sender: together the key by which a repeat is known."""
     if not message.control_id.strip():
         return _NO_CONTROL_ID
@@ -141,7 +148,7 @@ def _key(message: Message, _terms: Terms) -> Verdict | None:
     return _LONG_HEADER if too_long else None
 
 
-def _size(message: Message, _terms: Terms) -> Verdict | None:
+def _size(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
     """The number and size of patient groups: there is an envelope for each, with its values in it."""
     if Defect.TOO_MANY_LINES in message.defects:
         return _TOO_MANY_LINES
@@ -157,7 +164,7 @@ def _size(message: Message, _terms: Terms) -> Verdict | None:
     return _TOO_MUCH if length > _LONGEST_GROUPS else None
 
 
-def _structure(message: Message, _terms: Terms) -> Verdict | None:
+def _structure(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
     """PID and MRG where chapter 3 puts them; other message types have structures of their own."""
     if message.message_code != "ADT":
         return None
@@ -172,7 +179,7 @@ def _structure(message: Message, _terms: Terms) -> Verdict | None:
     return None
 
 
-def _identified(message: Message, terms: Terms) -> Verdict | None:
+def _identified(message: Message, terms: Terms, _today: date | None) -> Verdict | None:
     """An MRN or an NHS number for every patient the message names."""
     for pid in message.all("PID"):
         found = patient_identifiers(pid, terms.identifiers, message.sent_on)
@@ -181,28 +188,33 @@ def _identified(message: Message, terms: Terms) -> Verdict | None:
     return None
 
 
-def _ward(message: Message, _terms: Terms) -> Verdict | None:
+def _ward(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
     if message.event_code != "ADT_A02":
         return None
     pv1 = message.first("PV1")
     return None if pv1 and pv1.value(3).strip() not in {"", DELETE} else _NO_WARD
 
 
-def _birth(message: Message, _terms: Terms) -> Verdict | None:
-    for pid in message.all("PID"):
-        birth = pid.value(7).strip()
-        if birth not in {"", DELETE} and not parse(birth, UTC):
-            return _BIRTH
-    return None
+def _birth(message: Message, terms: Terms, today: date | None) -> Verdict | None:
+    """A bad date of birth, unless the site leaves it out (`process_patient` does)."""
+    if terms.bad_dates == LEAVE_OUT:
+        return None
+    return _BIRTH if any(is_bad(pid, today) for pid in message.all("PID")) else None
 
 
-def _class(message: Message, terms: Terms) -> Verdict | None:
-    ignored = terms.ignored_encounter_classes
-    classes = {pv1.value(2).strip().upper() for pv1 in message.all("PV1")}
-    return None if classes.isdisjoint([one.upper() for one in ignored]) else _IGNORED
+def _class(message: Message, terms: Terms, _today: date | None) -> Verdict | None:
+    ignored = map(_class_named, terms.ignored_encounter_classes)
+    classes = {_class_named(pv1.value(2)) for pv1 in message.all("PV1")}
+    return None if classes.isdisjoint(ignored) else _IGNORED
 
 
-Rule = Callable[[Message, Terms], Verdict | None]
+def _class_named(code: str) -> str:
+    """The word for a patient class, whether it or the code of table 0004 stands there."""
+    code = code.strip().upper()
+    return _CLASSES.get(code, code)
+
+
+Rule = Callable[[Message, Terms, date | None], Verdict | None]
 
 #: The ACK table. The order is the precedence.
 RULES: tuple[Rule, ...] = (
