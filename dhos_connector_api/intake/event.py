@@ -6,6 +6,7 @@ statement (`keep_all`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
+from dhos_connector_api.actions.his.births import without_bad_births
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import BadInput, Conflict, ConnectorError, SourceNotAllowed
 from dhos_connector_api.events import mappings, store
@@ -89,7 +91,7 @@ def _event(body: Mapping[str, Any], arrival: Arrival, intake: Intake) -> NewEven
         correlation_id=arrival.correlation_id,
         identity=arrival.door.identity if event_id is None else identity_of(source, event_id),
         kept=Kept(arrival.raw, arrival.kind, MESSAGE_TYPE, arrival.caller, arrival.door_name),
-        event_fields=_fields(payload),
+        event_fields=_fields(payload, arrival.day),
     )
 
 
@@ -107,13 +109,13 @@ def _text(value: str | None) -> str | None:
     return (value or "").strip() or None
 
 
-def _fields(payload: Mapping[str, Any]) -> dict[str, Any]:
+def _fields(payload: Mapping[str, Any], today: date) -> dict[str, Any]:
     """What `process_event` says beyond what every event has."""
     licence, department = payload.get("physician_license"), payload.get("department_code")
     return {
         "physician": {"id": None if licence is None else str(licence)},
         "department_code": None if department is None else str(department),
-        "payload": dict(payload),
+        "payload": without_bad_births(payload, today),
     }
 
 

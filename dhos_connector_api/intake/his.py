@@ -78,7 +78,10 @@ def _judged(body: CheckedBody, arrival: Arrival, intake: Intake) -> HisRead:
         return HisRead(
             arrival=arrival, intake=intake, row=row, effects=effects, outcomes=outcomes, failed=True
         )
-    outcomes = [Refusal(BAD_FORMAT, body.details)] if body.details else outcomes_of(body.value, intake)
+    if body.details:
+        outcomes = [Refusal(BAD_FORMAT, body.details)]
+    else:
+        outcomes = outcomes_of(body.value, intake, arrival.day)
     effects = Effects(identifiers=identifiers_of(outcomes))
     refusals = [each for each in outcomes if isinstance(each, Refusal)]
     if not refusals:

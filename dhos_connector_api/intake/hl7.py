@@ -8,7 +8,6 @@ that nothing is ever half kept. Nobody answers before that is committed.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date
 from typing import Any
 from uuid import UUID
 
@@ -115,7 +114,7 @@ def _judged(message: Message, arrival: Arrival, intake: Intake) -> Hl7Read:
         verdict = (
             claims.objection(intake.site.inbound.claims, arrival.door.name, message)
             or arrival.door.objects(message)
-            or rules.judge(understood, intake.site.inbound, _day(arrival))
+            or rules.judge(understood, intake.site.inbound, arrival.day)
         )
         if verdict.code is Code.AA:
             effects = _effects(message, understood, known, arrival, intake)
@@ -146,11 +145,6 @@ def _judged(message: Message, arrival: Arrival, intake: Intake) -> Hl7Read:
         message=message,
         verdict=verdict,
     )
-
-
-def _day(arrival: Arrival) -> date:
-    """The day it came, in UTC."""
-    return arrival.at.astimezone(UTC).date()
 
 
 def _transformed(message: Message, intake: Intake) -> Message:
@@ -187,7 +181,7 @@ def _effects(
         zone=intake.zone,
         message_uuid=arrival.uuid,
         correlation_id=arrival.correlation_id,
-        today=_day(arrival),
+        today=arrival.day,
     )
     return Effects(
         key=duplicate_key(message),

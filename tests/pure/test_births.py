@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +12,11 @@ from dhos_connector_api.actions.hl7.extract import extract
 from dhos_connector_api.errors import BadSite
 from dhos_connector_api.hl7v2.read import Message, read
 from dhos_connector_api.hl7v2.rules import judge
+from dhos_connector_api.intake import hl7
 from dhos_connector_api.site.model import Inbound, Site
 from dhos_connector_api.site.schema import parse
 from tests.builders.hl7 import adt, merge, two_patients
+from tests.builders.intake import INTAKE, an_arrival
 
 TODAY = date(2024, 3, 18)
 BAD = [
@@ -74,6 +76,22 @@ def test_a_birth_that_can_be_is_taken(birth: str) -> None:
 def test_without_a_day_to_compare_with_it_may_lie_ahead() -> None:
     assert judge(read(adt(birth="20990101")), Inbound()).code == "AA"
     assert judge(read(adt(birth="18490101")), Inbound()).code == "AE"
+
+
+def test_the_day_a_message_came_decides() -> None:
+    raw = adt("A01", birth="20240320")
+    refused = hl7.read(an_arrival(raw, at=datetime(2024, 3, 18, 23, tzinfo=UTC)), INTAKE)
+    assert (refused.row.error_code, refused.row.error_location) == ("102", "PID^1^7")
+    later = datetime(2024, 3, 19, 1, tzinfo=UTC)
+    assert hl7.read(an_arrival(raw, at=later), INTAKE).row.ack_status == "AA"
+
+
+def test_what_a_site_leaves_out_is_not_in_the_envelope() -> None:
+    lenient = replace(INTAKE, site=Site(inbound=Inbound(bad_dates="leave_out")))
+    read_ = hl7.read(an_arrival(adt("A01", birth="14050916")), lenient)
+    [envelope] = read_.effects.envelopes
+    assert read_.row.ack_status == "AA"
+    assert b"date_of_birth" not in envelope.body
 
 
 def test_other_words_of_the_site_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Times in a message: which zone one without an offset is in, when the event happened, and what is no time."""
+"""Times in a message: the zone of those without an offset, when the event happened, what is no time."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
