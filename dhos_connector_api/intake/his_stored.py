@@ -1,11 +1,14 @@
 """The stored events of HIS payloads: their stays and visits, and what today's site says of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping
 
+from dhos_connector_api.actions.envelope import Action
 from dhos_connector_api.actions.his import events
 from dhos_connector_api.actions.his.companions import with_discharge
 from dhos_connector_api.actions.his.visits import VisitTypes
@@ -45,6 +48,27 @@ def completed(
         encounter = events.encounter({events.HOSPITAL: row["hospital"]}, row["encounter_id"])
         if encounter in found:
             found[encounter].append((row["id"], row["event_code"]))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the newest event of a stay told of it, and when that came in."""
+
+    at: datetime
+    companions: Sequence[Action]
+    fields: Mapping[str, Any]
+
+
+def told(connection: Connection, encounters: Iterable[Encounter]) -> dict[Encounter, Told]:
+    """Return what was told last of those of the stays of which anything is known."""
+    wanted = set(encounters)
+    found: dict[Encounter, Told] = {}
+    for row in visits.told(connection, events.SOURCE, {number for _, number in wanted}, FIELDS):
+        encounter = events.encounter({events.HOSPITAL: row["hospital"]}, row["encounter_id"])
+        known = found.get(encounter)  # of another spelling of the hospital
+        if encounter in wanted and (known is None or known.at < row["received_at"]):
+            found[encounter] = Told(row["received_at"], row["companions"], row["event_fields"] or {})
     return found
 
 
