@@ -7,12 +7,12 @@ from enum import IntEnum
 from functools import lru_cache
 
 _LONGEST = 64  # no time stamp is longer; anything beyond is not read at all
-_OFFSET = r" ?([Zz]|[+-][0-9]{2}:?[0-9]{2})?"
-_STAMP = re.compile(rf"([0-9]{{4,14}})(?:[.,]([0-9]+))?{_OFFSET}")
+_STAMP = re.compile(r"([0-9]{4,14})(?:[.,]([0-9]+))? ?([Zz]|[+-][0-9]{2}:?[0-9]{2})?")
 #: ISO 8601 with its dashes and colons, or with slashes: whatever begins with the year has one reading.
 _ISO = re.compile(
     r"([0-9]{4})([-/]?)([0-9]{2})(?:\2([0-9]{2})"
-    rf"(?:[Tt ]([0-9]{{2}})(?::?([0-9]{{2}})(?::?([0-9]{{2}})(?:[.,]([0-9]+))?)?)?)?)?{_OFFSET}"
+    r"(?:[Tt ]([0-9]{2})(?::?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?)?)?)?"
+    r" ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 _DAY_MINUTES = 24 * 60
 #: What .NET, SQL Server, OLE and Unix write where they hold no date.
@@ -98,6 +98,8 @@ def _parse(text: str, zone: tzinfo) -> Timestamp | None:
     elif iso := _ISO.fullmatch(text):
         year, _, *rest, fraction, offset = iso.groups()
         digits = year + "".join(filter(None, rest))
+        if offset and len(digits) < Precision.HOUR:
+            return None  # 202603-01 may be a day
     else:
         return None
     precision = _PRECISIONS.get(len(digits) + (fraction is not None))
@@ -129,10 +131,11 @@ def _moment(digits: str, fraction: str, zone: tzinfo) -> datetime:
 
 
 def _zone(offset: str) -> tzinfo:
-    """The fixed zone of `+hhmm`, `+hh:mm` or `Z`. Raises ValueError when it is a day or more."""
+    """The fixed zone of `+hhmm`, `+hh:mm`, `+hh` or `Z`. Raises ValueError when it is a day or more."""
     if offset in {"Z", "z"}:
         return UTC
-    minutes = int(offset[1:3]) * 60 + int(offset[-2:])
-    if int(offset[-2:]) >= 60 or minutes >= _DAY_MINUTES:  # noqa: PLR2004
+    of_hour = int(offset[3:].lstrip(":") or 0)
+    minutes = int(offset[1:3]) * 60 + of_hour
+    if of_hour >= 60 or minutes >= _DAY_MINUTES:  # noqa: PLR2004
         raise ValueError("no such offset")
     return timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes))

@@ -56,6 +56,7 @@ LONDON = ZoneInfo("Europe/London")
             "2017-07-31",
         ),
         ("2017-07-31t14:13:00z", Precision.SECOND, "2017-07-31T14:13:00.000Z", "2017-07-31"),
+        ("2017-07-31 14:13:00.5+01", Precision.FRACTION, "2017-07-31T14:13:00.500+01:00", "2017-07-31"),
         ("2017-0731", Precision.YEAR, None, None),  # 2017 with the offset -0731, as HL7 has it
     ],
 )
@@ -84,6 +85,9 @@ def test_times(text: str, precision: Precision, iso: str | None, date: str | Non
             "20170731141300.",
             "2017073114.5",
             "31-07-2017",
+            "201707-31",
+            "2017-07-31+01:00",
+            "2017-07-31T14:13:00+1",
             "07/31/2017",
             "2017-07/31",
             "2017-7-31",
