@@ -8,7 +8,6 @@ our own failures - stands as verdicts of their own at the end.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from enum import StrEnum
 
 from dhos_connector_api.hl7v2.births import is_bad
@@ -95,52 +94,49 @@ OWN_FAILURE = Verdict(
 )
 
 
-def judge(message: Message, terms: Terms, today: date | None = None) -> Verdict:
-    """Return the answer by the message, the site's terms, and the day it came. Never raises.
-
-    `today` is that day in UTC; None: a date of birth may lie at any time to come.
-    """
+def judge(message: Message, terms: Terms) -> Verdict:
+    """Return the answer by the message and the site's terms alone. Never raises."""
     for rule in RULES:
-        objection = rule(message, terms, today)
+        objection = rule(message, terms)
         if objection:
             return objection
     return ACCEPTED
 
 
-def _one_message(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
+def _one_message(message: Message, _terms: Terms) -> Verdict | None:
     if Defect.BATCH in message.defects:
         return _BATCH
     return _SEVERAL if Defect.SEVERAL_MESSAGES in message.defects else None
 
 
-def _delimiters(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
+def _delimiters(message: Message, _terms: Terms) -> Verdict | None:
     return _DELIMITERS if Defect.DELIMITERS in message.defects else None
 
 
-def _kind(message: Message, terms: Terms, _today: date | None) -> Verdict | None:
+def _kind(message: Message, terms: Terms) -> Verdict | None:
     triggers = terms.accepted.get(message.message_code)
     if triggers is None:
         return _TYPE
     return None if message.trigger in triggers else _TRIGGER
 
 
-def _processing(message: Message, terms: Terms, _today: date | None) -> Verdict | None:
+def _processing(message: Message, terms: Terms) -> Verdict | None:
     accepted = terms.processing_ids
     return _PROCESSING if accepted and message.msh.value(11).strip() not in accepted else None
 
 
-def _version(message: Message, terms: Terms, _today: date | None) -> Verdict | None:
+def _version(message: Message, terms: Terms) -> Verdict | None:
     accepted = terms.versions
     return _VERSION if accepted and message.version not in accepted else None
 
 
-def _characters(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
+def _characters(message: Message, _terms: Terms) -> Verdict | None:
     if Defect.INVALID_CHARACTERS in message.defects:
         return _CHARACTERS
     return _NUL if Defect.NUL in message.defects else None
 
 
-def _key(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
+def _key(message: Message, _terms: Terms) -> Verdict | None:
     """MSH-10 and the sender: together the key by which a repeat is known."""
     if not message.control_id.strip():
         return _NO_CONTROL_ID
@@ -148,7 +144,7 @@ def _key(message: Message, _terms: Terms, _today: date | None) -> Verdict | None
     return _LONG_HEADER if too_long else None
 
 
-def _size(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
+def _size(message: Message, _terms: Terms) -> Verdict | None:
     """The number and size of patient groups: there is an envelope for each, with its values in it."""
     if Defect.TOO_MANY_LINES in message.defects:
         return _TOO_MANY_LINES
@@ -164,7 +160,7 @@ def _size(message: Message, _terms: Terms, _today: date | None) -> Verdict | Non
     return _TOO_MUCH if length > _LONGEST_GROUPS else None
 
 
-def _structure(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
+def _structure(message: Message, _terms: Terms) -> Verdict | None:
     """PID and MRG where chapter 3 puts them; other message types have structures of their own."""
     if message.message_code != "ADT":
         return None
@@ -179,7 +175,7 @@ def _structure(message: Message, _terms: Terms, _today: date | None) -> Verdict 
     return None
 
 
-def _identified(message: Message, terms: Terms, _today: date | None) -> Verdict | None:
+def _identified(message: Message, terms: Terms) -> Verdict | None:
     """An MRN or an NHS number for every patient the message names."""
     for pid in message.all("PID"):
         found = patient_identifiers(pid, terms.identifiers, message.sent_on)
@@ -188,21 +184,21 @@ def _identified(message: Message, terms: Terms, _today: date | None) -> Verdict 
     return None
 
 
-def _ward(message: Message, _terms: Terms, _today: date | None) -> Verdict | None:
+def _ward(message: Message, _terms: Terms) -> Verdict | None:
     if message.event_code != "ADT_A02":
         return None
     pv1 = message.first("PV1")
     return None if pv1 and pv1.value(3).strip() not in {"", DELETE} else _NO_WARD
 
 
-def _birth(message: Message, terms: Terms, today: date | None) -> Verdict | None:
+def _birth(message: Message, terms: Terms) -> Verdict | None:
     """A bad date of birth, unless the site leaves it out (`process_patient` does)."""
     if terms.bad_dates == LEAVE_OUT:
         return None
-    return _BIRTH if any(is_bad(pid, today) for pid in message.all("PID")) else None
+    return _BIRTH if any(is_bad(pid, message.received_on) for pid in message.all("PID")) else None
 
 
-def _class(message: Message, terms: Terms, _today: date | None) -> Verdict | None:
+def _class(message: Message, terms: Terms) -> Verdict | None:
     ignored = map(_class_named, terms.ignored_encounter_classes)
     classes = {_class_named(pv1.value(2)) for pv1 in message.all("PV1")}
     return None if classes.isdisjoint(ignored) else _IGNORED
@@ -214,7 +210,7 @@ def _class_named(code: str) -> str:
     return _CLASSES.get(code, code)
 
 
-Rule = Callable[[Message, Terms, date | None], Verdict | None]
+Rule = Callable[[Message, Terms], Verdict | None]
 
 #: The ACK table. The order is the precedence.
 RULES: tuple[Rule, ...] = (

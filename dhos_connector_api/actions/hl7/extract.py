@@ -53,20 +53,13 @@ LEGACY_TRIGGERS = frozenset(
 
 
 def extract(
-    message: Message,
-    *,
-    site: Site,
-    zone: tzinfo,
-    message_uuid: UUID,
-    correlation_id: str,
-    today: date | None = None,
+    message: Message, *, site: Site, zone: tzinfo, message_uuid: UUID, correlation_id: str
 ) -> list[Envelope]:
     """Return the envelopes of an accepted message, one for each patient group, in the groups' order.
 
-    In: `zone` is where local times are read in if MSH-7 has no offset; `today` the day the message
-    came, in UTC, which bounds dates of birth (None: it does not). An envelope's id follows from
-    `message_uuid` and the group's place alone, so that a replay publishes under the same id; it is
-    also the `event_uuid` of its `process_event`. Bodies are compact UTF-8 JSON.
+    In: `zone` is where local times are read in if MSH-7 has no offset. An
+    envelope's id follows from `message_uuid` and the group's place alone, so that a replay publishes
+    under the same id; it is also the `event_uuid` of its `process_event`. Bodies are compact UTF-8 JSON.
 
     Decisions: only ADT messages with one of `LEGACY_TRIGGERS` become a full envelope; everything
     else (an A29, delete person, must not become an upsert) carries its event alone, under another
@@ -82,7 +75,7 @@ def extract(
         envelope_id = uuid5(message_uuid, str(index))
         if code == "ADT" and trigger in NOT_DISCHARGED:
             subject.discharged_at = None
-        actions = _upserts(subject, trigger, zone, today) if full else []
+        actions = _upserts(subject, trigger, zone, message.received_on) if full else []
         actions.append(process_event(subject, occasion, str(envelope_id)))
         routing_key = LEGACY_ROUTING_KEY if full else EVENT_ROUTING_KEY
         envelopes.append(Envelope(envelope_id, routing_key, body(message_uuid, actions), correlation_id))
