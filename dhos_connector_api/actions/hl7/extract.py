@@ -57,13 +57,14 @@ def extract(
 ) -> list[Envelope]:
     """Return the envelopes of an accepted message, one for each patient group, in the groups' order.
 
-    In: `zone` is where local times are read in if MSH-7 has no offset. An
-    envelope's id follows from `message_uuid` and the group's place alone, so that a replay publishes
-    under the same id; it is also the `event_uuid` of its `process_event`. Bodies are compact UTF-8 JSON.
+    In: `zone` is where local times are read in. An envelope's id follows from `message_uuid` and the
+    group's place alone, so that a replay publishes under the same id; it is also the
+    `event_uuid` of its `process_event`. Bodies are compact UTF-8 JSON.
 
     Decisions: only ADT messages with one of `LEGACY_TRIGGERS` become a full envelope; everything
     else (an A29, delete person, must not become an upsert) carries its event alone, under another
-    routing key. `process_event` stands last: existing consumers look actions up by name.
+    routing key. `process_event` stands last: existing consumers look actions up by name. An offset in
+    MSH-7 goes before `zone`.
     """
     zone = message.zone(zone)
     occasion = read_occasion(message, zone)

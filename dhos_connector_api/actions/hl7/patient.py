@@ -29,11 +29,11 @@ _DATE_OF_DEATH, _IS_DEAD = 29, 30  # fields of PID
 def process_patient(subject: Subject, trigger: str, today: date | None = None) -> Action:
     """Return the action every full envelope has; existing consumers refuse an envelope without it.
 
+    In: `today`, the day the message came, bounds the date of birth (`births.possible`).
     Decisions: `sex_sct` is always there, unknown where PID-8 is empty, `""` or no code we know, as
     the contract's "else" says; every other key is left out where nothing or `""` was sent, and a
-    date where it is partial or impossible; no birth lies after the day that follows `today`.
-    Previous identifiers are sent as MRG-1 names them, even when they equal the current ones:
-    consumers then find the merge already done.
+    date where it is partial or impossible. Previous identifiers are sent as MRG-1 names them, even
+    when they equal the current ones: consumers then find the merge already done.
     """
     pid = subject.pid
     name = name_in(pid, 5, typed=7, parts=(1, 2))
