@@ -44,6 +44,7 @@ def action(*given: Mapping[str, Any]) -> Action:
         "discharged_at": None,
         "physician": {"id": None, "family_name": None, "given_name": None, "prefix": None},
         "contact": {"phone": None, "email": None, "language": None},
+        "deceased": None,
     }
     for each in given:
         for name, value in each.items():

@@ -63,6 +63,29 @@ def discharges(connection: Connection, identities: Iterable[bytes], fields: Stay
     return {bytes(identity): at for identity, at in rows}
 
 
+#: `received_at` first: a replay gives an event a newer id than what it says is old.
+_TOLD = text("""
+SELECT DISTINCT ON (encounter_id, hospital)
+    payload->>CAST(:hospital AS text) AS hospital, encounter_id, received_at, companions, event_fields
+FROM integration_event
+WHERE lower(encounter_id) = ANY(ARRAY(SELECT lower(one) FROM unnest(CAST(:encounter_ids AS text[])) AS one))
+    AND encounter_id = ANY(CAST(:encounter_ids AS text[]))
+    AND source_system = :source AND state = 'accepted' AND companions IS NOT NULL
+ORDER BY encounter_id, hospital, received_at DESC, id DESC
+""")
+
+
+def told(
+    connection: Connection, source: str, encounter_ids: Iterable[str], fields: StayFields
+) -> Sequence[RowMapping]:
+    """Return what was told last of these encounters: the newest event of each that says anything of it.
+
+    `hospital` (as sent), `encounter_id`, `received_at`, `companions`, `event_fields`.
+    """
+    values = {"source": source, "encounter_ids": sorted(set(encounter_ids)), "hospital": fields.hospital}
+    return connection.execute(_TOLD, values).mappings().all()
+
+
 #: Encounters share so many locks: a request of many stays must not use up what PostgreSQL has room for.
 _LOCKS = 256
 #: "his": advisory locks of two numbers never meet those of one.

@@ -2,13 +2,24 @@
 
 import re
 from dataclasses import dataclass
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta, timezone, tzinfo
 from enum import IntEnum
 from functools import lru_cache
 
-_LONGEST = 40  # no time stamp is longer; anything beyond is not read at all
-_STAMP = re.compile(r"([0-9]{4,14})(?:\.([0-9]{1,9}))?([+-][0-9]{4})?")
+_LONGEST = 64  # no time stamp is longer; anything beyond is not read at all
+_STAMP = re.compile(r"([0-9]{4,14})(?:[.,]([0-9]+))? ?([Zz]|[+-][0-9]{2}:?[0-9]{2})?")
+#: ISO 8601 with its dashes and colons, or with slashes: whatever begins with the year has one reading.
+_ISO = re.compile(
+    r"([0-9]{4})([-/]?)([0-9]{2})(?:\2([0-9]{2})"
+    r"(?:[Tt ]([0-9]{2})(?::?([0-9]{2})(?::?([0-9]{2})(?:[.,]([0-9]+))?)?)?)?)?"
+    r" ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
 _DAY_MINUTES = 24 * 60
+#: What .NET, SQL Server, OLE and Unix write where they hold no date.
+_FILLERS = frozenset(
+    {date(1, 1, 1), date(1753, 1, 1), date(1899, 12, 30), date(1900, 1, 1), date(1970, 1, 1)}
+    | {date(2079, 6, 6), date(9999, 12, 31)}
+)
 
 
 class Precision(IntEnum):
@@ -28,10 +39,14 @@ _PRECISIONS = {int(precision): precision for precision in Precision}
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """A moment as a sender gave it: `value` (aware) begins the period, `precision` is its length."""
+    """A moment as a sender gave it: `value` (aware) begins the period, `precision` is its length.
+
+    `has_offset`: it came with an offset of its own.
+    """
 
     value: datetime
     precision: Precision
+    has_offset: bool = False
 
     def iso(self) -> str | None:
         """Return `2017-07-31T14:13:00.000Z`, or with the offset as given; a date is its local midnight.
@@ -47,6 +62,11 @@ class Timestamp:
         return self.value.date().isoformat() if self.precision >= Precision.DAY else None
 
 
+def is_filler(day: date) -> bool:
+    """Return whether databases write that day where they hold none: nobody was admitted or died on it."""
+    return day in _FILLERS
+
+
 def written(at: datetime) -> str:
     """Return an aware moment in ISO 8601 with milliseconds and its offset: `Z` for that of UTC."""
     text = at.isoformat(timespec="milliseconds")
@@ -59,8 +79,10 @@ def instant(at: datetime) -> str:
 
 
 def parse(text: str, zone: tzinfo) -> Timestamp | None:
-    """Return `YYYY[MM[DD[HH[MM[SS[.S..]]]]]][+/-ZZZZ]` read; None for anything else, or in no calendar.
+    """Return `YYYY[MM[DD[HH[MM[SS[.S..]]]]]][+/-ZZZZ]` read; None for what has no reading, or two.
 
+    Read too, as one reading is possible: `Z`, ISO 8601 (`2017-07-31T14:13:00.1+01:00`, with a blank
+    for the T, with slashes), any number of digits of a second (microseconds are kept).
     In: the first component of a TS field, the zone of times without an offset. A local time that a
     clock change skips keeps the offset from before it (01:30 becomes 02:30 summer time); one that
     occurs twice is the first. Never raises.
@@ -71,9 +93,15 @@ def parse(text: str, zone: tzinfo) -> Timestamp | None:
 @lru_cache(maxsize=1024)  # a message says the same time in several places
 def _parse(text: str, zone: tzinfo) -> Timestamp | None:
     found = _STAMP.fullmatch(text)
-    if not found:
+    if found:
+        digits, fraction, offset = found.groups()
+    elif iso := _ISO.fullmatch(text):
+        year, _, *rest, fraction, offset = iso.groups()
+        digits = year + "".join(filter(None, rest))
+        if offset and len(digits) < Precision.HOUR:
+            return None  # 202603-01 may be a day
+    else:
         return None
-    digits, fraction, offset = found.groups()
     precision = _PRECISIONS.get(len(digits) + (fraction is not None))
     if precision is None or (fraction is not None) != (precision is Precision.FRACTION):
         return None  # only seconds have a fraction
@@ -81,7 +109,7 @@ def _parse(text: str, zone: tzinfo) -> Timestamp | None:
         value = _moment(digits, fraction or "", _zone(offset) if offset else zone)
     except (ValueError, OverflowError):
         return None
-    return Timestamp(value, precision)
+    return Timestamp(value, precision, has_offset=bool(offset))
 
 
 def _moment(digits: str, fraction: str, zone: tzinfo) -> datetime:
@@ -103,8 +131,11 @@ def _moment(digits: str, fraction: str, zone: tzinfo) -> datetime:
 
 
 def _zone(offset: str) -> tzinfo:
-    """The fixed zone of `+hhmm`. Raises ValueError when it is a day or more."""
-    minutes = int(offset[1:3]) * 60 + int(offset[3:])
-    if int(offset[3:]) >= 60 or minutes >= _DAY_MINUTES:  # noqa: PLR2004
+    """The fixed zone of `+hhmm`, `+hh:mm`, `+hh` or `Z`. Raises ValueError when it is a day or more."""
+    if offset in {"Z", "z"}:
+        return UTC
+    of_hour = int(offset[3:].lstrip(":") or 0)
+    minutes = int(offset[1:3]) * 60 + of_hour
+    if of_hour >= 60 or minutes >= _DAY_MINUTES:  # noqa: PLR2004
         raise ValueError("no such offset")
     return timezone(timedelta(minutes=-minutes if offset[0] == "-" else minutes))

@@ -91,7 +91,7 @@ def _expired(expires: str, on: date | None) -> bool:
     if stamp is None or on is None:
         return False
     digits = min(stamp.precision, Precision.DAY)
-    return expires[:digits] < on.isoformat().replace("-", "")[:digits]
+    return stamp.value.date().isoformat().replace("-", "")[:digits] < on.isoformat().replace("-", "")[:digits]
 
 
 def kind_of(authorities: set[str], code: str, table: IdentifierTable) -> tuple[str, bool]:

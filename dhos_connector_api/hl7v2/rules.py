@@ -8,10 +8,9 @@ our own failures - stands as verdicts of their own at the end.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
 from enum import StrEnum
 
-from dhos_connector_api.hl7v2.datetimes import parse
+from dhos_connector_api.hl7v2.births import is_bad
 from dhos_connector_api.hl7v2.groups import MERGES, SEVERAL_PATIENTS, patient_groups
 from dhos_connector_api.hl7v2.identifiers import patient_identifiers
 from dhos_connector_api.hl7v2.read import DELETE, Defect, Message
@@ -26,6 +25,10 @@ _REPEATED = {"PID": (3, 13), "MRG": (1,), "PV1": ()}  # read repetition by repet
 #: times at most, and JSON six bytes for a character, so that the envelopes have some 10 MB at most.
 _LONGEST_GROUPS = 500_000
 _LONGEST = {3: 227, 4: 227, 10: 199}  # characters of MSH-3, MSH-4 and MSH-10 (v2.7, chapter 2)
+#: Codes of table 0004 (PV1-2) and the words some senders write for them; WAITLIST has no code.
+_CLASSES = {"P": "PREADMIT", "R": "RECURRING"}
+#: The site's `bad_dates` where they are not refused.
+LEAVE_OUT = "leave_out"
 
 
 class Code(StrEnum):
@@ -76,7 +79,7 @@ _SECOND_PID = Verdict(Code.AE, "100", "PID^2", "There is more than one PID where
 _NO_MRG = Verdict(Code.AE, "100", "MRG^1", "A merge needs an MRG segment for each PID.")
 _NO_IDENTIFIER = Verdict(Code.AE, "101", "PID^1^3", "There is no patient identifier this site knows.")
 _NO_WARD = Verdict(Code.AE, "101", "PV1^1^3", "A transfer needs the ward the patient is moved to.")
-_BIRTH = Verdict(Code.AE, "102", "PID^1^7", "The date of birth is no date.")
+_BIRTH = Verdict(Code.AE, "102", "PID^1^7", "The date of birth is no date from 1850 to tomorrow.")
 _IGNORED = Verdict(Code.AE, "207", "PV1^1^2", "Encounters of this class are not taken here.")
 
 #: Same sender and control id, other content (only the intake knows).
@@ -188,18 +191,23 @@ def _ward(message: Message, _terms: Terms) -> Verdict | None:
     return None if pv1 and pv1.value(3).strip() not in {"", DELETE} else _NO_WARD
 
 
-def _birth(message: Message, _terms: Terms) -> Verdict | None:
-    for pid in message.all("PID"):
-        birth = pid.value(7).strip()
-        if birth not in {"", DELETE} and not parse(birth, UTC):
-            return _BIRTH
-    return None
+def _birth(message: Message, terms: Terms) -> Verdict | None:
+    """A bad date of birth, unless the site leaves it out (`process_patient` does)."""
+    if terms.bad_dates == LEAVE_OUT:
+        return None
+    return _BIRTH if any(is_bad(pid, message.received_on) for pid in message.all("PID")) else None
 
 
 def _class(message: Message, terms: Terms) -> Verdict | None:
-    ignored = terms.ignored_encounter_classes
-    classes = {pv1.value(2).strip().upper() for pv1 in message.all("PV1")}
-    return None if classes.isdisjoint([one.upper() for one in ignored]) else _IGNORED
+    ignored = map(_class_named, terms.ignored_encounter_classes)
+    classes = {_class_named(pv1.value(2)) for pv1 in message.all("PV1")}
+    return None if classes.isdisjoint(ignored) else _IGNORED
+
+
+def _class_named(code: str) -> str:
+    """The word for a patient class, whether it or the code of table 0004 stands there."""
+    code = code.strip().upper()
+    return _CLASSES.get(code, code)
 
 
 Rule = Callable[[Message, Terms], Verdict | None]

@@ -20,7 +20,10 @@ class IdentifierTable(Protocol):
 
 
 class Terms(Protocol):
-    """The messages accepted of a hospital; an empty set of processing ids or versions accepts all."""
+    """The messages accepted of a hospital; an empty set of processing ids or versions accepts all.
+
+    `bad_dates`: `refuse`, or `leave_out` for what is no date of birth.
+    """
 
     @property
     def accepted(self) -> Mapping[str, frozenset[str]]: ...
@@ -30,5 +33,7 @@ class Terms(Protocol):
     def versions(self) -> frozenset[str]: ...
     @property
     def ignored_encounter_classes(self) -> frozenset[str]: ...
+    @property
+    def bad_dates(self) -> str: ...
     @property
     def identifiers(self) -> IdentifierTable: ...

@@ -7,7 +7,7 @@ steps under the same names: `read`, `keep` and `known`. `take` and `together` go
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -80,6 +80,11 @@ class Arrival:
     at: datetime
     uuid: UUID
     door: Door = OPEN
+
+    @property
+    def day(self) -> date:
+        """Return the day it came, in UTC."""
+        return self.at.astimezone(UTC).date()
 
     @property
     def door_name(self) -> str | None:

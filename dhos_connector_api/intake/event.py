@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
+from dhos_connector_api.actions.his.births import without_bad_births
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import BadInput, Conflict, ConnectorError, SourceNotAllowed
 from dhos_connector_api.events import mappings, store
@@ -73,6 +74,8 @@ def _event(body: Mapping[str, Any], arrival: Arrival, intake: Intake) -> NewEven
     if key_source is not None and source.lower() != key_source.lower():
         raise SourceNotAllowed("the API key belongs to another source than source_system names")
     payload = body.get("payload_json") or {}
+    told = without_bad_births(payload, arrival.day)
+    is_told_whole = told == payload
     event_id = body.get("event_id")
     return NewEvent(
         id=arrival.uuid,
@@ -89,8 +92,8 @@ def _event(body: Mapping[str, Any], arrival: Arrival, intake: Intake) -> NewEven
         correlation_id=arrival.correlation_id,
         identity=arrival.door.identity if event_id is None else identity_of(source, event_id),
         kept=Kept(arrival.raw, arrival.kind, MESSAGE_TYPE, arrival.caller, arrival.door_name),
-        event_fields=_fields(payload),
-        tells_payload=True,
+        event_fields=_fields(payload) if is_told_whole else {**_fields(payload), "payload": told},
+        tells_payload=is_told_whole,
     )
 
 
@@ -109,7 +112,7 @@ def _text(value: str | None) -> str | None:
 
 
 def _fields(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """What `process_event` says beyond what every event has, and the payload."""
+    """What `process_event` says beyond what every event has, and its payload."""
     licence, department = payload.get("physician_license"), payload.get("department_code")
     return {
         "physician": {"id": None if licence is None else str(licence)},

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, tzinfo
 from typing import Any
 
+from dhos_connector_api.actions.his.dates import read_instant
 from dhos_connector_api.errors import BadInput
 
 INVALID = "Invalid event data"
@@ -32,9 +33,8 @@ def _clock_time(text: str | None) -> str:
 
 def _aware(name: str, text: str, zone: tzinfo) -> datetime:
     """In UTC: Python knows offsets that PostgreSQL does not."""
-    at: datetime = _iso(datetime, name, text)
     try:
-        return (at if at.tzinfo is not None else at.replace(tzinfo=zone)).astimezone(UTC)
+        return read_instant(text, zone).astimezone(UTC)
     except (ValueError, OverflowError):
         raise _no_time(name) from None
 

@@ -5,25 +5,18 @@ it was taken: else the same bytes are judged anew once the site's configuration 
 """
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from dhos_connector_api import clock
-from dhos_connector_api.actions.his.companions import with_discharge
-from dhos_connector_api.actions.his.events import SENDER_BEGINS, SOURCE
+from dhos_connector_api.actions.his.events import SOURCE
 from dhos_connector_api.errors import BadInput, ConnectorError, Details, NotRead
-from dhos_connector_api.events import mappings, visits
-from dhos_connector_api.events import store as events
-from dhos_connector_api.events.mappings import Mappings
-from dhos_connector_api.events.store import NewEvent
-from dhos_connector_api.events.visits import Encounter
 from dhos_connector_api.hl7v2.rules import OWN_FAILURE
 from dhos_connector_api.intake import his_stored
 from dhos_connector_api.intake.arrival import Arrival, Intake, Outcome, Read, Receipt
+from dhos_connector_api.intake.his_events import add_events
 from dhos_connector_api.intake.his_patients import (
     BAD_FORMAT,
     Admission,
@@ -36,12 +29,9 @@ from dhos_connector_api.intake.json_rows import json_row, reason
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, NewMessage
-from dhos_connector_api.outbox.models import SENDER_LENGTH
 from dhos_connector_api.spec.kept_body import CheckedBody, body_of, check_of
 
 MESSAGE_TYPE = "HIS patient data"
-#: Events written by one statement.
-GROUP = 250
 #: `keep` writes by several statements: a payload has as many events as it has visits.
 IN_TRANSACTION = True
 
@@ -78,7 +68,10 @@ def _judged(body: CheckedBody, arrival: Arrival, intake: Intake) -> HisRead:
         return HisRead(
             arrival=arrival, intake=intake, row=row, effects=effects, outcomes=outcomes, failed=True
         )
-    outcomes = [Refusal(BAD_FORMAT, body.details)] if body.details else outcomes_of(body.value, intake)
+    if body.details:
+        outcomes = [Refusal(BAD_FORMAT, body.details)]
+    else:
+        outcomes = outcomes_of(body.value, intake, arrival.day)
     effects = Effects(identifiers=identifiers_of(outcomes))
     refusals = [each for each in outcomes if isinstance(each, Refusal)]
     if not refusals:
@@ -109,7 +102,7 @@ def keep(connection: Connection, read: HisRead) -> Receipt | None:
     row = read.row
     if not store.insert(connection, row, read.effects, window=read.intake.duplicate_window):
         return None
-    added = add_events(connection, read)
+    added = add_events(connection, row, read.admissions)
     if row.state == MessageState.ACCEPTED and not added.queued:  # nobody will ever say that it is processed
         store.mark_processed(connection, row.uuid, by=None, at=row.at)
     return _receipt(row.uuid, Outcome(row.state), read, _results(connection, read, added.new))
@@ -145,64 +138,6 @@ def _error(read: HisRead, results: Sequence[Result | Refusal]) -> ConnectorError
     errors = {each.error for each in refusals}
     details: Details = {name: why for each in refusals for name, why in each.details.items()}
     return BadInput(errors.pop() if len(errors) == 1 else BAD_FORMAT, details)
-
-
-@dataclass(frozen=True, slots=True)
-class Added:
-    """The ids of the events that were new, and how many of them wait to be published."""
-
-    new: frozenset[UUID] = frozenset()
-    queued: int = 0
-
-
-def add_events(connection: Connection, read: HisRead) -> Added:
-    """Keep and queue the events that are new, GROUP by GROUP; `connection` is a transaction's."""
-    if not read.admissions:
-        return Added()
-    visits.lock(connection, {each.encounter for each in read.admissions})
-    meanings = mappings.load(connection, [SOURCE])
-    waiting = _new_events(read, meanings, _known_discharges(connection, read))
-    new: set[UUID] = set()
-    queued = 0
-    while group := list(islice(waiting, GROUP)):
-        kept = set(events.insert(connection, group))
-        new |= kept
-        queued += sum(each.envelope_id is not None for each in group if each.id in kept)
-    return Added(frozenset(new), queued)
-
-
-def _known_discharges(connection: Connection, read: HisRead) -> Mapping[Encounter, str]:
-    """The discharges known of stays that the payload says nothing of: it may be older than they are."""
-    stays = (each.patient.stay for each in read.admissions)
-    return his_stored.discharges(connection, [each.encounter for each in stays if each.discharged is None])
-
-
-def _new_events(read: HisRead, meanings: Mappings, discharges: Mapping[Encounter, str]) -> Iterator[NewEvent]:
-    row = read.row
-    for admission in read.admissions:
-        stay, hospital = admission.patient.stay, admission.hospital
-        companions, fields = admission.companions, admission.event_fields
-        if ended := discharges.get(stay.encounter):
-            companions, fields = with_discharge(companions, fields, ended)
-        for event in admission.events:
-            yield NewEvent(
-                id=clock.new_uuid(row.at),
-                source_system=SOURCE,
-                event_code=event.type,
-                default_code=event.code,
-                canonical_code=meanings.meaning(SOURCE, event.type, event.code),
-                encounter_id=stay.admission_id,
-                patient_identifier=stay.patient_id,
-                payload=event.payload,
-                occurred_at=event.at.value,
-                received_at=row.at,
-                sender=f"{SENDER_BEGINS}{hospital.code}"[:SENDER_LENGTH],
-                correlation_id=row.correlation_id,
-                identity=event.identity,
-                message_uuid=row.uuid,
-                event_fields=fields,
-                companions=companions,
-            )
 
 
 def _results(connection: Connection, read: HisRead, new: Collection[UUID]) -> list[Result | Refusal]:

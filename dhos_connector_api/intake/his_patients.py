@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from dhos_connector_api.actions.his.payload import STAYS, Faults, Patient, Stay,
 from dhos_connector_api.actions.his.visits import VisitTypes
 from dhos_connector_api.errors import Details
 from dhos_connector_api.hl7v2.identifiers import MRN, VISIT_ID
+from dhos_connector_api.hl7v2.rules import LEAVE_OUT
 from dhos_connector_api.intake.arrival import Intake
 from dhos_connector_api.site.model import Hospital
 
@@ -61,9 +63,15 @@ class Result:
         return read_name(self.stay.name).full
 
 
-def outcomes_of(value: Mapping[str, Any], intake: Intake) -> list[Admission | Refusal]:
-    """Return what can be taken of a payload that fits the specification, in the order of its patients."""
-    found = read_payload(value)
+def outcomes_of(
+    value: Mapping[str, Any], intake: Intake, today: date | None = None
+) -> list[Admission | Refusal]:
+    """Return what can be taken of a payload that fits the specification, in the order of its patients.
+
+    `today` is the day it came, in UTC, which bounds dates of birth.
+    """
+    leave_out = intake.site.inbound.bad_dates == LEAVE_OUT
+    found = read_payload(value, today, leave_out_bad_dates=leave_out)
     patients = [found] if isinstance(found, Faults) else found
     return [_outcome(each, intake) for each in patients]
 

@@ -20,7 +20,8 @@ from dhos_connector_api.hl7v2.rules import Verdict
 from dhos_connector_api.intake import reprocess, webhook
 from dhos_connector_api.intake.arrival import Arrival, Door, Intake, Read
 from dhos_connector_api.intake.door_names import door_named
-from dhos_connector_api.intake.his import HisRead, add_events
+from dhos_connector_api.intake.his import HisRead
+from dhos_connector_api.intake.his_events import add_events
 from dhos_connector_api.intake.hl7 import Hl7Read
 from dhos_connector_api.intake.take import KINDS, read_one
 from dhos_connector_api.intake.webhook import WebhookRead
@@ -159,8 +160,12 @@ def _take_payload(connection: Connection, stored: Stored, read: HisRead, by: str
         reprocess.of_message(connection, stored.uuid, also=encounters)
     else:
         _accept_keyed(connection, stored, read.effects, window=read.intake.duplicate_window, by=by)
-    _settle(connection, read.row, stored.state, add_events(connection, read).queued, by)
+    _settle(connection, read.row, stored.state, _queued(connection, stored, read), by)
     return stored.state is not MessageState.ACCEPTED
+
+
+def _queued(connection: Connection, stored: Stored, read: HisRead) -> int:
+    return add_events(connection, read.row, read.admissions, received_at=stored.received_at).queued
 
 
 def _take_webhook(connection: Connection, stored: Stored, read: WebhookRead, by: str) -> bool:

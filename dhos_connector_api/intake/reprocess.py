@@ -4,7 +4,7 @@ An envelope's message_id follows from the event and its generation. While the me
 event is published under the id it has, and whoever has applied it does nothing. Each change of meaning
 begins a generation, whose envelope consumers hear of once, however often it is reprocessed: also where
 a meaning comes back. What the old meaning has waiting is withdrawn. An envelope that is made anew says
-of the stay that it has ended where that is known by now: consumers must not take the patient for back.
+who the patient is and that the stay has ended as it is known by now: nothing older may come back.
 
 Locks are always taken in this order, so that nobody waits in a circle: the encounters of the events
 (which payloads of the HIS lock too, so that no discharge is missed), the events, their messages.
@@ -98,7 +98,7 @@ def _lock(
 def _give(connection: Connection, found: Sequence[Reread], at: datetime) -> None:
     """Give each event the meaning it was read again with, and tell consumers. The events are locked."""
     messages.lock(connection, [each.event.message for each in found])
-    changed = his_stored.with_discharges(connection, [each.event for each in found])
+    changed = his_stored.as_known_now(connection, [each.event for each in found])
     withdrawn = set()
     for before, event in zip(found, changed, strict=True):
         if before.envelope_id is not None:
@@ -116,7 +116,7 @@ def _publish_again(connection: Connection, found: Reread, at: datetime) -> None:
     """Make the event's envelope wait again: the one that is kept, else one made anew."""
     if found.envelope_id is not None and outbox.wait_again(connection, found.envelope_id):
         return
-    for event in his_stored.with_discharges(connection, [found.event]):
+    for event in his_stored.as_known_now(connection, [found.event]):
         _queue(connection, event, at)
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
+from dhos_connector_api.actions.his.births import without_bad_births
 from dhos_connector_api.actions.his.webhooks import Webhook, known_code, read_webhook
 from dhos_connector_api.errors import BadInput, Conflict, ConnectorError, Details, NotRead
 from dhos_connector_api.events import mappings
@@ -218,5 +219,5 @@ def new_event(connection: Connection, read: WebhookRead, kept: Kept | None) -> N
         correlation_id=row.correlation_id,
         message_uuid=row.uuid,
         kept=kept,
-        event_fields={"data": dict(webhook.data or {})},
+        event_fields={"data": without_bad_births(webhook.data or {}, read.arrival.day)},
     )

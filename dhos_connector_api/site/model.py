@@ -54,7 +54,7 @@ class Inbound:
     """The messages accepted from the hospital. An empty set of processing ids or versions accepts all.
 
     `claims`: a sender that none of them names comes through any door. With `control_ids_hold_identifiers`
-    no log shows MSH-10.
+    no log shows MSH-10. With `bad_dates` a date of birth that is none refuses the message, or is left out.
     """
 
     accepted: dict[str, frozenset[str]] = field(default_factory=lambda: {"ADT": ALL_ADT_TRIGGERS})
@@ -67,6 +67,7 @@ class Inbound:
     duplicate_policy: str | None = None  # "replay" | "reject"; None: the setting HL7_DUPLICATE_POLICY
     claims: tuple[Claim, ...] = ()
     control_ids_hold_identifiers: bool = False
+    bad_dates: str = "refuse"  # | "leave_out"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,7 @@ class _InboundSchema(Schema):
     duplicate_policy = fields.String(allow_none=True, validate=validate.OneOf(["replay", "reject"]))
     claims = fields.List(fields.Nested(ClaimSchema))
     control_ids_hold_identifiers = fields.Boolean()
+    bad_dates = fields.String(validate=validate.OneOf(["refuse", "leave_out"]))
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Inbound:

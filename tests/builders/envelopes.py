@@ -26,6 +26,7 @@ EVENT_KEYS: dict[str, set[str] | None] = {
     "discharged_at": None,
     "physician": {"id", "family_name", "given_name", "prefix"},
     "contact": {"phone", "email", "language"},
+    "deceased": None,
 }
 
 

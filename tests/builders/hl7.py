@@ -141,8 +141,8 @@ def _pv1(given: dict[str, str]) -> Fields:
 
 
 def many_merges() -> bytes:
-    """A small message that is accepted, and brings envelopes of some two hundred times its size."""
+    """A small message that is accepted, and brings envelopes of more than a hundred times its size."""
     header, evn, _ = adt("A40").split(b"\r", 2)
-    pid = b"PID|1||7001^^^RBH-MRN^MRN||" + b"\x01" * 700 + b"||19800101|F"
-    merges = [b"MRG|%d^^^RBH-MRN^MRN" % number for number in range(200)]
+    pid = b"PID|1||7001^^^RBH-MRN^MRN||" + b'"' * 2_000 + b"||19800101|F"
+    merges = [b"MRG|%d^^^RBH-MRN^MRN" % number for number in range(1, 201)]
     return b"\r".join([header, evn, pid, *merges, b""])

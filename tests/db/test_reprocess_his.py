@@ -138,3 +138,15 @@ def test_a_discharge_that_gets_a_new_meaning_says_what_it_said(database: Databas
     map_to(database, "GONE_HOME", code="HIS_DISCHARGED")
     assert applied(database, code="HIS_DISCHARGED") == 1
     assert discharged_at(envelopes(database)[-1]) == known
+
+
+def test_a_meaning_given_after_a_correction_says_who_the_patient_is_now(database: Database) -> None:
+    entry, seen = stay(MobileNo="1"), [visit("Massage")]
+    send(database, payload(entry, visits=seen), WITHOUT_MASSAGE)
+    send(database, payload(stay(MobileNo="7"), visits=[visit("Massage")]), WITHOUT_MASSAGE)
+    send(database, payload(entry | {"MobileNo": "2"}, visits=seen), WITHOUT_MASSAGE)
+    assert applied(database, site=KNOWING_MASSAGE.site, code="Massage") == 2
+    told, other = envelopes(database)[-2:]
+    for envelope, phone in ((told, "2"), (other, "7")):
+        who, _, event = (each["data"] for each in envelope["actions"])
+        assert (who["phone"], event["contact"]["phone"]) == (phone, phone)

@@ -95,7 +95,7 @@ def test_a_payload_that_queues_nothing_is_processed_at_once(database: Database) 
     send(database, payload(entry, visits=seen))
     with database.transaction() as connection:
         connection.execute(text("UPDATE message SET is_processed = true"))
-    send(database, payload(entry | {"MobileNo": "0501"}, visits=seen))
+    send(database, payload(entry | {"Type": "OP"}, visits=seen))
     send(database, payload(entry, visits=[*seen, visit("Massage")]))
     assert unprocessed(database) == 0
     send(database, payload(entry, visits=[visit("Doctor Visited")]))

@@ -265,3 +265,15 @@ def test_copies_at_the_same_time_have_one_effect(database: Database) -> None:
         outcomes = list(pool.map(lambda _: send(database, value).outcome, range(32)))
     assert sorted(outcomes) == ["accepted"] + ["repeated"] * 31
     assert (len(published(database)), messages(database)) == (1, 1)
+
+
+def test_a_birth_that_cannot_be_is_not_published(database: Database) -> None:
+    value = webhook(data={"dob": "1405-09-16", "clinic": "CARDIOLOGY"})
+    receipt = send(database, value)
+    (envelope,) = published(database)
+    assert envelope["actions"][0]["data"]["data"] == {"clinic": "CARDIOLOGY"}
+    with database.statements() as connection:
+        row = store.get(connection, uuid_of(receipt))
+    assert row is not None
+    assert bytes(row["received"]) == raw_of(value)
+    assert send(database, value).outcome == "repeated"

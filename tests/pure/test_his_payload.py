@@ -195,7 +195,7 @@ def test_what_does_not_fit_is_told_by_field_and_not_quoted() -> None:
 
 
 def test_nobody_leaves_before_they_came() -> None:
-    found = details(stay(AdmitDate="05-Jun-2025 11:06", DischargeDate="01-Jan-1900 00:00"))
+    found = details(stay(AdmitDate="05-Jun-2025 11:06", DischargeDate="01-Jan-1901 00:00"))
     assert found == {f"{STAYS}[0].DischargeDate": ["is before AdmitDate"]}
 
 

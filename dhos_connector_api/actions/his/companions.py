@@ -11,6 +11,7 @@ from dhos_connector_api.actions.envelope import Action
 from dhos_connector_api.actions.his.dates import in_zone
 from dhos_connector_api.actions.his.names import read_flag, read_gender, read_name
 from dhos_connector_api.actions.his.payload import Stay
+from dhos_connector_api.actions.readable import readable
 from dhos_connector_api.site.model import Hospital
 
 
@@ -59,7 +60,7 @@ def event_fields(stay: Stay, hospital: Hospital, zone: tzinfo) -> dict[str, Any]
         "facility": hospital.code,
         "discharged_at": _discharged_at(stay, zone),
         "physician": {"id": stay.consultant_id, "family_name": doctor.last, "given_name": doctor.first},
-        "contact": {"phone": stay.phone},
+        "contact": {"phone": _shown(stay.phone)},
     }
 
 
@@ -77,4 +78,9 @@ def with_discharge(
 
 
 def _said(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
+    return {name: shown for name, value in values.items() if (shown := _shown(value)) is not None}
+
+
+def _shown(value: Any) -> Any:
+    """A text without what nobody can read; None where that leaves nothing."""
+    return (readable(value) or None) if isinstance(value, str) else value

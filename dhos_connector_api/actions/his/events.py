@@ -3,14 +3,15 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
+from uuid import UUID
 
 from dhos_connector_api.actions.his import visits as his_visits
 from dhos_connector_api.actions.his.dates import in_zone
 from dhos_connector_api.actions.his.payload import Patient, Stay, Visit, folded
-from dhos_connector_api.actions.his.visits import ADMITTED, DISCHARGED, VisitTypes
-from dhos_connector_api.hl7v2.datetimes import Timestamp
+from dhos_connector_api.actions.his.visits import ADMITTED, CORRECTED, DISCHARGED, VisitTypes
+from dhos_connector_api.hl7v2.datetimes import Precision, Timestamp
 
 SOURCE = "his"
 #: Under what an event of a payload is queued, before the hospital's code.
@@ -51,6 +52,15 @@ def events_of(patient: Patient, types: VisitTypes, zone: tzinfo) -> list[Event]:
     for each in found:
         known.setdefault(each.identity, each)
     return list(known.values())
+
+
+def correction(stay: Stay, at: datetime, message: UUID) -> Event:
+    """Return the event that the patient of the stay is said to be another, by a payload that came `at`.
+
+    A payload tells it once: it is identified by the `message` as which the payload is kept.
+    """
+    identity = _identity(stay.encounter, CORRECTED, str(message))
+    return Event(CORRECTED, CORRECTED, Timestamp(at, Precision.FRACTION), identity, _ids(stay))
 
 
 def encounter(payload: Mapping[str, Any], encounter_id: str | None) -> tuple[str, str]:

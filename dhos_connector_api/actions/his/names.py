@@ -1,9 +1,9 @@
 """The parts of a name that comes as one field, in any alphabet; sex and flags in words (pure)."""
 
-import unicodedata
 from dataclasses import dataclass
 
 from dhos_connector_api.actions.hl7.patient import SEXES, UNKNOWN_SEX
+from dhos_connector_api.actions.readable import readable
 
 _MALE, _FEMALE, _INDETERMINATE = SEXES["M"], SEXES["F"], SEXES["I"]
 #: SNOMED CT codes by the spellings of `Gender` we have seen, in upper case.
@@ -55,10 +55,8 @@ def read_name(text: str | None) -> Name:
 
 
 def _words(text: str | None) -> list[str]:
-    """The words between any kind of blanks; control characters (Unicode category Cc) count as blanks."""
-    if not text:
-        return []
-    return "".join(" " if unicodedata.category(each) == "Cc" else each for each in text).split()
+    """The words between any kind of blanks; control characters count as blanks."""
+    return readable(text).split() if text else []
 
 
 def read_gender(text: str | None) -> str:

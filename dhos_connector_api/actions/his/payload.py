@@ -5,12 +5,13 @@ Whatever does not fit is a value, `Faults`, by field and without quoting it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, post_load, validates_schema
 
-from dhos_connector_api.actions.his.dates import read_birth, read_moment
+from dhos_connector_api.actions.his.dates import read_birth, read_discharge, read_moment
 from dhos_connector_api.actions.his.json_fields import Text, Trimmed
 from dhos_connector_api.errors import Details
 
@@ -94,19 +95,14 @@ class _Name(Text):
         return text
 
 
-class _Moment(Text):
+class _Discharge(Text):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str | None:
-        return _read(super()._deserialize(value, attr, data, **options), read_moment)
+        return _read(super()._deserialize(value, attr, data, **options), read_discharge)
 
 
 class _RequiredMoment(_Name):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str:
         return str(_read(super()._deserialize(value, attr, data, **options), read_moment))
-
-
-class _Birth(Text):
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> str | None:
-        return _read(super()._deserialize(value, attr, data, **options), read_birth)
 
 
 def _read(text: str | None, reader: Any) -> str | None:
@@ -123,13 +119,12 @@ class _StaySchema(Schema):
     hospital_name = Text(data_key="HospitalName", allow_none=True)
     type = Text(data_key="Type", allow_none=True)
     admitted = _RequiredMoment(data_key="AdmitDate", required=True)
-    discharged = _Moment(data_key="DischargeDate", allow_none=True)
+    discharged = _Discharge(data_key="DischargeDate", allow_none=True)
     national_id = Text(data_key="SSN", allow_none=True)
     name = Text(data_key="PatientName", allow_none=True)
     phone = Text(data_key="MobileNo", allow_none=True)
     gender = Text(data_key="Gender", allow_none=True)
     nationality = Text(data_key="PatientNationality", allow_none=True)
-    birth = _Birth(data_key="DOB", allow_none=True)
     consultant_id = Text(data_key="ConsultantID", allow_none=True)
     doctor = Text(data_key="PrimaryDoctor", allow_none=True)
     insurer = Text(data_key="InsuranceCompanyName", allow_none=True)
@@ -159,18 +154,24 @@ _STAY = _StaySchema(unknown=EXCLUDE)
 _VISIT = _VisitSchema(unknown=EXCLUDE)
 
 
-def read_payload(value: Mapping[str, Any]) -> list[Patient | Faults] | Faults:
+def read_payload(
+    value: Mapping[str, Any], today: date | None = None, *, leave_out_bad_dates: bool = False
+) -> list[Patient | Faults] | Faults:
     """Return the patients of a payload that fits the specification, each read on its own.
 
-    Faults instead of the list where it cannot be told which visit belongs to whom. A stay that is
-    given twice in the very same words counts once.
+    Nobody is born after the day that follows `today`, the day the payload came in UTC. A DOB that is none
+    is a fault, or is left out. Faults instead of the list where it cannot be told which visit belongs
+    to whom. A stay that is given twice in the very same words counts once.
     """
     stays, details = _stays(value[STAYS])
     visits: Sequence[Mapping[str, Any]] = value.get(VISITS) or ()
     belonging = _belonging(stays, visits, details)
     if details:
         return Faults(details)
-    return [_patient(number, stay, mine) for (number, stay), mine in zip(stays, belonging, strict=True)]
+    return [
+        _patient(entry, mine, today, leave_out_bad_dates)
+        for entry, mine in zip(stays, belonging, strict=True)
+    ]
 
 
 def _stays(entries: Sequence[Mapping[str, Any]]) -> tuple[list[_Entry], Details]:
@@ -215,13 +216,22 @@ def _id(entry: Mapping[str, Any], name: str) -> str:
     return "" if given is None else str(given).strip()
 
 
-def _patient(number: int, stay: Mapping[str, Any], visits: Sequence[_Entry]) -> Patient | Faults:
+def _patient(
+    entry: _Entry, visits: Sequence[_Entry], today: date | None, leave_out: bool
+) -> Patient | Faults:
+    number, stay = entry
     details: Details = {}
+    birth = None
+    try:
+        birth = read_birth(born, today) if (born := _id(stay, "DOB")) else None
+    except ValueError as error:
+        if not leave_out:
+            details[f"{STAYS}[{number}].DOB"] = [str(error)]
     read = _loaded(_STAY, stay, f"{STAYS}[{number}]", details)
     found = [_loaded(_VISIT, visit, f"{VISITS}[{at}]", details) for at, visit in visits]
     if details:
         return Faults(details, _id(stay, "PatientID"))
-    return Patient(number, read, tuple(found))
+    return Patient(number, replace(read, birth=birth), tuple(found))
 
 
 def _loaded(schema: Schema, entry: Mapping[str, Any], place: str, details: Details) -> Any:

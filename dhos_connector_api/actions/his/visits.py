@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-ADMITTED, DISCHARGED = "HIS_ADMITTED", "HIS_DISCHARGED"
+ADMITTED, DISCHARGED, CORRECTED = "HIS_ADMITTED", "HIS_DISCHARGED", "HIS_PATIENT_UPDATED"
 
 #: As the HIS spells them. `Clinical Condtion` is its own spelling; one day it may be put right.
 BUILT_IN = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
 
-from dhos_connector_api.actions.his.dates import FIRST_YEAR, LAST_YEAR
+from dhos_connector_api.actions.his.dates import FIRST_YEAR, LAST_YEAR, read_instant
 from dhos_connector_api.actions.his.json_fields import Text, Trimmed
 from dhos_connector_api.hl7v2.identifiers import MRN, VISIT_ID
 
@@ -52,11 +52,14 @@ class Webhook:
         return [(kind, value) for kind, value in pairs if value]
 
 
-class _Instant(fields.AwareDateTime):
+class _Instant(fields.Field[datetime]):
     """ISO 8601 with an offset, in years that every zone and PostgreSQL can hold."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **options: Any) -> datetime:
-        found = super()._deserialize(value, attr, data, **options)
+        try:
+            found = read_instant(str(value), None)
+        except (ValueError, OverflowError):
+            raise ValidationError("Not a valid date and time with an offset.") from None
         if not FIRST_YEAR <= found.year <= LAST_YEAR:
             raise ValidationError(f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
         return found.astimezone(UTC)  # Python knows offsets that PostgreSQL refuses
@@ -65,7 +68,7 @@ class _Instant(fields.AwareDateTime):
 class _WebhookSchema(Schema):
     event_id = Text(allow_none=True)
     event = Trimmed(required=True)
-    occurred_at = _Instant(required=True, format="iso")
+    occurred_at = _Instant(required=True)
     patient_code = Text(allow_none=True)
     visit_id = Text(allow_none=True)
     data = fields.Dict(allow_none=True)

@@ -3,23 +3,24 @@
 from datetime import tzinfo
 
 from dhos_connector_api.actions.envelope import Action
-from dhos_connector_api.actions.hl7.patient import DATE_OF_DEATH
+from dhos_connector_api.actions.hl7.patient import deceased
 from dhos_connector_api.actions.hl7.subject import Subject
-from dhos_connector_api.actions.hl7.values import moment, sent, timestamp
+from dhos_connector_api.actions.hl7.values import moment, sent
 
 ADMISSION_CANCELLED = frozenset({"A11", "A23", "A27", "A38"})
 TRANSFER_CANCELLED = "A12"
 DISCHARGE_CANCELLED = "A13"
 ENCOUNTER_MOVED = "A44"
+#: The triggers that take a discharge back, or one to come: a PV1-45 is that of the discharge taken back.
+NOT_DISCHARGED = frozenset({DISCHARGE_CANCELLED, "A25"})
 
 
 def process_encounter(subject: Subject, trigger: str, zone: tzinfo) -> Action | None:
     """Return the action, or None where PV1-44, PV1-19.1, PV1-2.1 or PV1-3.1 is missing.
 
     Existing consumers refuse an encounter without them, and the patient's data with it.
-    Decisions: a PV1-44 that is no date, or a month or year alone, counts as missing. The patient is
-    deceased when PID-29 holds a date of any precision; zeros and other fillers do not discharge
-    anybody. What MRG-5, MRG-6 or PV1-45 do not say is left out, not null.
+    Decisions: a PV1-44 that is no date, a filler, or a month or year alone, counts as missing. What
+    MRG-5, MRG-6 or PV1-45 do not say is left out, not null.
     """
     pv1 = subject.pv1
     admitted_at = moment(pv1, 44, zone)
@@ -35,7 +36,7 @@ def process_encounter(subject: Subject, trigger: str, zone: tzinfo) -> Action | 
         "transfer_cancelled": trigger == TRANSFER_CANCELLED,
         "discharge_cancelled": trigger == DISCHARGE_CANCELLED,
         "encounter_moved": trigger == ENCOUNTER_MOVED,
-        "patient_deceased": timestamp(subject.pid, DATE_OF_DEATH, zone) is not None,
+        "patient_deceased": bool(deceased(subject.pid)),
     }
     optional = {
         "discharged_at": subject.discharged_at,

@@ -5,12 +5,18 @@ from datetime import tzinfo
 
 from dhos_connector_api.actions import process_event as every_event
 from dhos_connector_api.actions.envelope import Action
+from dhos_connector_api.actions.hl7.patient import deceased
 from dhos_connector_api.actions.hl7.subject import Subject
-from dhos_connector_api.actions.hl7.values import moment, sent
+from dhos_connector_api.actions.hl7.values import name_in, part, sent, timestamp
+from dhos_connector_api.hl7v2.datetimes import Precision, Timestamp, is_filler
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.segment import Segment
 
 SOURCE_SYSTEM = "hl7v2"
+#: The triggers that take an event back: their EVN-6 is the time of that event (chapter 3, EVN-6).
+CANCELLATIONS = frozenset(
+    {"A11", "A12", "A13", "A23", "A25", "A26", "A27", "A32", "A33", "A38", "A52", "A53", "A55", "A62"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +29,29 @@ class Occasion:
 
 
 def read_occasion(message: Message, zone: tzinfo) -> Occasion:
-    """Return what the message as a whole says: when (EVN-2, else MSH-7) and where (MSH-4.1) it happened."""
-    header = message.msh
-    occurred_at = moment(message.first("EVN"), 2, zone) or moment(header, 7, zone)
-    return Occasion(message.event_code, occurred_at, sent(header, 4))
+    """Return what the message as a whole says: when and where (MSH-4.1) it happened."""
+    occurred_at = _occurred_at(message, zone)
+    return Occasion(message.event_code, occurred_at.iso() if occurred_at else None, sent(message.msh, 4))
+
+
+def _occurred_at(message: Message, zone: tzinfo) -> Timestamp | None:
+    """The first there is of EVN-6 (not of cancellations), EVN-2 and MSH-7.
+
+    One that is a date alone gives way to the next that has the time of that day.
+    """
+    evn = message.first("EVN")
+    given = [timestamp(evn, 2, zone), timestamp(message.msh, 7, zone)]
+    if message.trigger not in CANCELLATIONS:
+        given.insert(0, timestamp(evn, 6, zone))
+    days = [each for each in given if each and each.precision >= Precision.DAY]
+    days = [each for each in days if not is_filler(each.value.date())]
+    if not days:
+        return None
+    first, *others = days
+    if first.precision > Precision.DAY:
+        return first
+    that_day = (each for each in others if each.date_iso() == first.date_iso())
+    return next((each for each in that_day if each.precision > Precision.DAY), first)
 
 
 def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Action:
@@ -44,15 +69,17 @@ def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Acti
             "discharged_at": subject.discharged_at,
             "physician": _physician(subject.pv1),
             "contact": subject.contact,
+            "deceased": deceased(subject.pid),
         }
     )
 
 
 def _physician(pv1: Segment | None) -> dict[str, str | None]:
-    """The attending doctor: the first repetition of PV1-7 (XCN)."""
+    """The attending doctor (PV1-7, type XCN)."""
+    doctor = name_in(pv1, 7, typed=10, parts=(1, 2, 3))
     return {
-        "id": sent(pv1, 7, 1),
-        "family_name": sent(pv1, 7, 2),
-        "given_name": sent(pv1, 7, 3),
-        "prefix": sent(pv1, 7, 6),
+        "id": part(doctor, 1),
+        "family_name": part(doctor, 2),
+        "given_name": part(doctor, 3),
+        "prefix": part(doctor, 6),
     }

@@ -1,6 +1,6 @@
 """From an accepted message to the envelopes of actions that go to RabbitMQ."""
 
-from datetime import tzinfo
+from datetime import date, tzinfo
 from uuid import UUID, uuid5
 
 from dhos_connector_api.actions.envelope import (
@@ -10,7 +10,7 @@ from dhos_connector_api.actions.envelope import (
     Envelope,
     body,
 )
-from dhos_connector_api.actions.hl7.encounter import process_encounter
+from dhos_connector_api.actions.hl7.encounter import NOT_DISCHARGED, process_encounter
 from dhos_connector_api.actions.hl7.event import process_event, read_occasion
 from dhos_connector_api.actions.hl7.location import process_location
 from dhos_connector_api.actions.hl7.patient import process_patient
@@ -63,8 +63,10 @@ def extract(
 
     Decisions: only ADT messages with one of `LEGACY_TRIGGERS` become a full envelope; everything
     else (an A29, delete person, must not become an upsert) carries its event alone, under another
-    routing key. `process_event` stands last: existing consumers look actions up by name.
+    routing key. `process_event` stands last: existing consumers look actions up by name. An offset in
+    MSH-7 goes before `zone`.
     """
+    zone = message.zone(zone)
     occasion = read_occasion(message, zone)
     code, _, trigger = occasion.event_code.partition("_")
     full = code == "ADT" and trigger in LEGACY_TRIGGERS
@@ -72,7 +74,9 @@ def extract(
     subjects = read_subjects(_groups(message), site.inbound.identifiers, zone, message.sent_on)
     for index, subject in enumerate(subjects):
         envelope_id = uuid5(message_uuid, str(index))
-        actions = _upserts(subject, trigger, zone) if full else []
+        if code == "ADT" and trigger in NOT_DISCHARGED:
+            subject.discharged_at = None
+        actions = _upserts(subject, trigger, zone, message.received_on) if full else []
         actions.append(process_event(subject, occasion, str(envelope_id)))
         routing_key = LEGACY_ROUTING_KEY if full else EVENT_ROUTING_KEY
         envelopes.append(Envelope(envelope_id, routing_key, body(message_uuid, actions), correlation_id))
@@ -88,10 +92,10 @@ def _groups(message: Message) -> list[PatientGroup]:
     return groups
 
 
-def _upserts(subject: Subject, trigger: str, zone: tzinfo) -> list[Action]:
+def _upserts(subject: Subject, trigger: str, zone: tzinfo, today: date | None) -> list[Action]:
     """The actions existing consumers apply, as far as the message holds what they need."""
     possible = (
-        process_patient(subject, trigger),
+        process_patient(subject, trigger, today),
         process_location(subject.known_location, subject.known_previous),
         process_encounter(subject, trigger, zone),
     )

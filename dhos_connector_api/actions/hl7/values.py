@@ -1,8 +1,10 @@
 """Single values as the actions carry them: what the sender sent, or None."""
 
+from collections.abc import Sequence
 from datetime import tzinfo
 
-from dhos_connector_api.hl7v2.datetimes import Timestamp, parse
+from dhos_connector_api.actions.readable import readable
+from dhos_connector_api.hl7v2.datetimes import Timestamp, is_filler, parse
 from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
 
 
@@ -15,13 +17,32 @@ def clean(value: str) -> str | None:
 
 
 def sent(segment: Segment | None, field: int, component: int = 1) -> str | None:
-    """Return one component of a field's first repetition; None for a missing segment, nothing, or `""`."""
-    return None if segment is None else clean(segment.value(field, component))
+    """Return one component of a field's first repetition, as it can be read (`readable`).
+
+    None for a missing segment, nothing, or `""`.
+    """
+    return None if segment is None else _shown(segment.value(field, component))
 
 
-def part(repetition: Repetition, component: int) -> str | None:
-    """Return one component of a repetition; None for nothing or `""`."""
-    return clean(repetition.value(component))
+def part(repetition: Repetition | None, component: int) -> str | None:
+    """Return one component of a repetition, as it can be read; None for nothing or `""`."""
+    return None if repetition is None else _shown(repetition.value(component))
+
+
+def _shown(value: str) -> str | None:
+    found = clean(value)
+    return found if found is None else readable(found) or None
+
+
+def name_in(segment: Segment | None, field: int, *, typed: int, parts: Sequence[int]) -> Repetition | None:
+    """Return the name to call a person by (XPN, XCN): the first repetition typed L, legal, else the first.
+
+    `typed` is the component of the type (table 0200), `parts` are those of which a repetition has one.
+    """
+    repetitions = [] if segment is None else segment.repeated(field)
+    there = [each for each in repetitions if any(part(each, component) for component in parts)]
+    legal = (each for each in there if (part(each, typed) or "").upper() == "L")
+    return next(legal, there[0] if there else None)
 
 
 def timestamp(segment: Segment | None, field: int, zone: tzinfo) -> Timestamp | None:
@@ -33,7 +54,7 @@ def timestamp(segment: Segment | None, field: int, zone: tzinfo) -> Timestamp | 
 def moment(segment: Segment | None, field: int, zone: tzinfo) -> str | None:
     """Return a TS/DTM field as ISO 8601 with milliseconds; a date alone is midnight in `zone`.
 
-    None for a month or a year alone: a partial date is never filled up.
+    None for a month or a year alone: a partial date is never filled up; and for a filler.
     """
     value = timestamp(segment, field, zone)
-    return None if value is None else value.iso()
+    return None if value is None or is_filler(value.value.date()) else value.iso()
