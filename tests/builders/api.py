@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import sha512
 from typing import Any
 from uuid import uuid4
@@ -65,7 +66,10 @@ def api(
 
 
 def ask(app: ASGIApp, method: str, path: str, *, token: str | None = None, **request: Any) -> httpx.Response:
-    """One request to the application; it must never raise. `pairs` are headers that may repeat."""
+    """One request to the application; it must never raise. `pairs` are headers that may repeat.
+
+    Requests of several threads share one event loop, as those of a process do.
+    """
     headers = [*dict(request.pop("headers", {})).items(), *request.pop("pairs", ())]
     if token is not None:
         headers.append(("Authorization", f"Bearer {token}"))
@@ -75,7 +79,14 @@ def ask(app: ASGIApp, method: str, path: str, *, token: str | None = None, **req
         async with httpx.AsyncClient(transport=transport, base_url="http://connector.test") as client:
             return await client.request(method, path, headers=headers, **request)
 
-    return asyncio.run(send())
+    return asyncio.run_coroutine_threadsafe(send(), _event_loop()).result()
+
+
+@cache
+def _event_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="ask", daemon=True).start()
+    return loop
 
 
 def a_key(database: Database, source: str = "his", *, revoked: bool = False, expired: bool = False) -> str:
