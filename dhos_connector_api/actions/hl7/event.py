@@ -7,10 +7,12 @@ from dhos_connector_api.actions import process_event as every_event
 from dhos_connector_api.actions.envelope import Action
 from dhos_connector_api.actions.hl7.subject import Subject
 from dhos_connector_api.actions.hl7.values import moment, sent
+from dhos_connector_api.hl7v2.groups import WITH_PRIOR
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.segment import Segment
 
 SOURCE_SYSTEM = "hl7v2"
+_WITH_PRIOR = frozenset(f"ADT_{trigger}" for trigger in WITH_PRIOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,11 @@ def read_occasion(message: Message, zone: tzinfo) -> Occasion:
 
 
 def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Action:
-    """Return the action every envelope has; null where nothing or `""` was sent."""
+    """Return the action every envelope has; null where nothing or `""` was sent.
+
+    Decision: `previous` is there for triggers that have a prior (`WITH_PRIOR`) alone. It is null where MRG
+    names nothing, or what the patient or the encounter is called still.
+    """
     return every_event.action(
         {
             "source_system": SOURCE_SYSTEM,
@@ -44,8 +50,23 @@ def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Acti
             "discharged_at": subject.discharged_at,
             "physician": _physician(subject.pv1),
             "contact": subject.contact,
+            **_previous(subject, occasion.event_code),
         }
     )
+
+
+def _previous(subject: Subject, event_code: str) -> dict[str, dict[str, str | None]]:
+    """The numbers before the event: those of MRG-1 that were given up, and MRG-5."""
+    if event_code not in _WITH_PRIOR:
+        return {}
+    encounter_id = sent(subject.mrg, 5)
+    return {
+        "previous": {
+            "mrn": subject.previous.mrn,
+            "nhs_number": subject.previous.nhs_number,
+            "encounter_id": None if encounter_id == subject.encounter_id else encounter_id,
+        }
+    }
 
 
 def _physician(pv1: Segment | None) -> dict[str, str | None]:

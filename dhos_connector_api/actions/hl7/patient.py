@@ -29,8 +29,8 @@ def process_patient(subject: Subject, trigger: str) -> Action:
 
     Decisions: `sex_sct` is always there, unknown where PID-8 is empty, `""` or no code we know, as
     the contract's "else" says; every other key is left out where nothing or `""` was sent, and a
-    date where it is partial or impossible. Previous identifiers are sent as MRG-1 names them, even
-    when they equal the current ones: consumers then find the merge already done.
+    date where it is partial or impossible. Previous identifiers are those that were given up for the
+    current ones; one that equals its survivor is left out, so that nobody is merged into himself.
     """
     pid = subject.pid
     values = {
@@ -42,7 +42,7 @@ def process_patient(subject: Subject, trigger: str) -> Action:
         "date_of_birth": _date(pid, DATE_OF_BIRTH),
         "date_of_death": _date(pid, DATE_OF_DEATH),
     }
-    if trigger in PATIENT_MERGES and subject.previous is not None:
+    if trigger in PATIENT_MERGES:
         values["previous_nhs_number"] = subject.previous.nhs_number
         values["previous_mrn"] = subject.previous.mrn
     return {
