@@ -40,20 +40,29 @@ class Message:
     """A message as read.
 
     `text` is what was decoded, without frame and NULs; `charset` the Python codec it was decoded with;
-    `lines` its segments as they stand, blank lines left out; `msh` the (first) MSH segment.
+    `lines` its segments as they stand, blank lines left out; `msh` the (first) MSH segment; `received_on`
+    the day it came, None where that is nothing to it.
     """
 
     __slots__ = (
         *("_by_name", "_in_order", "_made"),
-        *("charset", "defects", "delimiters", "lines", "msh", "text"),
+        *("charset", "defects", "delimiters", "lines", "msh", "received_on", "text"),
     )
 
-    def __init__(self, text: str, charset: str, lines: list[str], defects: frozenset[Defect]) -> None:
+    def __init__(
+        self,
+        text: str,
+        charset: str,
+        lines: list[str],
+        defects: frozenset[Defect],
+        received_on: date | None = None,
+    ) -> None:
         header = next(line for line in lines if line[:_NAME] == "MSH")
         self.text = text
         self.charset = charset
         self.delimiters = choose(*_marks(header))
         self.lines = lines
+        self.received_on = received_on
         self._by_name = _by_name(lines, self.delimiters.field)
         self._made: dict[str, tuple[Segment, ...]] = {}
         self._in_order: tuple[Segment, ...] | None = None
@@ -112,8 +121,8 @@ class Message:
 
     @property
     def sent_on(self) -> date | None:
-        """Return the day of MSH-7 as the sender wrote it; None when missing, unreadable or only a month."""
-        return self.msh.once("sent on", lambda: _day(self.msh.value(7)))
+        """Return the day of MSH-7 as the sender wrote it; where it is none, that on which it was received."""
+        return self.msh.once("sent on", lambda: _day(self.msh.value(7)) or self.received_on)
 
     @property
     def version(self) -> str:
@@ -121,12 +130,12 @@ class Message:
         return _present(self.msh.value(12)).strip()
 
 
-def read(raw: bytes, *, default_charset: str = "utf-8") -> Message:
+def read(raw: bytes, *, default_charset: str = "utf-8", received_on: date | None = None) -> Message:
     """Return one message read, whatever its line ends, frame, byte order mark, character set, delimiters.
 
     In: the bytes as received; the character set (Python's or table 0211's name) for a sender whose
-    MSH-18 is empty and whose bytes are not UTF-8. Raises UnreadableMessage when there is no MSH, and
-    nothing else for any bytes.
+    MSH-18 is empty and whose bytes are not UTF-8; the day they came. Raises UnreadableMessage when there
+    is no MSH, and nothing else for any bytes.
     """
     raw = raw.lstrip(b" \t\r\n\f\x0b")
     if raw[:2] in {b"\xff\xfe", b"\xfe\xff"}:
@@ -140,10 +149,18 @@ def read(raw: bytes, *, default_charset: str = "utf-8") -> Message:
         defects.add(Defect.NUL)
     if not decoded.valid:
         defects.add(Defect.INVALID_CHARACTERS)
-    return read_text(decoded.text, charset=decoded.charset, defects=frozenset(defects))
+    return read_text(
+        decoded.text, charset=decoded.charset, defects=frozenset(defects), received_on=received_on
+    )
 
 
-def read_text(text: str, *, charset: str, defects: frozenset[Defect] = frozenset()) -> Message:
+def read_text(
+    text: str,
+    *,
+    charset: str,
+    defects: frozenset[Defect] = frozenset(),
+    received_on: date | None = None,
+) -> Message:
     """Return a message read from text, such as one a site's transformer has rewritten.
 
     In: the text, the Python codec its answer would be encoded with, what is known to be wrong with
@@ -154,7 +171,9 @@ def read_text(text: str, *, charset: str, defects: frozenset[Defect] = frozenset
         defects |= {Defect.NUL}
     text = text.lstrip(_BEFORE).rstrip(_AFTER)
     lines, whole = _lines(text)
-    return Message(text, charset, lines, defects if whole else defects | {Defect.TOO_MANY_LINES})
+    if not whole:
+        defects |= {Defect.TOO_MANY_LINES}
+    return Message(text, charset, lines, defects, received_on)
 
 
 def _decode(raw: bytes, default_charset: str) -> Decoded:

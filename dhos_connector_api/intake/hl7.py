@@ -74,7 +74,11 @@ class Acknowledgement:
 def read(arrival: Arrival, intake: Intake) -> Hl7Read:
     """Return what the bytes say and how they are answered. Never raises, whatever they are."""
     try:
-        message = reading.read(arrival.raw, default_charset=intake.site.inbound.default_charset)
+        message = reading.read(
+            arrival.raw,
+            default_charset=intake.site.inbound.default_charset,
+            received_on=arrival.at.astimezone(intake.zone).date(),
+        )
     except UnreadableMessage:
         return Hl7Read(arrival=arrival, intake=intake, row=_unreadable(arrival))
     return _judged(message, arrival, intake)
@@ -152,7 +156,8 @@ def _transformed(message: Message, intake: Intake) -> Message:
     if intake.transform is None:
         return message
     about_bytes = message.defects & {Defect.INVALID_CHARACTERS, Defect.NUL}
-    return read_text(intake.transform(message.text), charset=message.charset, defects=about_bytes)
+    text = intake.transform(message.text)
+    return read_text(text, charset=message.charset, defects=about_bytes, received_on=message.received_on)
 
 
 def _answer(message: Message, verdict: Verdict, arrival: Arrival) -> dict[str, Any]:

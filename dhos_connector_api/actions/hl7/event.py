@@ -45,12 +45,12 @@ def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Acti
             "occurred_at": occasion.occurred_at,
             "encounter_id": subject.encounter_id,
             "patient": {"mrn": subject.identity.mrn, "nhs_number": subject.identity.nhs_number},
+            **_previous(subject, occasion.event_code),
             "facility": occasion.facility,
             "location": subject.location,
             "discharged_at": subject.discharged_at,
             "physician": _physician(subject.pv1),
             "contact": subject.contact,
-            **_previous(subject, occasion.event_code),
         }
     )
 
