@@ -8,20 +8,22 @@ from unicodedata import category
 
 #: Written where nothing is known, in capitals. So are `""`, zeros alone, and what has no letter or digit.
 _NONE = frozenset({"NULL", "UNKNOWN", "UNK", "NONE", "N/A"})
-#: Unicode categories of blanks, line breaks, control and zero-width characters.
-_BLANK = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+#: Unicode categories of blanks, line breaks, control, zero-width and private-use characters.
+_BLANK = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Co"})
 _NHS_DIGITS = 10
 _WEIGHTS = range(_NHS_DIGITS, 0, -1)
 
 
 def plain(value: str) -> str:
     """Return the value without blanks of any kind, zero-width ones included; '' where it is no identifier."""
+    if value.isalnum() and value.isascii() and value[0] in "123456789":
+        return value  # the most frequent kind
     text = without_blanks(value)
     return "" if _says_nothing(text) else text
 
 
 def without_blanks(value: str) -> str:
-    """Return the value without blanks, control and zero-width characters, wherever they stand."""
+    """Return the value without blanks, and what else nobody can see, wherever it stands."""
     if value.isascii() and value.isalnum():
         return value
     return "".join([each for each in value if category(each) not in _BLANK])

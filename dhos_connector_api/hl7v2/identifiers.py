@@ -142,7 +142,7 @@ def _compared(day: str, on: date) -> int:
     if stamp is None:
         return 0
     digits = min(stamp.precision, Precision.DAY)
-    given, sent = day[:digits], on.isoformat().replace("-", "")[:digits]
+    given, sent = (each.isoformat().replace("-", "")[:digits] for each in (stamp.value.date(), on))
     return (given > sent) - (given < sent)
 
 

@@ -146,5 +146,5 @@ def many_merges() -> bytes:
     """A small message that is accepted, and brings envelopes of some two hundred times its size."""
     header, evn, _ = adt("A40").split(b"\r", 2)
     pid = b"PID|1||7001^^^RBH-MRN^MRN||" + b"\x01" * 700 + b"||19800101|F"
-    merges = [b"MRG|%d^^^RBH-MRN^MRN" % number for number in range(200)]
+    merges = [b"MRG|%d^^^RBH-MRN^MRN" % number for number in range(1, 201)]
     return b"\r".join([header, evn, pid, *merges, b""])
