@@ -29,12 +29,14 @@ FIELDS = {"PID": (3, 2), "MRG": (1, 2)}
 class Identifier:
     """One identifier. `type` is MRN, NHS_NUMBER or VISIT_ID, '' where the site's table knows no type.
 
-    `typed`: its authority or its type code said so; else it stands for an MRN by default, if at all.
+    `code` is its own type code (CX.5) in capitals. `typed`: that or its authority said what it is; else it
+    stands for an MRN by default, if at all.
     """
 
     type: str
     value: str
     authority: str = ""
+    code: str = ""
     typed: bool = True
 
 
@@ -118,7 +120,7 @@ def _ranked(repetition: Repetition, table: IdentifierTable, on: date | None) -> 
     kind, value, by_type_only = told(value, authorities, code, table)
     typed = bool(kind or code) or not authorities.isdisjoint(capitals(table.nhs_authorities))
     out_of_force = on is not None and _out_of_force(repetition, on)
-    return _Ranked(out_of_force, by_type_only, Identifier(kind, value, name or universal, typed))
+    return _Ranked(out_of_force, by_type_only, Identifier(kind, value, name or universal, code, typed))
 
 
 def names_of(repetition: Repetition) -> tuple[str, str, str]:

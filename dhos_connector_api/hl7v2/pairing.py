@@ -57,16 +57,17 @@ class Pairing:
         return [[pair for pair in step if pair is not None] for step in zip_longest(*of_type)]
 
 
-#: By type and authority, by type alone (authority None), and by authority alone (type None).
-_Survivors = Mapping[tuple[str | None, str | None], Identifier]
+#: By type, authority and type code, from all of them to none (None: whichever).
+_Survivors = Mapping[tuple[str | None, str | None, str | None], Identifier]
 
 
 def pairing(pid: Segment, mrg: Segment, table: IdentifierTable, on: date | None) -> Pairing:
     """Return what became of each identifier of an MRG that belongs to that PID, and to no other.
 
-    The surviving identifier is the one of the prior one's authority (CX.4), else the best of its type,
-    else the best there is. An untyped prior identifier has the type of the one of its authority; else it
-    is an MRN where the patient has one, or an NHS number where it can be; else its type is ''.
+    The surviving identifier is of the prior one's type: the one of its authority (CX.4), else of its type
+    code (CX.5), else the best; where there is none of that type, the best there is. An untyped prior
+    identifier has the type of the one of its authority; else it is an MRN where the patient has one, or an
+    NHS number where it can be; else its type is ''.
     """
     return mrg.once(("pairing", table, on), lambda: _pairing(pid, mrg, table, on))
 
@@ -101,42 +102,43 @@ def _pairing(pid: Segment, mrg: Segment, table: IdentifierTable, on: date | None
 
 
 def _survivors(patient: Identifiers) -> _Survivors:
-    survivors: dict[tuple[str | None, str | None], Identifier] = {}
+    survivors: dict[tuple[str | None, str | None, str | None], Identifier] = {}
     told = [one for one in patient.all if one.type]  # the best come first, then those of no type
     for each in [*told, *(one for one in patient.all if not one.type)]:
-        authority = _authority(each)
-        survivors.setdefault((each.type, authority), each)
-        survivors.setdefault((each.type, None), each)
-        if authority:
-            survivors.setdefault((None, authority), each)
+        for key in _keys(each):
+            survivors.setdefault(key, each)
+        if each.authority:
+            survivors.setdefault((None, each.authority.upper(), None), each)
         if each.type:
-            survivors.setdefault((None, None), each)
+            survivors.setdefault((None, None, None), each)
     return survivors
+
+
+def _keys(one: Identifier) -> tuple[tuple[str | None, str | None, str | None], ...]:
+    """What an identifier is looked up by, the closest first."""
+    kind, authority, code = one.type, one.authority.upper(), one.code
+    return (kind, authority, code), (kind, authority, None), (kind, None, code), (kind, None, None)
 
 
 def _with_type(prior: Identifier, survivors: _Survivors, has_typed: bool) -> Identifier:
     """An untyped prior identifier with the type the survivors tell; '' where they do not."""
     number = identifier_values.nhs_number(prior.value)
-    of_authority = survivors.get((None, _authority(prior))) if prior.authority else None
+    of_authority = survivors.get((None, prior.authority.upper(), None)) if prior.authority else None
     if of_authority is not None:
         kind = of_authority.type
     elif has_typed:
         kind = ""
     else:
-        kind = MRN if (MRN, None) in survivors else NHS_NUMBER
+        kind = MRN if (MRN, None, None) in survivors else NHS_NUMBER
     if kind == NHS_NUMBER:
-        kind = NHS_NUMBER if number and (NHS_NUMBER, None) in survivors else ""
+        kind = NHS_NUMBER if number and (NHS_NUMBER, None, None) in survivors else ""
     if kind == prior.type:
         return prior
     return replace(prior, type=kind, value=number if kind == NHS_NUMBER else prior.value)
 
 
 def _surviving(prior: Identifier, survivors: _Survivors) -> Identifier | None:
-    for key in ((prior.type, _authority(prior)), (prior.type, None), (None, None)):
+    for key in (*_keys(prior), (None, None, None)):
         if (survivor := survivors.get(key)) is not None:
             return survivor
     return None
-
-
-def _authority(identifier: Identifier) -> str:
-    return identifier.authority.upper()
