@@ -6,6 +6,7 @@ from typing import Any
 
 from benchmarks.harness import Bench
 from benchmarks.load import post
+from benchmarks.sample import NHS_NUMBERS, PATIENTS
 
 #: What the site has to say so that ORU messages are sent.
 _SITE = """
@@ -51,7 +52,7 @@ def _request(number: int, *, run: str, host: str, token: str) -> bytes:
 
 
 def _data(number: int, run: str) -> dict[str, Any]:
-    patient = number % 50_000
+    patient = number % PATIENTS
     return {
         "patient": {
             "uuid": f"0f2d1c3b-4a59-4687-9695-{patient:012}",
@@ -60,7 +61,7 @@ def _data(number: int, run: str) -> dict[str, Any]:
             "dob": "1970-01-31",
             "sex": "248152002",
             "hospital_number": f"{10_000_000 + patient}",
-            "nhs_number": f"{4_000_000_000 + patient}",
+            "nhs_number": NHS_NUMBERS[patient],
         },
         "encounter": {"epr_encounter_id": f"V{patient}", "location_ods_code": "NOC-WARD A^BAY 1^BED 2"},
         "observation_set": _set(f"{run}-3a2b-4c1d-8e0f-{number:012}"),

@@ -2,8 +2,14 @@
 
 import base64
 import json
+from itertools import islice
 
 from benchmarks.load import post
+from dhos_connector_api.simulate.hospital.people import nhs_numbers
+
+PATIENTS = 50_000
+#: With right check digits: others are not kept.
+NHS_NUMBERS = list(islice(nhs_numbers(1), PATIENTS))
 
 _ADMISSION = """MSH|^~\\&|CERNER|NOC|DHOS|OXON|20240131120000||ADT^A01^ADT_A01|{control_id}|P|2.3||||||8859/1
 EVN|A01|20240131120000||REG_INPAT|||20240131115900
@@ -28,8 +34,8 @@ def hl7(number: int, run: str = "") -> bytes:
     """Message `number`: an ADT^A01 in CR lines. `run` keeps control ids of several runs apart."""
     text = _ADMISSION.replace("\n", "\r").format(
         control_id=f"{run}{number}",
-        mrn=f"{10_000_000 + number % 50_000}",
-        nhs_number=f"{4_000_000_000 + number % 50_000}",
+        mrn=f"{10_000_000 + number % PATIENTS}",
+        nhs_number=NHS_NUMBERS[number % PATIENTS],
         visit=f"V{number}",
     )
     return text.encode("latin-1")

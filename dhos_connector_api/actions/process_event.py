@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 from dhos_connector_api.actions.envelope import Action
 from dhos_connector_api.hl7v2.datetimes import instant
+from dhos_connector_api.hl7v2.identifier_values import plain
 
 #: Of this project's own: names of events made from what identifies them.
 _EVENTS = UUID("6f0a6e52-3c1d-5f4e-9a57-0d4b1f2c8e73")
@@ -69,8 +70,9 @@ def process_event(
 ) -> Action:
     """Return the action of an integration event: with `source_code` beside what every event has.
 
-    `fields` stand in for the nulls of the others (`patient`, `facility`, `location`, `contact`,
-    `physician`, ...), and may add more. `occurred_at` is aware.
+    `patient_identifier` is told as it is kept for search: without blanks, null where it is none. `fields`
+    stand in for the nulls of the others (`patient`, `facility`, `location`, `contact`, `physician`, ...),
+    and may add more. `occurred_at` is aware.
     """
     event_itself = {
         "source_system": source_system,
@@ -78,7 +80,7 @@ def process_event(
         "event_uuid": str(event),
         "occurred_at": None if occurred_at is None else instant(occurred_at),
         "encounter_id": encounter_id,
-        "patient": {"mrn": patient_identifier},
+        "patient": {"mrn": plain(patient_identifier or "") or None},
         "source_code": source_code,
     }
     return action(event_itself, fields)

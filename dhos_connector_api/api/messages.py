@@ -15,6 +15,7 @@ from dhos_connector_api.api.services import services
 from dhos_connector_api.api.taking import taken
 from dhos_connector_api.db.within_bytes import Bound
 from dhos_connector_api.errors import BadInput, NotFound
+from dhos_connector_api.hl7v2.identifiers import sought
 from dhos_connector_api.http import call
 from dhos_connector_api.http.answers import JSON
 from dhos_connector_api.http.large_answers import SMALL
@@ -132,7 +133,7 @@ def search_messages_by_identifier(
         )
 
     def show(row: Mapping[Any, Any]) -> bytes:
-        return schemas.found_message(row, identifier_type, identifier)
+        return schemas.found_message(row, identifier_type, sought(identifier_type, identifier))
 
     return _page(found, show, {**asked, "limit": limit}, fields)
 

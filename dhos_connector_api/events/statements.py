@@ -19,12 +19,12 @@ WITH given AS MATERIALIZED (
         %(received_at)s::timestamptz[],
         %(message_uuid)s::uuid[], %(identity)s::bytea[], %(envelope_id)s::uuid[],
         %(sender)s::text[], %(correlation_id)s::text[], %(body)b::bytea[], %(received)b::bytea[],
-        %(kind)s::text[], %(message_type)s::text[], %(created_by)s::text[], %(door)s::text[]
+        %(kind)s::text[], %(message_type)s::text[], %(created_by)s::text[], %(door)s::text[], %(mrn)s::text[]
     ) WITH ORDINALITY AS given (
         id, source_system, event_code, default_code, canonical_code, state, encounter_id,
         patient_identifier, payload, event_fields, tells_payload, companions, occurred_at, received_at,
         message_uuid, identity, envelope_id, sender, correlation_id, body, received, kind,
-        message_type, created_by, door, place)
+        message_type, created_by, door, mrn, place)
 ), kept AS (
     INSERT INTO integration_event (
         id, source_system, event_code, default_code, canonical_code, state, encounter_id,
@@ -57,7 +57,7 @@ WITH given AS MATERIALIZED (
     INSERT INTO message_identifier (identifier_type, value, message_uuid)
     SELECT pair.type, pair.value, given.message_uuid
     FROM given JOIN kept USING (id)
-    CROSS JOIN LATERAL (VALUES ('MRN', patient_identifier), ('Visit ID', encounter_id)) AS pair (type, value)
+    CROSS JOIN LATERAL (VALUES ('MRN', mrn), ('Visit ID', encounter_id)) AS pair (type, value)
     WHERE received IS NOT NULL AND pair.value IS NOT NULL
     ON CONFLICT DO NOTHING
 ), queued AS (

@@ -29,6 +29,7 @@ from dhos_connector_api.db.large_rows import carried
 from dhos_connector_api.events import statements
 from dhos_connector_api.events.states import EventState
 from dhos_connector_api.events.views import COLUMNS, JOINS, PAYLOAD, PAYLOAD_SIZE
+from dhos_connector_api.hl7v2.identifier_values import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,7 @@ def _columns(event: NewEvent) -> dict[str, Any]:
         "message_type": kept.message_type if kept else None,
         "created_by": kept.created_by if kept else None,
         "door": kept.door if kept else None,
+        "mrn": plain(event.patient_identifier or "") or None,
     }
 
 

@@ -8,6 +8,7 @@
 
 from dataclasses import dataclass
 
+from dhos_connector_api.hl7v2.identifiers import FIELDS
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.segment import Segment
 
@@ -15,6 +16,12 @@ from dhos_connector_api.hl7v2.segment import Segment
 SEVERAL_PATIENTS: frozenset[str] = frozenset({"A17", "A24", "A37", "A39", "A40", "A41", "A42", "A43", "A44"})
 #: Triggers that make one record of two: without MRG nothing says which is given up.
 MERGES: frozenset[str] = frozenset({"A18", "A30", "A34", "A35", "A36", "A39", "A40", "A41", "A42", "A47"})
+#: Those that make one patient of two. A35, A41 and A42 merge accounts and visits instead.
+PATIENT_MERGES: frozenset[str] = MERGES - {"A35", "A41", "A42"}
+#: Triggers that have a prior: merges, moves of a patient's data, account or visit, a visit's new number.
+WITH_PRIOR: frozenset[str] = MERGES | {"A43", "A44", "A45", "A50"}
+#: Triggers about two patients, neither of them in an MRG (swap, link, unlink).
+TWO_PATIENTS: frozenset[str] = frozenset({"A17", "A24", "A37"})
 
 
 @dataclass(slots=True)
@@ -27,12 +34,23 @@ class PatientGroup:
 
     @property
     def length(self) -> int:
-        """Return the number of characters of its segments."""
-        return sum([len(segment.line) for segment in (self.pid, self.mrg, self.pv1) if segment])
+        """Return the number of characters of its segments, as often as there may be envelopes with them."""
+        published = sum([len(segment.line) for segment in (self.pid, self.pv1) if segment])
+        if self.mrg is None:
+            return published
+        priors = [len(self.mrg.repetitions(field)) for field in FIELDS["MRG"]]
+        return published * max(1, *priors) + len(self.mrg.line)
 
 
 def patient_groups(message: Message) -> list[PatientGroup]:
-    """Return the groups in order, none without a PID. A group has the first PV1 that follows its PID."""
+    """Return the groups in order, none without a PID. A group has the first PV1 that follows its PID.
+
+    They are made once; nobody changes them.
+    """
+    return message.msh.once("groups", lambda: _groups(message))
+
+
+def _groups(message: Message) -> list[PatientGroup]:
     patients = message.all("PID")
     if len(patients) == 1 and len(message.all("MRG")) <= 1:
         return [PatientGroup(patients[0], message.first("MRG"), message.first("PV1"))]

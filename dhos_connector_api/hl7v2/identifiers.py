@@ -1,13 +1,17 @@
 """Patient and visit identifiers (type CX, HL7 v2 chapter 2A), told apart by the site's table.
 
-Assigning authority (CX.4) goes before type code (CX.5); a repetition that had expired (CX.8) when
-the message was sent comes after the others; nothing is guessed from position unless the site asks for it.
+Assigning authority (CX.4) goes before type code (CX.5); a repetition that was out of force (CX.7, CX.8)
+when the message was sent comes after the others. One that says neither is the MRN where no typed one
+stands beside it (PID-3 was the hospital's own number up to v2.3), unless the site says otherwise.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, date
 from functools import lru_cache
+from typing import NamedTuple
 
+from dhos_connector_api.hl7v2 import identifier_values
 from dhos_connector_api.hl7v2.datetimes import Precision, parse
 from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
 from dhos_connector_api.hl7v2.terms import IdentifierTable
@@ -17,16 +21,23 @@ NHS_NUMBER = "NHS number"
 VISIT_ID = "Visit ID"
 
 _LONGEST = 200  # characters; what is longer is no identifier
-_FIELDS = {"PID": 3, "MRG": 1}
+#: Where the identifiers stand: first the field of today, then that of v2.1 to v2.3.
+FIELDS = {"PID": (3, 2), "MRG": (1, 2)}
 
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """One identifier. `type` is MRN, NHS_NUMBER or VISIT_ID, '' where the site's table knows no type."""
+    """One identifier. `type` is MRN, NHS_NUMBER or VISIT_ID, '' where the site's table knows no type.
+
+    `code` is its own type code (CX.5) in capitals. `typed`: that or its authority said what it is; else it
+    stands for an MRN by default, if at all.
+    """
 
     type: str
     value: str
     authority: str = ""
+    code: str = ""
+    typed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +49,19 @@ class Identifiers:
     all: tuple[Identifier, ...]
 
 
+class Told(NamedTuple):
+    """What the table makes of a value: its type or '', how it is written, whether only CX.5 said so."""
+
+    type: str
+    value: str
+    by_type_only: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Ranked:
     """An identifier with its worth: lower sorts first."""
 
-    expired: bool
+    out_of_force: bool
     by_type_only: bool
     identifier: Identifier
 
@@ -50,71 +69,124 @@ class _Ranked:
 def patient_identifiers(segment: Segment, table: IdentifierTable, on: date | None = None) -> Identifiers:
     """Return the identifiers in PID-3 of a PID segment, or MRG-1 of an MRG segment; DELETE and '' are none.
 
-    `on` is the day the message was sent (`Message.sent_on`); None: nothing counts as expired. Of the
-    first MOST_REPETITIONS repetitions; the segment keeps what was found, and is read once.
+    PID-2 and MRG-2 are read in their place where these are empty; where they are not, a typed one there
+    stands in for a type they lack. `on` is the day the message was sent (`Message.sent_on`); None: nothing
+    counts as expired. Of the first MOST_REPETITIONS repetitions; the segment keeps what was found, and is
+    read once.
     """
-    return segment.once((table, on), lambda: _read(segment.repeated(_FIELDS[segment.name]), table, on))
+    return segment.once((table, on), lambda: _read(segment, table, on))
 
 
-def _read(repetitions: list[Repetition], table: IdentifierTable, on: date | None) -> Identifiers:
-    ranked = [found for repetition in repetitions if (found := _ranked(repetition, table, on))]
-    if ranked and table.mrn_first_repetition and not any(one.identifier.type == MRN for one in ranked):
-        first = ranked[0].identifier
-        if first.type != NHS_NUMBER:
-            ranked[0] = _Ranked(ranked[0].expired, True, Identifier(MRN, first.value, first.authority))
-    ranked.sort(key=lambda one: (one.expired, one.by_type_only))  # stable: else as sent
+def _read(segment: Segment, table: IdentifierTable, on: date | None) -> Identifiers:
+    ranked: list[_Ranked] = []
+    for field in FIELDS[segment.name]:
+        if segment.raw(field):
+            found = _of_field(segment.repeated(field), table, on)
+            ranked += list(_lacking(found, ranked)) if ranked else found
+    if len(ranked) > 1:
+        ranked.sort(key=lambda one: (one.out_of_force, one.by_type_only))  # stable: else as sent
     every = tuple([one.identifier for one in ranked])
     return Identifiers(_first(every, MRN), _first(every, NHS_NUMBER), every)
 
 
+def _of_field(repetitions: list[Repetition], table: IdentifierTable, on: date | None) -> list[_Ranked]:
+    ranked = [found for repetition in repetitions if (found := _ranked(repetition, table, on))]
+    if any(one.identifier.type == MRN for one in ranked):
+        return ranked
+    untyped = [place for place, one in enumerate(ranked) if not one.identifier.typed]
+    if table.mrn_first_repetition:
+        untyped = untyped[:1]
+    elif not table.untyped_is_mrn:
+        untyped = []
+    for place in untyped:
+        one = ranked[place]
+        ranked[place] = replace(one, identifier=replace(one.identifier, type=MRN))
+    return ranked
+
+
+def _lacking(found: list[_Ranked], known: list[_Ranked]) -> Iterable[_Ranked]:
+    """Those of the older field that are typed, and of a type the newer one lacks."""
+    types = {"", *[one.identifier.type for one in known]}
+    return (one for one in found if one.identifier.typed and one.identifier.type not in types)
+
+
 def _ranked(repetition: Repetition, table: IdentifierTable, on: date | None) -> _Ranked | None:
     """One repetition, told apart by the table; None when it holds no usable value."""
-    value = _usable(repetition.value())
-    if not value:
+    value = identifier_values.plain(repetition.value())
+    if not value or len(value) > _LONGEST:
         return None
-    authority = repetition.value(4).strip()
-    code = repetition.value(5).strip()
-    authorities = {authority.upper(), repetition.value(4, 2).strip().upper()} - {""}
-    kind, by_type_only = kind_of(authorities, code.upper(), table)
-    if kind == NHS_NUMBER:
-        value = value.replace(" ", "")  # printed 943 476 5919, held as ten digits
-    expired = _expired(repetition.value(8).strip(), on)
-    return _Ranked(expired, by_type_only, Identifier(kind, value, authority))
+    name, universal, code = names_of(repetition)
+    authorities = {each.upper() for each in (name, universal) if each}
+    kind, value, by_type_only = told(value, authorities, code, table)
+    typed = bool(kind or code) or not authorities.isdisjoint(capitals(table.nhs_authorities))
+    out_of_force = on is not None and _out_of_force(repetition, on)
+    return _Ranked(out_of_force, by_type_only, Identifier(kind, value, name or universal, code, typed))
 
 
-def _expired(expires: str, on: date | None) -> bool:
-    """Return whether CX.8, the last day (month, year) an identifier is valid, was over on that day.
+def names_of(repetition: Repetition) -> tuple[str, str, str]:
+    """Return the authority's name and universal id (CX.4.1 and .2), and the type code (CX.5) in capitals."""
+    name, universal, code = repetition.value(4), repetition.value(4, 2), repetition.value(5)
+    return _present(name), _present(universal), _present(code).upper()
 
-    What cannot be known has not expired: no day to compare with, or a CX.8 that is no date.
+
+def _out_of_force(repetition: Repetition, on: date) -> bool:
+    """Return whether the identifier's first day (CX.7) is yet to come, or its last day (CX.8) is over.
+
+    Either may be a month or a year; one that is no date says nothing.
     """
-    stamp = parse(expires, UTC) if expires and on else None
-    if stamp is None or on is None:
-        return False
+    begins, ends = repetition.value(7).strip(), repetition.value(8).strip()
+    return bool((begins and _compared(begins, on) > 0) or (ends and _compared(ends, on) < 0))
+
+
+def _compared(day: str, on: date) -> int:
+    """1 where that day, month or year is after `on`, -1 where it is before it, else 0."""
+    stamp = parse(day, UTC)
+    if stamp is None:
+        return 0
     digits = min(stamp.precision, Precision.DAY)
-    return stamp.value.date().isoformat().replace("-", "")[:digits] < on.isoformat().replace("-", "")[:digits]
+    given, sent = (each.isoformat().replace("-", "")[:digits] for each in (stamp.value.date(), on))
+    return (given > sent) - (given < sent)
 
 
-def kind_of(authorities: set[str], code: str, table: IdentifierTable) -> tuple[str, bool]:
-    """Return MRN, NHS_NUMBER or '', and whether only the type code said so. All given in capitals."""
-    if not authorities.isdisjoint(_capitals(table.nhs_authorities)):
-        return NHS_NUMBER, False
-    if not authorities.isdisjoint(_capitals(table.mrn_authorities)):
-        return MRN, False
-    if code in _capitals(table.nhs_types):
-        return NHS_NUMBER, True
-    return (MRN if code in _capitals(table.mrn_types) else ""), True
+def told(value: str, authorities: set[str], code: str, table: IdentifierTable) -> Told:
+    """Return what the table makes of a plain value. Authorities and type code are given in capitals.
+
+    An NHS number has a right check digit, whoever says that it is one; what has none is judged by its
+    type alone. A type code that stands in the authority's place counts where there is none in its own.
+    """
+    if not authorities.isdisjoint(capitals(table.nhs_authorities)):
+        number = identifier_values.nhs_number(value)
+        if number:
+            return Told(NHS_NUMBER, number, False)
+    if not authorities.isdisjoint(capitals(table.mrn_authorities)):
+        return Told(MRN, value, False)
+    codes = {code} if code else authorities
+    if not codes.isdisjoint(capitals(table.nhs_types)):
+        number = identifier_values.nhs_number(value)
+        if number:
+            return Told(NHS_NUMBER, number, True)
+    return Told("" if codes.isdisjoint(capitals(table.mrn_types)) else MRN, value, True)
+
+
+def sought(kind: str, value: str) -> str:
+    """Return what is asked for as it would be stored: an NHS number as digits, an MRN without blanks."""
+    if kind == NHS_NUMBER:
+        return identifier_values.digits_of(value)
+    return identifier_values.without_blanks(value) if kind == MRN else value.strip()
 
 
 @lru_cache(maxsize=64)
-def _capitals(codes: frozenset[str]) -> frozenset[str]:
+def capitals(codes: frozenset[str]) -> frozenset[str]:
+    """Return the codes in capitals, as they are compared."""
     return frozenset([code.upper() for code in codes])
 
 
-def _usable(value: str) -> str:
-    """The value without surrounding space; '' for DELETE and for what is too long to be an identifier."""
-    value = value.strip()
-    return "" if value == DELETE or len(value) > _LONGEST else value
+def _present(name: str) -> str:
+    return "" if name == DELETE else name.strip()
 
 
 def _first(identifiers: tuple[Identifier, ...], kind: str) -> str | None:
-    return next((one.value for one in identifiers if one.type == kind), None)
+    for one in identifiers:
+        if one.type == kind:
+            return one.value
+    return None

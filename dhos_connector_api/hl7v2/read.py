@@ -100,11 +100,14 @@ class Message:
     @property
     def message_code(self) -> str:
         """Return MSH-9.1, e.g. ADT."""
-        return _present(self.msh.value(9)).strip()
+        return self.msh.once("message code", lambda: _present(self.msh.value(9)).strip())
 
     @property
     def trigger(self) -> str:
         """Return MSH-9.2, e.g. A01; where it is missing, EVN-1 (where v2.1 and some later senders put it)."""
+        return self.msh.once("trigger", self._read_trigger)
+
+    def _read_trigger(self) -> str:
         trigger = _present(self.msh.value(9, 2)).strip()
         if not trigger and (evn := self.first("EVN")):
             trigger = _present(evn.value(1)).strip()
@@ -113,12 +116,13 @@ class Message:
     @property
     def event_code(self) -> str:
         """Return message code and trigger in one word, e.g. ADT_A01; without a trigger the code alone."""
-        return "_".join(filter(None, (self.message_code, self.trigger)))
+        code, trigger = self.message_code, self.trigger
+        return f"{code}_{trigger}" if code and trigger else code or trigger
 
     @property
     def sent_on(self) -> date | None:
-        """Return the day of MSH-7 as the sender wrote it; None when missing, unreadable or only a month."""
-        return self.msh.once("sent on", lambda: _day(self.msh.value(7)))
+        """Return the day of MSH-7 as the sender wrote it; where it is none, that on which it was received."""
+        return self.msh.once("sent on", lambda: _day(self.msh.value(7)) or self.received_on)
 
     def zone(self, default: tzinfo) -> tzinfo:
         """Return the zone of times without an offset: that of MSH-7 (chapter 2, MSH-7), else `default`."""

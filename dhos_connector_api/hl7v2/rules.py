@@ -11,16 +11,24 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dhos_connector_api.hl7v2.births import is_bad
-from dhos_connector_api.hl7v2.groups import MERGES, SEVERAL_PATIENTS, patient_groups
+from dhos_connector_api.hl7v2.groups import (
+    MERGES,
+    PATIENT_MERGES,
+    SEVERAL_PATIENTS,
+    TWO_PATIENTS,
+    patient_groups,
+)
 from dhos_connector_api.hl7v2.identifiers import patient_identifiers
+from dhos_connector_api.hl7v2.pairing import Pairing, pairing
 from dhos_connector_api.hl7v2.read import DELETE, Defect, Message
-from dhos_connector_api.hl7v2.segment import MOST_REPETITIONS
+from dhos_connector_api.hl7v2.segment import MOST_REPETITIONS, Segment
 from dhos_connector_api.hl7v2.terms import Terms
+from dhos_connector_api.hl7v2.unidentified import no_patient_identifier, no_prior_identifier
 
 MOST_SEGMENTS = 300  # of PID, MRG and PV1 together: some hundred patients
 LONGEST_SEGMENT = 65_536  # characters of each; a real PID has some 500
 MOST_REPETITIONS_IN_ALL = 1_000  # of the fields in _REPEATED, in all segments together
-_REPEATED = {"PID": (3, 13), "MRG": (1,), "PV1": ()}  # read repetition by repetition
+_REPEATED = {"PID": (2, 3, 13), "MRG": (1, 2), "PV1": ()}  # read repetition by repetition
 #: Characters of all groups' segments, a shared PID counted for each: an envelope has a value three
 #: times at most, and JSON six bytes for a character, so that the envelopes have some 10 MB at most.
 _LONGEST_GROUPS = 500_000
@@ -46,7 +54,8 @@ class Code(StrEnum):
 class Verdict:
     """An answer. `error` is of table 0357; `location` segment^occurrence^field^repetition^component (ERL).
 
-    `text` is for the people at the other end and quotes nothing of the message.
+    `text` is for the people at the other end and quotes nothing of the message but names of identifiers'
+    types and authorities. With AA it says what had no effect.
     """
 
     code: Code
@@ -77,7 +86,10 @@ _TOO_MANY_LINES = Verdict(Code.AE, "207", None, "More segments than one message 
 _NO_PID = Verdict(Code.AE, "100", "PID^1", "The PID segment is missing.")
 _SECOND_PID = Verdict(Code.AE, "100", "PID^2", "There is more than one PID where one belongs.")
 _NO_MRG = Verdict(Code.AE, "100", "MRG^1", "A merge needs an MRG segment for each PID.")
-_NO_IDENTIFIER = Verdict(Code.AE, "101", "PID^1^3", "There is no patient identifier this site knows.")
+_ONE_PID = Verdict(Code.AE, "100", "PID^2", "A swap, link or unlink needs two PID segments.")
+_SAME = Verdict(
+    Code.AA, None, None, "The prior identifiers are those of the patient already: nothing is merged."
+)
 _NO_WARD = Verdict(Code.AE, "101", "PV1^1^3", "A transfer needs the ward the patient is moved to.")
 _BIRTH = Verdict(Code.AE, "102", "PID^1^7", "The date of birth is no date from 1850 to tomorrow.")
 _IGNORED = Verdict(Code.AE, "207", "PV1^1^2", "Encounters of this class are not taken here.")
@@ -100,7 +112,7 @@ def judge(message: Message, terms: Terms) -> Verdict:
         objection = rule(message, terms)
         if objection:
             return objection
-    return ACCEPTED
+    return _SAME if _merges_nothing(message, terms) else ACCEPTED
 
 
 def _one_message(message: Message, _terms: Terms) -> Verdict | None:
@@ -170,6 +182,8 @@ def _structure(message: Message, _terms: Terms) -> Verdict | None:
         return _NO_PID
     if patients > 1 and trigger not in SEVERAL_PATIENTS:
         return _SECOND_PID
+    if patients < 2 and trigger in TWO_PATIENTS:  # noqa: PLR2004
+        return _ONE_PID
     if trigger in MERGES and not all(group.mrg for group in patient_groups(message)):
         return _NO_MRG
     return None
@@ -177,11 +191,35 @@ def _structure(message: Message, _terms: Terms) -> Verdict | None:
 
 def _identified(message: Message, terms: Terms) -> Verdict | None:
     """An MRN or an NHS number for every patient the message names."""
-    for pid in message.all("PID"):
+    for number, pid in enumerate(message.all("PID"), start=1):
         found = patient_identifiers(pid, terms.identifiers, message.sent_on)
         if not (found.mrn or found.nhs_number):
-            return _NO_IDENTIFIER
+            text = no_patient_identifier(pid, terms.identifiers)
+            return Verdict(Code.AE, "101", f"PID^{number}^3", text)
     return None
+
+
+def _paired(message: Message, terms: Terms) -> Verdict | None:
+    """A prior identifier in every MRG of a merge of patients, of which it can be told what survives it."""
+    for number, (mrg, found) in enumerate(_pairings(message, terms), start=1):
+        if not found.pairs and not found.is_same:
+            return Verdict(Code.AE, "101", f"MRG^{number}^1", no_prior_identifier(mrg, terms.identifiers))
+    return None
+
+
+def _merges_nothing(message: Message, terms: Terms) -> bool:
+    """Whether all the MRG of a merge of patients give up what survives."""
+    pairings = _pairings(message, terms)
+    return bool(pairings) and all(found.is_same for _, found in pairings)
+
+
+def _pairings(message: Message, terms: Terms) -> list[tuple[Segment, Pairing]]:
+    """The MRG segments of a merge of patients, in order, with what becomes of their identifiers."""
+    if message.trigger not in PATIENT_MERGES or message.message_code != "ADT":
+        return []
+    table, on = terms.identifiers, message.sent_on
+    groups = patient_groups(message)
+    return [(each.mrg, pairing(each.pid, each.mrg, table, on)) for each in groups if each.mrg is not None]
 
 
 def _ward(message: Message, _terms: Terms) -> Verdict | None:
@@ -224,6 +262,7 @@ RULES: tuple[Rule, ...] = (
     _size,  # AE 207
     _structure,  # AE 100
     _identified,  # AE 101
+    _paired,  # AE 101
     _ward,  # AE 101
     _birth,  # AE 102
     _class,  # AE 207

@@ -13,6 +13,7 @@ DELETE = '""'
 MOST_REPETITIONS = 100
 
 Made = TypeVar("Made")
+_MISSING: Any = object()
 
 _HEADERS = frozenset({"MSH", "FHS", "BHS"})
 
@@ -20,19 +21,28 @@ _HEADERS = frozenset({"MSH", "FHS", "BHS"})
 class Repetition:
     """One repetition of a field."""
 
-    __slots__ = ("_charset", "_delimiters", "raw")
+    __slots__ = ("_charset", "_components", "_delimiters", "raw")
 
     def __init__(self, raw: str, delimiters_: Delimiters, charset: str) -> None:
         self.raw = raw
         self._delimiters = delimiters_
         self._charset = charset
+        self._components: list[str] | None = None
 
     def value(self, component: int = 1, subcomponent: int = 1) -> str:
         """Return the unescaped text of one (sub)component, counted from 1; '' when absent.
 
         `""` stays DELETE, and where the whole repetition is deleted, so is every part of it.
         """
-        return _part(self.raw, self._delimiters, self._charset, component, subcomponent)
+        if self.raw == DELETE:
+            return DELETE
+        parts, marks = self._components, self._delimiters
+        if parts is None:
+            parts = self._components = self.raw.split(marks.component) if marks.component else [self.raw]
+        text = parts[component - 1] if component <= len(parts) else ""
+        if text and text != DELETE:
+            text = _nth(text, marks.subcomponent, subcomponent)
+        return unescape(text, marks, self._charset) if text else ""
 
 
 class Segment:
@@ -52,10 +62,10 @@ class Segment:
         """Return what `make` makes of the segment: for equal keys it is made once."""
         if self._kept is None:
             self._kept = {}
-        if key not in self._kept:
-            self._kept[key] = make()
-        made: Made = self._kept[key]
-        return made
+        found: Made = self._kept.get(key, _MISSING)
+        if found is _MISSING:
+            found = self._kept[key] = make()
+        return found
 
     def raw(self, field: int) -> str:
         """Return a field as it stands, '' when absent. As HL7 counts, MSH-1 is the field separator."""

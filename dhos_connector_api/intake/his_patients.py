@@ -13,6 +13,7 @@ from dhos_connector_api.actions.his.names import read_name
 from dhos_connector_api.actions.his.payload import STAYS, Faults, Patient, Stay, folded, read_payload
 from dhos_connector_api.actions.his.visits import VisitTypes
 from dhos_connector_api.errors import Details
+from dhos_connector_api.hl7v2.identifier_values import plain
 from dhos_connector_api.hl7v2.identifiers import MRN, VISIT_ID
 from dhos_connector_api.hl7v2.rules import LEAVE_OUT
 from dhos_connector_api.intake.arrival import Intake
@@ -111,7 +112,8 @@ def identifiers_of(outcomes: Sequence[Admission | Refusal]) -> list[tuple[str, s
     """Return the identifiers a payload is found under, each once."""
     admissions = [each for each in outcomes if isinstance(each, Admission)]
     stays = [each.patient.stay for each in admissions]
-    pairs = [(MRN, each.patient_id) for each in stays]
-    pairs += [(MRN, each.patient_id) for each in outcomes if isinstance(each, Refusal) and each.patient_id]
+    known = [each.patient_id for each in stays]
+    known += [each.patient_id for each in outcomes if isinstance(each, Refusal) and each.patient_id]
+    pairs = [(MRN, value) for each in known if (value := plain(each))]
     pairs += [(VISIT_ID, each.admission_id) for each in stays]
     return list(dict.fromkeys(pairs))

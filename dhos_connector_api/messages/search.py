@@ -17,6 +17,7 @@ from sqlalchemy import Connection, RowMapping, TextClause, text
 from dhos_connector_api import clock
 from dhos_connector_api.db.large_rows import carried
 from dhos_connector_api.db.within_bytes import Bound, first_within
+from dhos_connector_api.hl7v2.identifiers import sought
 from dhos_connector_api.messages.models import INDEXED_LENGTH
 from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.views import CONTENT, FACTS, MESSAGE_JOINS, Shown
@@ -58,20 +59,30 @@ def _by_control_id(shown: Shown) -> str:
     """  # noqa: S608
 
 
+def _by_identifier(shown: Shown) -> str:
+    return _under(shown, "SELECT CAST(:identifier AS text)", "(:identifier)")
+
+
+def _by_either_spelling(shown: Shown) -> str:
+    """As `_by_identifier`, also under the identifier as it was given: so earlier builds kept it."""
+    asked = "SELECT CAST(:identifier AS text) UNION SELECT CAST(:as_given AS text)"
+    return _under(shown, asked, "(:identifier, :as_given)")
+
+
 # `alias` is the identifier itself and every one merged into it, directly or over several merges;
 # UNION drops what was seen before, so merges in a circle end.
-def _by_identifier(shown: Shown) -> str:
+def _under(shown: Shown, asked: str, direct: str) -> str:
     return f"""
         WITH RECURSIVE alias (value) AS (
-            SELECT CAST(:identifier AS text)
+            {asked}
             UNION
             SELECT merge.old FROM identifier_merge merge, alias
             WHERE merge.identifier_type = :identifier_type AND merge.surviving = alias.value
         ), known AS (
             SELECT value FROM alias LIMIT {MOST_ALIASES}
         ), found AS (
-            SELECT hit.message_uuid, bool_or(known.value = :identifier) AS direct,
-                max(known.value) FILTER (WHERE known.value <> :identifier) AS merged_from
+            SELECT hit.message_uuid, bool_or(known.value IN {direct}) AS direct,
+                max(known.value) FILTER (WHERE known.value NOT IN {direct}) AS merged_from
             FROM known CROSS JOIN LATERAL (
                 SELECT message_uuid FROM message_identifier
                 WHERE identifier_type = :identifier_type AND value = known.value AND message_uuid < :before
@@ -123,13 +134,17 @@ def by_identifier(
     shown: Shown = CONTENT,
     bound: Bound = _PAGE,
 ) -> Page:
-    """Return messages under that identifier, and under every identifier merged into it.
+    """Return messages under that identifier, however it is spelt, and under every one merged into it.
 
     Rows also have `direct` (found under the identifier itself) and `merged_from` (the older
     identifier it was found under, or None).
     """
-    values = {"identifier_type": identifier_type, "identifier": identifier}
-    return _page(connection, _query(_by_identifier, shown), limit, before, bound, **values)
+    kept = sought(identifier_type, identifier)
+    values = {"identifier_type": identifier_type, "identifier": kept}
+    if kept == identifier:
+        return _page(connection, _query(_by_identifier, shown), limit, before, bound, **values)
+    values["as_given"] = identifier
+    return _page(connection, _query(_by_either_spelling, shown), limit, before, bound, **values)
 
 
 def latest(

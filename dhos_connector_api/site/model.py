@@ -16,15 +16,17 @@ ALL_ADT_TRIGGERS: frozenset[str] = frozenset(f"A{number:02}" for number in range
 class IdentifierTable:
     """How PID-3 repetitions are told apart: by CX.4 assigning authority first, then CX.5 type code.
 
-    Codes are compared without case. `mrn_first_repetition` takes PID-3.1 of the first repetition as
-    the MRN when nothing else names one; off unless the site says so.
+    Codes are compared without case. NH is any nation's number (table 0203): the NHS's only with its
+    authority. `untyped_is_mrn`: repetitions that say neither are MRNs where no typed one stands beside
+    them; with `mrn_first_repetition` the first of these alone.
     """
 
-    nhs_authorities: frozenset[str] = frozenset({"NHS"})
-    nhs_types: frozenset[str] = frozenset({"NHS", "NHSNBR", "NHSNMBR", "NH"})
+    nhs_authorities: frozenset[str] = frozenset({"NHS", "2.16.840.1.113883.2.1.4.1"})
+    nhs_types: frozenset[str] = frozenset({"NHS", "NHSNBR", "NHSNMBR"})
     mrn_authorities: frozenset[str] = frozenset()
     mrn_types: frozenset[str] = frozenset({"MRN", "MR", "PI", "HN", "MEDREC"})
     mrn_first_repetition: bool = False
+    untyped_is_mrn: bool = True
 
 
 @dataclass(frozen=True, slots=True)

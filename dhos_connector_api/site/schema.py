@@ -78,6 +78,7 @@ class _IdentifierTableSchema(Schema):
     mrn_authorities = _Set()
     mrn_types = _Set()
     mrn_first_repetition = fields.Boolean()
+    untyped_is_mrn = fields.Boolean()
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> IdentifierTable:

@@ -3,7 +3,10 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
+from dhos_connector_api.simulate.hospital.people import nhs_numbers
+
 _numbers = itertools.count(1)
+_nhs_numbers = nhs_numbers(1)
 _BEGIN = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 
 NHS_ROOT = "2.16.840.1.113883.2.1.4.1"
@@ -27,7 +30,7 @@ def cda(
     """A document about these patients (each the ids of one patientRole), by default about one of its own."""
     number = next(_numbers)
     if not patients:
-        patients = (patient_id(f"{9_000_000_000 + number}", NHS_ROOT) + patient_id(f"MRN{number}"),)
+        patients = (patient_id(next(_nhs_numbers), NHS_ROOT) + patient_id(f"MRN{number}"),)
     moment = time or (_BEGIN + timedelta(minutes=number)).strftime("%Y%m%d%H%M%S+0000")
     own_id = f"<id root='2.16.840.1.113883.19.4' extension='D{number}'/>"
     targets = "".join(

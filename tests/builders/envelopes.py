@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from dhos_connector_api.actions.envelope import Envelope
 from dhos_connector_api.actions.hl7.extract import extract
+from dhos_connector_api.hl7v2.groups import WITH_PRIOR
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.site.model import Site
 
@@ -49,7 +50,9 @@ def only(received: Message, **options: Any) -> dict[str, Any]:
 
 
 def assert_shape(data: dict[str, Any]) -> None:
-    """Assert that these are the data of a process_event, with every key."""
+    """Assert that these are the data of a process_event, with every key that it has to have."""
+    if data["event_code"] in {f"ADT_{trigger}" for trigger in WITH_PRIOR}:
+        assert set(data.pop("previous")) == {"mrn", "nhs_number", "encounter_id"}
     assert set(data) == set(EVENT_KEYS)
     for key, inner in EVENT_KEYS.items():
         assert inner is None or set(data[key]) == inner

@@ -17,11 +17,13 @@ from itertools import count
 from typing import Any
 
 from dhos_connector_api.hl7v2.read import Message, read
+from dhos_connector_api.simulate.hospital.people import nhs_numbers
 
 #: A fixed aware moment, for functions that are given the time.
 NOW = datetime(2024, 3, 18, 9, 15, 3, 250_000, tzinfo=UTC)
 _BEGINNING = datetime(2024, 1, 15, 8, 0, tzinfo=UTC)
 _numbers = count(1)
+_nhs_numbers = nhs_numbers(1)
 
 Fields = dict[int, str]
 
@@ -96,7 +98,7 @@ def _parts(trigger: str, number: int, named: dict[str, str]) -> dict[str, Fields
     fresh = {
         "control_id": f"TEST{number:08}",
         "mrn": f"{1_000_000 + number}",
-        "nhs_number": f"{9_990_000_000 + number}",
+        "nhs_number": next(_nhs_numbers),
         "visit": f"V{number:07}",
         "admitted": stamp,
     }

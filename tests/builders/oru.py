@@ -17,11 +17,13 @@ from uuid import UUID
 
 from dhos_connector_api.deliveries.oru.message import ObservationMessage, build
 from dhos_connector_api.hl7v2.read import Message, read_text
+from dhos_connector_api.simulate.hospital.people import nhs_numbers
 from dhos_connector_api.site.model import Hl7Config, OxygenMask, SendConfig, Site
 from tests.builders.hl7 import NOW
 
 _BEGINNING = datetime(2024, 1, 15, 8, 0, tzinfo=UTC)
 _numbers = count(1)
+_nhs_numbers = nhs_numbers(1)
 
 SITE = Site(
     hl7_config=Hl7Config(
@@ -76,7 +78,7 @@ def data(
         "dob": "1970-01-31",
         "sex": "248152002",
         "hospital_number": f"{1_000_000 + number}",
-        "nhs_number": f"{9_990_000_000 + number}",
+        "nhs_number": next(_nhs_numbers),
     }
     usual_set = {
         "uuid": str(UUID(int=number << 64)),

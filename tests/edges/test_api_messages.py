@@ -180,6 +180,33 @@ def test_pages_of_a_control_id_follow_one_another(app: ASGIApp) -> None:
     assert "next" not in rest.links
 
 
+def test_a_message_says_that_its_merge_did_nothing_or_why_it_was_refused(app: ASGIApp) -> None:
+    itself = posted(app, merge("A40", PID_3="1^^^RTH^MR", MRG_1="1"))
+    refused = post(app, merge("A40", PID_3="1^^^RTH^MR", MRG_1="4711^^^USSSA^SS")).json()["uuid"]
+    told = [get(app, f"/{uuid}").json() for uuid in (itself, refused)]
+    assert [(each["ack_status"], each["error_location"]) for each in told] == [
+        ("AA", None),
+        ("AE", "MRG^1^1"),
+    ]
+    assert "nothing is merged" in told[0]["error_text"]
+    assert "type SS, authority USSSA" in told[1]["error_text"]
+
+
+@pytest.mark.parametrize(
+    "asked", ["9434765919", "943 476 5919", " 943-476-5919", "943\u00a0476\u00a05919\u200b"]
+)
+def test_an_nhs_number_is_found_however_it_is_spelt(app: ASGIApp, asked: str) -> None:
+    uuid = posted(app, adt(PID_3="943 476 5919^^^NHS^NH~1^^^RTH^MR"))
+    query = {"identifier_type": "NHS number", "identifier": asked}
+    [found] = get(app, "/search", params=query).json()
+    assert found["uuid"] == uuid
+    assert found["matched_on"] == {
+        "identifier_type": "NHS number",
+        "identifier": "9434765919",
+        "merged": False,
+    }
+
+
 def test_after_a_merge_the_survivor_finds_both_and_says_so(app: ASGIApp) -> None:
     before = posted(app, adt("A01", mrn="OLD"))
     posted(app, merge("A40", mrn="NEW", old_mrn="OLD"))

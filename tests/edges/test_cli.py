@@ -134,6 +134,7 @@ def test_messages_list_and_show(environ: dict[str, str], database: Database) -> 
     for filters, expected in (
         (["--state", "refused"], refused),
         (["--mrn", "M1"], accepted),
+        (["--mrn", " M 1"], accepted),
         (["--control-id", "C2"], refused),
         (["--unprocessed"], accepted),
         (["--limit", "1"], refused),

@@ -83,7 +83,7 @@ def test_the_longest_identifier_is_kept() -> None:
 
 def test_the_identifiers_of_the_largest_accepted_message_are_all_kept() -> None:
     pids = [f"PID|||{number}^^^A^MRN" for number in range(2, 100)]
-    more = [line for pid in pids for line in (pid, "MRG|" + pid[6:] + "0||||V" + pid[6:], "PV1|1|I")]
+    more = [line for pid in pids for line in (pid, "MRG|0" + pid[6:] + "||||V" + pid[6:], "PV1|1|I")]
     received = read(merge("A40", mrn="1", nhs_number="", old_mrn="10", MRG_5="V1", more=more))
     assert judge(received, Site().inbound).code == "AA"
     known = of(received).identifiers

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from dhos_connector_api.actions.hl7.merges import PATIENT_MERGES, Merge, merges
+from dhos_connector_api.actions.hl7.merges import Merge, merges
+from dhos_connector_api.hl7v2.groups import PATIENT_MERGES
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.site.model import ALL_ADT_TRIGGERS, Site
 from tests.builders.hl7 import merge

@@ -18,11 +18,12 @@ from tests.builders.envelopes import assert_shape
 from tests.builders.hl7 import adt
 
 FIELDS = (
-    [f"PID_{number}" for number in (5, 7, 8, 13, 15, 29)]
+    [f"PID_{number}" for number in (2, 3, 5, 7, 8, 13, 15, 29)]
     + [f"PV1_{number}" for number in (2, 3, 6, 7, 19, 44, 45)]
-    + [f"MRG_{number}" for number in (1, 5, 6)]
+    + [f"MRG_{number}" for number in (1, 2, 5, 6)]
     + ["EVN_2", "MSH_3", "MSH_4", "MSH_7"]
 )
+CX = ["M1^^^A^MR~M2^^^B^MR", "M3^^^A", "9434765919^^^NHS^NH~M4", "9434765870", "UNKNOWN^^^A^MR", "M1^^^A^PN"]
 ALLOWED = {
     "process_patient": {
         "first_name", "last_name", "sex_sct", "nhs_number", "mrn", "date_of_birth", "date_of_death",
@@ -37,7 +38,9 @@ ALLOWED = {
 }  # fmt: skip
 
 hl7_text = st.text(alphabet=st.sampled_from('A1 ^~\\&"X.0É\u2028\U0001f600\r'), max_size=12)
-contents = st.one_of(hl7_text, st.text(max_size=12), st.sampled_from(['""', "20240115", "W^B^C", "\\X00\\"]))
+contents = st.one_of(
+    hl7_text, st.text(max_size=12), st.sampled_from(['""', "20240115", "W^B^C", "\\X00\\", *CX])
+)
 sent_fields = st.dictionaries(st.sampled_from(FIELDS), contents.map(lambda text: text.replace("|", "")))
 triggers = st.sampled_from(sorted(ALL_ADT_TRIGGERS))
 

@@ -46,7 +46,7 @@ def many(trigger: str, groups: int, repetitions: int) -> bytes:
     identifiers = "~".join(CX.format(number) for number in range(repetitions))
     phones = "~".join(["^PRN^FX^a@b.example^44^1865^1"] * repetitions)
     pid = "|".join(["PID", "1", "", identifiers, *[""] * 9, phones])
-    mrgs = "".join(f"MRG|{CX.format(-number)}\r" for number in range(groups))
+    mrgs = "".join(f"MRG|{CX.format(-number)}\r" for number in range(1, groups + 1))
     return (HEADER.format(trigger) + f"{pid}\r{mrgs}").encode()
 
 
@@ -64,7 +64,7 @@ def test_a_patient_shared_by_all_groups_is_read_once() -> None:
 
 @pytest.mark.parametrize("repetitions", [1_000, 50_000])
 def test_what_is_refused_for_its_size_takes_bounded_work(repetitions: int) -> None:
-    assert calls(many("A40", 100, repetitions), accepted=False) < 25_000
+    assert calls(many("A40", 100, repetitions), accepted=False) < 30_000
 
 
 @pytest.mark.parametrize("character", ["X", "\x01", "\U0001f600"])

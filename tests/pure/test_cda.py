@@ -81,6 +81,11 @@ def test_the_same_document_is_written_in_many_ways(name: str) -> None:
         (patient_id("X2") + patient_id("K1", LOCAL_NUMBER_ROOT), [(MRN, "K1")]),
         (patient_id("943 476 5919", authority="nhs"), [(NHS_NUMBER, "9434765919")]),
         (patient_id("9434765919", authority="NHSNBR"), [(NHS_NUMBER, "9434765919")]),
+        (patient_id("9434765918", NHS_ROOT), []),
+        (patient_id("9434765918", authority="NHS") + patient_id("K1"), [(MRN, "K1")]),
+        (patient_id("943&#160;476-5919", NHS_ROOT), [(NHS_NUMBER, "9434765919")]),
+        (patient_id("UNKNOWN"), []),
+        (patient_id("K&#8203;1 2"), [(MRN, "K12")]),
         (patient_id("X1") + patient_id("X2"), []),
         (NHS + patient_id("X1") + patient_id("X2"), [(NHS_NUMBER, "9434765919")]),
         (NHS + NHS, [(NHS_NUMBER, "9434765919")]),
@@ -106,7 +111,8 @@ def test_the_sites_table_names_roots_and_authorities() -> None:
     ids = patient_id("K1", "1.2.826.0.1") + patient_id("X1") + patient_id("X2")
     assert identifiers(ids, table=table) == [(MRN, "K1")]
     assert identifiers(patient_id("K1", authority="RBH") + patient_id("X1"), table=table) == [(MRN, "K1")]
-    assert identifiers(patient_id("943", authority="SPINE"), table=table) == [(NHS_NUMBER, "943")]
+    spine = patient_id("943 476 5919", authority="Spine")
+    assert identifiers(spine, table=table) == [(NHS_NUMBER, "9434765919")]
 
 
 def test_of_several_unknown_ids_the_first_is_taken_only_where_the_site_says_so() -> None:

@@ -55,7 +55,7 @@ def test_the_time_has_its_offset() -> None:
 )
 def test_the_layout_is_that_of_the_senders_version(version: str, kind: str, error: str) -> None:
     msh, msa, err, _ = lines(adt(MSH_12=version, control_id="C1", PID_3=""))
-    text = "There is no patient identifier this site knows."
+    text = "PID-3 is empty: the patient has no identifier."
     assert msh.split("|")[8] == kind
     new = error.endswith("|")
     assert msa == ("MSA|AE|C1" if new else f"MSA|AE|C1|{text}")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from dhos_connector_api.hl7v2.acknowledge import ERROR_NAMES
+from dhos_connector_api.hl7v2.groups import TWO_PATIENTS
 from dhos_connector_api.hl7v2.identifiers import patient_identifiers
 from dhos_connector_api.hl7v2.read import MOST_LINES, read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, DUPLICATE, OWN_FAILURE, REPEATED, Code, Verdict, judge
@@ -26,7 +27,12 @@ AA = ("AA", None, None)
 
 @pytest.mark.parametrize("trigger", sorted(ALL_ADT_TRIGGERS - set(MERGES)))
 def test_every_trigger_about_a_patient_is_accepted(trigger: str) -> None:
-    assert answer(adt(trigger)) == AA
+    assert answer(two_patients(trigger) if trigger in TWO_PATIENTS else adt(trigger)) == AA
+
+
+@pytest.mark.parametrize("trigger", sorted(TWO_PATIENTS))
+def test_a_swap_or_link_of_one_patient_is_refused(trigger: str) -> None:
+    assert answer(adt(trigger)) == ("AE", "100", "PID^2")
 
 
 @pytest.mark.parametrize("trigger", MERGES)
@@ -66,7 +72,9 @@ def test_two_pid_where_one_belongs(trigger: str) -> None:
         (adt().replace(b"^~\\&", b"^^\\&"), ("AE", "102", "MSH^1^2")),
         (adt(PID=None), ("AE", "100", "PID^1")),
         (adt(PID_3=""), ("AE", "101", "PID^1^3")),
-        (adt(PID_3="123"), ("AE", "101", "PID^1^3")),
+        (adt(PID_3="123"), AA),
+        (adt(PID_3="UNKNOWN"), ("AE", "101", "PID^1^3")),
+        (adt(PID_3="9434765918^^^NHS^NH"), ("AE", "101", "PID^1^3")),
         (adt(PID_3='""^^^NOC^MRN'), ("AE", "101", "PID^1^3")),
         (adt(PID_3="1^^^X^SS"), ("AE", "101", "PID^1^3")),
         (adt(mrn=""), AA),

@@ -137,14 +137,14 @@ def identifiers(pid_3: str, sent: str = "20240315120000", **table: object) -> li
     [
         ("1^^^NOC-MRN^MRN~9990000018^^^NHS^NHSNBR", [(NHS_NUMBER, "9990000018"), (MRN, "1")]),
         ("9990000018^^^nhs~1^^^X^pi", [(NHS_NUMBER, "9990000018"), (MRN, "1")]),
-        ("999 000 0018^^^^NH", [(NHS_NUMBER, "9990000018")]),
-        ("1^^^NHS^MR", [(NHS_NUMBER, "1")]),
-        ("7^^^2&NHS&L^XX", [(NHS_NUMBER, "7")]),
+        ("999 000 0018^^^^NHSNBR", [(NHS_NUMBER, "9990000018")]),
+        ("9990000018^^^2&NHS&L^XX", [(NHS_NUMBER, "9990000018")]),
+        ("9990000018^^^&2.16.840.1.113883.2.1.4.1&ISO", [(NHS_NUMBER, "9990000018")]),
         ("1^^^^MR^^^20200101~2^^^^MR", [(MRN, "2"), (MRN, "1")]),
         ('1^^^^MR^^^""~2^^^^MR', [(MRN, "1"), (MRN, "2")]),
         ("1^^^^MR^^20200101", [(MRN, "1")]),
-        ("1", [("", "1")]),
-        ("1^^^A^CMRN~2", [("", "1"), ("", "2")]),
+        ("1", [(MRN, "1")]),
+        ("1^^^A^CMRN~2", [("", "1"), (MRN, "2")]),
         ('""', []),
         ('""^^^^MR~ ^^^^MR~~5^^^^MR', [(MRN, "5")]),
         ("9" * 201 + "^^^^MR", []),
@@ -162,11 +162,108 @@ def test_the_assigning_authority_goes_before_the_type() -> None:
     assert identifiers(expired, mrn_authorities=frozenset({"NOC"})) == [(MRN, "1"), (MRN, "2")]
 
 
-def test_from_position_only_where_the_site_says_so() -> None:
-    assert identifiers("1~2", mrn_first_repetition=True) == [(MRN, "1"), ("", "2")]
-    assert identifiers("1~2^^^^MR", mrn_first_repetition=True) == [("", "1"), (MRN, "2")]
-    assert identifiers("9^^^NHS~2", mrn_first_repetition=True) == [(NHS_NUMBER, "9"), ("", "2")]
-    assert identifiers("", mrn_first_repetition=True) == []
+@pytest.mark.parametrize(
+    ("pid_3", "expected"),
+    [
+        ("1~2", [(MRN, "1"), (MRN, "2")]),
+        ("1~2^^^^MR", [("", "1"), (MRN, "2")]),
+        ("9990000018^^^NHS~2", [(NHS_NUMBER, "9990000018"), (MRN, "2")]),
+        ("1^^^RTH", [(MRN, "1")]),
+        ("1^^^RTH^PN", [("", "1")]),
+    ],
+)
+def test_an_untyped_repetition_is_the_mrn_where_no_typed_one_stands_beside_it(
+    pid_3: str, expected: list[tuple[str, str]]
+) -> None:
+    assert identifiers(pid_3) == expected
+    without = identifiers(pid_3, untyped_is_mrn=False)
+    assert without == [(kind if kind == NHS_NUMBER or "^MR" in pid_3 else "", one) for kind, one in expected]
+
+
+@pytest.mark.parametrize("untyped", [True, False])
+def test_of_untyped_repetitions_the_first_where_the_site_says_so(untyped: bool) -> None:
+    def found(pid_3: str) -> list[tuple[str, str]]:
+        return identifiers(pid_3, mrn_first_repetition=True, untyped_is_mrn=untyped)
+
+    assert found("1~2") == [(MRN, "1"), ("", "2")]
+    assert found("1~2^^^^MR") == [("", "1"), (MRN, "2")]
+    assert found("078051120^^^USSSA^SS~55501") == [("", "078051120"), (MRN, "55501")]
+    assert found("") == []
+
+
+@pytest.mark.parametrize(
+    ("pid_3", "expected"),
+    [
+        ("1001^^^MRN", [(MRN, "1001")]),
+        ("1001^^^mr", [(MRN, "1001")]),
+        ("9990000018^^^NHSNBR", [(NHS_NUMBER, "9990000018")]),
+        ("1001^^^MR^SS", [("", "1001")]),
+    ],
+)
+def test_a_type_code_in_the_place_of_the_authority_counts_where_there_is_no_other(
+    pid_3: str, expected: list[tuple[str, str]]
+) -> None:
+    assert identifiers(pid_3, untyped_is_mrn=False) == expected
+
+
+@pytest.mark.parametrize(
+    ("cx", "expected"),
+    [
+        ("9434765919^^^NHS^NH", [(NHS_NUMBER, "9434765919")]),
+        ("943 476 5919^^^NHS^NH", [(NHS_NUMBER, "9434765919")]),
+        ("943-476-5919^^^NHS", [(NHS_NUMBER, "9434765919")]),
+        ("943\u00a0476\u00a05919^^^NHS^MR", [(NHS_NUMBER, "9434765919")]),
+        ("\u200b9434765919\t^^^^NHSNMBR", [(NHS_NUMBER, "9434765919")]),
+        ("\u0669\u0664\u0663\u0664\u0667\u0666\u0665\u0669\u0661\u0669^^^NHS", [(NHS_NUMBER, "9434765919")]),
+        ("9434765918^^^NHS^NH", [("", "9434765918")]),
+        ("943476591^^^^NHS", [("", "943476591")]),
+        ("123456^^^NHS^MR", [(MRN, "123456")]),
+        ("123456^^^NHS", [("", "123456")]),
+        ("9434765919^^^SPINE^NH", [("", "9434765919")]),
+        ("UNKNOWN^^^NHS^NH", []),
+        ("0000000000^^^NHS^NH", []),
+    ],
+)
+def test_an_nhs_number_has_a_right_check_digit_whatever_its_spelling(
+    cx: str, expected: list[tuple[str, str]]
+) -> None:
+    assert identifiers(cx) == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["null", "UNKNOWN", "Unknown", "0", "00000", "000-000", "N/A", "-", "\u200b"]
+)
+@pytest.mark.parametrize("field", ["^^^RTH^MR", "", "^^^NHS^NHS"])
+def test_what_says_that_nothing_is_known_is_no_identifier(value: str, field: str) -> None:
+    assert identifiers(f"{value}{field}~7^^^RTH^MR") == [(MRN, "7")]
+
+
+@pytest.mark.parametrize(
+    ("spelt", "kept"), [(" M 10\u00a001 ", "M1001"), ("M1\u200b001", "M1001"), ("0-10", "0-10")]
+)
+def test_an_mrn_is_kept_without_blanks_of_any_kind(spelt: str, kept: str) -> None:
+    assert identifiers(f"{spelt}^^^RTH^MR") == [(MRN, kept)]
+
+
+@pytest.mark.parametrize(
+    ("pid_2", "pid_3", "expected"),
+    [
+        ("1001^^^RTH^MR", "", [(MRN, "1001")]),
+        ("1001", "", [(MRN, "1001")]),
+        ("1001^^^RTH^MR", "UNKNOWN^^^RTH^MR", [(MRN, "1001")]),
+        ("1001^^^RTH^MR", "78^^^USSSA^SS", [("", "78"), (MRN, "1001")]),
+        ("1001^^^RTH^MR", "9434765919^^^NHS", [(NHS_NUMBER, "9434765919"), (MRN, "1001")]),
+        ("1001", "78^^^USSSA^SS", [("", "78")]),
+        ("1001^^^RTH^MR", "2002^^^RTH^MR", [(MRN, "2002")]),
+        ("1001^^^RTH^MR", "2002", [(MRN, "2002")]),
+        ("9434765919^^^NHS", "2002^^^RTH^MR", [(NHS_NUMBER, "9434765919"), (MRN, "2002")]),
+    ],
+)
+def test_a_pid_2_counts_where_pid_3_has_none(pid_2: str, pid_3: str, expected: list[tuple[str, str]]) -> None:
+    pid = adt_message(PID_2=pid_2, PID_3=pid_3).first("PID")
+    assert pid is not None
+    found = patient_identifiers(pid, IdentifierTable())
+    assert [(one.type, one.value) for one in found.all] == expected
 
 
 def test_identifiers_given_up() -> None:

@@ -41,6 +41,14 @@ def test_a_toml_file_narrows_and_widens(tmp_path: Path) -> None:
     assert read_file(file).inbound.accepted == {"ADT": frozenset({"A01", "A40"}), "ORM": frozenset({"O01"})}
 
 
+def test_a_file_says_which_identifiers_are_taken(tmp_path: Path) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text('[inbound.identifiers]\nmrn_types = ["hosp"]\nuntyped_is_mrn = false\n')
+    table = read_file(file).inbound.identifiers
+    assert (table.mrn_types, table.untyped_is_mrn) == (frozenset({"HOSP"}), False)
+    assert Inbound().identifiers.untyped_is_mrn
+
+
 def test_mllp_has_one_message_in_flight_whatever_else_is_set() -> None:
     site = parse({"deliveries": {"oru_destination": "mllp", "mllp": {"timeout": "5s"}}})
     assert (site.deliveries.oru_destination, site.deliveries.mllp.at_once) == ("mllp", 1)

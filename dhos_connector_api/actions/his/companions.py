@@ -12,6 +12,7 @@ from dhos_connector_api.actions.his.dates import in_zone
 from dhos_connector_api.actions.his.names import read_flag, read_gender, read_name
 from dhos_connector_api.actions.his.payload import Stay
 from dhos_connector_api.actions.readable import readable
+from dhos_connector_api.hl7v2.identifier_values import plain
 from dhos_connector_api.site.model import Hospital
 
 
@@ -24,7 +25,7 @@ def process_patient(stay: Stay) -> Action:
     """Return who the patient is, as the HIS says now; what it does not say is left out, but for `sex_sct`."""
     name = read_name(stay.name)
     values = {
-        "mrn": stay.patient_id,
+        "mrn": plain(stay.patient_id) or None,
         "first_name": name.first,
         "last_name": name.last,
         "full_name": name.full,

@@ -9,6 +9,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load
 
 from dhos_connector_api.actions.his.dates import FIRST_YEAR, LAST_YEAR, read_instant
 from dhos_connector_api.actions.his.json_fields import Text, Trimmed
+from dhos_connector_api.hl7v2.identifier_values import plain
 from dhos_connector_api.hl7v2.identifiers import MRN, VISIT_ID
 
 #: The events each source sends; all others are kept as ignored.
@@ -48,7 +49,7 @@ class Webhook:
     @property
     def identifiers(self) -> list[tuple[str, str]]:
         """Return the identifiers it is found under in the message store."""
-        pairs = ((MRN, self.patient_code), (VISIT_ID, self.visit_id))
+        pairs = ((MRN, plain(self.patient_code or "")), (VISIT_ID, self.visit_id))
         return [(kind, value) for kind, value in pairs if value]
 
 

@@ -9,6 +9,7 @@ from dhos_connector_api.actions.hl7.patient import deceased
 from dhos_connector_api.actions.hl7.subject import Subject
 from dhos_connector_api.actions.hl7.values import name_in, part, sent, timestamp
 from dhos_connector_api.hl7v2.datetimes import Precision, Timestamp, is_filler
+from dhos_connector_api.hl7v2.groups import WITH_PRIOR
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.segment import Segment
 
@@ -17,6 +18,7 @@ SOURCE_SYSTEM = "hl7v2"
 CANCELLATIONS = frozenset(
     {"A11", "A12", "A13", "A23", "A25", "A26", "A27", "A32", "A33", "A38", "A52", "A53", "A55", "A62"}
 )
+_WITH_PRIOR = frozenset(f"ADT_{trigger}" for trigger in WITH_PRIOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,11 @@ def _occurred_at(message: Message, zone: tzinfo) -> Timestamp | None:
 
 
 def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Action:
-    """Return the action every envelope has; null where nothing or `""` was sent."""
+    """Return the action every envelope has; null where nothing or `""` was sent.
+
+    Decision: `previous` is there for triggers that have a prior (`WITH_PRIOR`) alone. It is null where MRG
+    names nothing, or what the patient or the encounter is called still.
+    """
     return every_event.action(
         {
             "source_system": SOURCE_SYSTEM,
@@ -64,6 +70,7 @@ def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Acti
             "occurred_at": occasion.occurred_at,
             "encounter_id": subject.encounter_id,
             "patient": {"mrn": subject.identity.mrn, "nhs_number": subject.identity.nhs_number},
+            **_previous(subject, occasion.event_code),
             "facility": occasion.facility,
             "location": subject.location,
             "discharged_at": subject.discharged_at,
@@ -72,6 +79,20 @@ def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Acti
             "deceased": deceased(subject.pid),
         }
     )
+
+
+def _previous(subject: Subject, event_code: str) -> dict[str, dict[str, str | None]]:
+    """The numbers before the event: those of MRG-1 that were given up, and MRG-5."""
+    if event_code not in _WITH_PRIOR:
+        return {}
+    encounter_id = sent(subject.mrg, 5)
+    return {
+        "previous": {
+            "mrn": subject.previous.mrn,
+            "nhs_number": subject.previous.nhs_number,
+            "encounter_id": None if encounter_id == subject.encounter_id else encounter_id,
+        }
+    }
 
 
 def _physician(pv1: Segment | None) -> dict[str, str | None]:

@@ -55,10 +55,11 @@ LEGACY_TRIGGERS = frozenset(
 def extract(
     message: Message, *, site: Site, zone: tzinfo, message_uuid: UUID, correlation_id: str
 ) -> list[Envelope]:
-    """Return the envelopes of an accepted message, one for each patient group, in the groups' order.
+    """Return the envelopes of an accepted message, in the order of its patient groups.
 
-    In: `zone` is where local times are read in. An envelope's id follows from `message_uuid` and the
-    group's place alone, so that a replay publishes under the same id; it is also the
+    There is one for each group, but in a merge of patients one for each MRN, or NHS number, that is given up
+    (one of each at a time). In: `zone` is where local times are read in. An envelope's id follows from
+    `message_uuid` and its place alone, so that a replay publishes under the same id; it is also the
     `event_uuid` of its `process_event`. Bodies are compact UTF-8 JSON.
 
     Decisions: only ADT messages with one of `LEGACY_TRIGGERS` become a full envelope; everything
@@ -71,10 +72,11 @@ def extract(
     code, _, trigger = occasion.event_code.partition("_")
     full = code == "ADT" and trigger in LEGACY_TRIGGERS
     envelopes = []
-    subjects = read_subjects(_groups(message), site.inbound.identifiers, zone, message.sent_on)
-    for index, subject in enumerate(subjects):
-        envelope_id = uuid5(message_uuid, str(index))
-        if code == "ADT" and trigger in NOT_DISCHARGED:
+    kind = trigger if code == "ADT" else ""
+    subjects = read_subjects(_groups(message), kind, site.inbound.identifiers, zone, message.sent_on)
+    for subject in subjects:
+        envelope_id = uuid5(message_uuid, subject.number)
+        if kind in NOT_DISCHARGED:
             subject.discharged_at = None
         actions = _upserts(subject, trigger, zone, message.received_on) if full else []
         actions.append(process_event(subject, occasion, str(envelope_id)))

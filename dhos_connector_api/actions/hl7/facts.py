@@ -1,13 +1,21 @@
 """The facts of a message as a whole: type, sender, time, and the identifiers it is found under."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, date, datetime, tzinfo
 from itertools import islice
 
 from dhos_connector_api.actions.hl7.values import clean, sent, timestamp
 from dhos_connector_api.hl7v2.datetimes import Precision
-from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER, VISIT_ID, patient_identifiers
+from dhos_connector_api.hl7v2.groups import patient_groups
+from dhos_connector_api.hl7v2.identifiers import (
+    MRN,
+    NHS_NUMBER,
+    VISIT_ID,
+    Identifier,
+    patient_identifiers,
+)
+from dhos_connector_api.hl7v2.pairing import pairing
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.rules import LONGEST_SEGMENT, MOST_REPETITIONS_IN_ALL, MOST_SEGMENTS
 from dhos_connector_api.hl7v2.segment import Segment
@@ -96,24 +104,37 @@ def _identifiers(message: Message, table: IdentifierTable) -> tuple[tuple[str, s
 def _found(message: Message, table: IdentifierTable) -> Iterator[tuple[str, str]]:
     """As `_identifiers`, before anything is left out. Facts are read before the message is judged."""
     pids, mrgs, visits = (_bounded(message.all(name)) for name in ("PID", "MRG", "PV1"))
-    yield from _of_patients(pids, table, message.sent_on)
+    on = message.sent_on
+    for pid in pids:
+        yield from _known(patient_identifiers(pid, table, on).all)
     yield from _of_visits(visits, 19)
-    yield from _of_patients(mrgs, table, message.sent_on)
-    yield from _of_visits(mrgs, 5)
+    if mrgs:
+        yield from _given_up(message, pids, mrgs, table, on)
+        yield from _of_visits(mrgs, 5)
 
 
 def _bounded(segments: tuple[Segment, ...]) -> list[Segment]:
     return [segment for segment in segments[:MOST_SEGMENTS] if len(segment.line) <= LONGEST_SEGMENT]
 
 
-def _of_patients(
-    segments: list[Segment], table: IdentifierTable, on: date | None
+def _given_up(
+    message: Message, pids: list[Segment], mrgs: list[Segment], table: IdentifierTable, on: date | None
 ) -> Iterator[tuple[str, str]]:
-    """Every MRN and NHS number of PID or MRG segments, the best ones of each first."""
-    for segment in segments:
-        for each in patient_identifiers(segment, table, on).all:
-            if each.type in PATIENT_TYPES:
-                yield each.type, each.value
+    """The identifiers of MRG segments, of the types that those of their PID tell."""
+    whole = {id(pid) for pid in pids}
+    groups = [group for group in patient_groups(message) if id(group.pid) in whole]
+    owners = {id(group.mrg): group.pid for group in groups}
+    for mrg in mrgs:
+        pid = owners.get(id(mrg))
+        if pid is None:
+            yield from _known(patient_identifiers(mrg, table, on).all)
+        else:
+            yield from _known(pairing(pid, mrg, table, on).priors)
+
+
+def _known(identifiers: Iterable[Identifier]) -> Iterator[tuple[str, str]]:
+    """Every MRN and NHS number among these, the best ones of each first."""
+    return ((each.type, each.value) for each in identifiers if each.type in PATIENT_TYPES)
 
 
 def _of_visits(segments: list[Segment], field: int) -> Iterator[tuple[str, str]]:

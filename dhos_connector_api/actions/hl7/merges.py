@@ -1,19 +1,12 @@
 """The identifiers a merge message gives up, and those they become (HL7 v2 chapter 3, MRG segment)."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
-from dhos_connector_api.actions.hl7.facts import PATIENT_TYPES, indexable
-from dhos_connector_api.hl7v2.groups import patient_groups
-from dhos_connector_api.hl7v2.identifiers import Identifier, Identifiers, patient_identifiers
+from dhos_connector_api.actions.hl7.facts import indexable
+from dhos_connector_api.hl7v2.groups import PATIENT_MERGES, patient_groups
+from dhos_connector_api.hl7v2.pairing import Pair, pairing
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.site.model import Site
-
-#: The triggers that make one patient of two. A35, A41 and A42 merge accounts and visits instead.
-PATIENT_MERGES = frozenset({"A18", "A30", "A34", "A36", "A39", "A40", "A47"})
-
-
-Survivors = dict[tuple[str, str | None], str]
 
 
 class Merge(NamedTuple):
@@ -27,43 +20,24 @@ class Merge(NamedTuple):
 def merges(message: Message, site: Site) -> list[Merge]:
     """Return the merges an accepted message tells of, each once; none unless it is one of `PATIENT_MERGES`.
 
-    Old identifiers are MRG-1's, surviving ones PID-3's of the same group and type. Decision: where
-    a patient has several of a type, the one of the old one's assigning authority survives it, else
-    the best. Values are spelt as in `facts`; an old one that equals the surviving one is no merge.
+    They are the pairs its envelopes tell of. Decision: one that has no survivor of its own type is in
+    the envelope alone, for the index knows an identifier under others of its type.
     """
     if message.trigger not in PATIENT_MERGES or message.message_code != "ADT":
         return []
     table = site.inbound.identifiers
     found: dict[Merge, None] = {}
-    read: Identifiers | None = None
-    survivors: Survivors = {}
     for group in patient_groups(message):
-        patient = patient_identifiers(group.pid, table, message.sent_on)
-        if patient is not read:  # groups may share a patient
-            read, survivors = patient, _survivors(patient)
         if group.mrg is not None:
-            given_up = patient_identifiers(group.mrg, table, message.sent_on)
-            found.update(dict.fromkeys(_into(survivors, given_up)))
+            pairs = pairing(group.pid, group.mrg, table, message.sent_on).pairs
+            found.update(dict.fromkeys([_merge(pair) for pair in pairs if _in_index(pair)]))
     return list(found)
 
 
-def _survivors(patient: Identifiers) -> Survivors:
-    """The best surviving identifiers by type and authority, and by type alone (authority None)."""
-    survivors: Survivors = {}
-    for each in patient.all:  # the best come first
-        survivors.setdefault((each.type, _authority(each)), each.value)
-        survivors.setdefault((each.type, None), each.value)
-    return survivors
+def _merge(pair: Pair) -> Merge:
+    return Merge(pair.prior.type, pair.prior.value, pair.surviving.value)
 
 
-def _into(survivors: Survivors, given_up: Identifiers) -> Iterator[Merge]:
-    for old in given_up.all:
-        surviving = survivors.get((old.type, _authority(old))) or survivors.get((old.type, None))
-        if surviving is None or old.type not in PATIENT_TYPES or old.value == surviving:
-            continue
-        if indexable(old.value) and indexable(surviving):
-            yield Merge(old.type, old.value, surviving)
-
-
-def _authority(identifier: Identifier) -> str:
-    return identifier.authority.strip().upper()
+def _in_index(pair: Pair) -> bool:
+    prior, surviving = pair
+    return prior.type == surviving.type and indexable(prior.value) and indexable(surviving.value)

@@ -32,8 +32,8 @@ def process_patient(subject: Subject, trigger: str, today: date | None = None) -
     In: `today`, the day the message came, bounds the date of birth (`births.possible`).
     Decisions: `sex_sct` is always there, unknown where PID-8 is empty, `""` or no code we know, as
     the contract's "else" says; every other key is left out where nothing or `""` was sent, and a
-    date where it is partial or impossible. Previous identifiers are sent as MRG-1 names them, even
-    when they equal the current ones: consumers then find the merge already done.
+    date where it is partial or impossible. Previous identifiers are those that were given up for the
+    current ones; one that equals its survivor is left out, so that nobody is merged into himself.
     """
     pid = subject.pid
     name = name_in(pid, 5, typed=7, parts=(1, 2))
@@ -47,7 +47,7 @@ def process_patient(subject: Subject, trigger: str, today: date | None = None) -
         "date_of_birth": birth and birth.date_iso(),
         "date_of_death": death and death.date_iso(),
     }
-    if trigger in PATIENT_MERGES and subject.previous is not None:
+    if trigger in PATIENT_MERGES:
         values["previous_nhs_number"] = subject.previous.nhs_number
         values["previous_mrn"] = subject.previous.mrn
     return {

@@ -1,15 +1,16 @@
 """One patient group of a message, read once for all the actions made from it."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 
 from dhos_connector_api.actions.hl7 import location
 from dhos_connector_api.actions.hl7.contact import Contact, read_contact
 from dhos_connector_api.actions.hl7.location import Location
 from dhos_connector_api.actions.hl7.values import moment, sent
-from dhos_connector_api.hl7v2.groups import PatientGroup
-from dhos_connector_api.hl7v2.identifiers import Identifiers, patient_identifiers
+from dhos_connector_api.hl7v2.groups import PATIENT_MERGES, WITH_PRIOR, PatientGroup
+from dhos_connector_api.hl7v2.identifiers import patient_identifiers
+from dhos_connector_api.hl7v2.pairing import Known, Pair, given_up, now_known, pairing
 from dhos_connector_api.hl7v2.segment import Segment
 from dhos_connector_api.site.model import IdentifierTable
 
@@ -18,15 +19,17 @@ from dhos_connector_api.site.model import IdentifierTable
 class Subject:
     """A patient and visit: the segments, and what the actions need of them.
 
-    `identity` is PID-3's, `previous` MRG-1's, `contact` PID-13's. Times are ISO 8601; `known_location` and
+    `number` is unique in the message. `identity` is PID-3's: in a merge, what survives `previous`, which is
+    MRG-1's and names only what changes. `contact` is PID-13's. Times are ISO 8601; `known_location` and
     `known_previous` are None without a ward.
     """
 
+    number: str
     pid: Segment
     mrg: Segment | None
     pv1: Segment | None
-    identity: Identifiers
-    previous: Identifiers | None
+    identity: Known
+    previous: Known
     contact: Contact
     encounter_id: str | None
     location: Location
@@ -36,31 +39,50 @@ class Subject:
 
 
 def read_subjects(
-    groups: Iterable[PatientGroup], table: IdentifierTable, zone: tzinfo, on: date | None
+    groups: Iterable[PatientGroup], trigger: str, table: IdentifierTable, zone: tzinfo, on: date | None
 ) -> Iterator[Subject]:
-    """Return the subject of each group; PID-3 and MRG-1 are told apart by `table` as of that day.
+    """Return the subjects of each group; PID-3 and MRG-1 are told apart by `table` as of that day.
 
-    Local times are read in `zone`. What has repetitions is read once of a PID that groups share:
-    else a message of one long PID and many MRG would take quadratic time.
+    There is one for a group, but in a merge of patients one for each that is given up. Local times are
+    read in `zone`. What has repetitions is read once of a PID that groups share: else a message of one
+    long PID and many MRG would take quadratic time.
     """
     pid, contact = None, Contact()
-    for group in groups:
+    for number, group in enumerate(groups):
         if group.pid is not pid:
             pid, contact = group.pid, read_contact(group.pid)
-        yield _subject(group, contact, table, zone, on)
+        patient = patient_identifiers(group.pid, table, on)
+        identity = Known(patient.mrn, patient.nhs_number)
+        subject = _subject(group, str(number), identity, contact, zone)
+        steps = _steps(group, trigger, table, on)
+        if steps:
+            subject.identity, subject.previous = now_known(identity, steps[0]), given_up(steps[0])
+        yield subject
+        for place, step in enumerate(steps[1:], start=1):
+            known, previous = now_known(identity, step), given_up(step)
+            yield replace(subject, number=f"{number}.{place}", identity=known, previous=previous)
 
 
-def _subject(
-    group: PatientGroup, contact: Contact, table: IdentifierTable, zone: tzinfo, on: date | None
-) -> Subject:
+def _steps(
+    group: PatientGroup, trigger: str, table: IdentifierTable, on: date | None
+) -> list[Sequence[Pair]]:
+    """The pairs of prior and surviving identifiers, one envelope's at a time; none where nothing changes."""
+    if group.mrg is None or trigger not in WITH_PRIOR:
+        return []
+    steps = pairing(group.pid, group.mrg, table, on).steps
+    return steps if trigger in PATIENT_MERGES else steps[:1]
+
+
+def _subject(group: PatientGroup, number: str, identity: Known, contact: Contact, zone: tzinfo) -> Subject:
     pv1 = group.pv1
     assigned = location.read_location(pv1, location.ASSIGNED)
     return Subject(
+        number=number,
         pid=group.pid,
         mrg=group.mrg,
         pv1=pv1,
-        identity=patient_identifiers(group.pid, table, on),
-        previous=None if group.mrg is None else patient_identifiers(group.mrg, table, on),
+        identity=identity,
+        previous=Known(),
         contact=contact,
         encounter_id=sent(pv1, 19),
         location=assigned,

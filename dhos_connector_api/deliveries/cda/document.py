@@ -13,7 +13,8 @@ from dhos_connector_api.actions.hl7.facts import indexable, storable
 from dhos_connector_api.deliveries.cda.plain_xml import Path, read_plain
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.hl7v2.datetimes import Precision, parse
-from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER, kind_of
+from dhos_connector_api.hl7v2.identifier_values import nhs_number, plain
+from dhos_connector_api.hl7v2.identifiers import MRN, NHS_NUMBER, capitals, told
 from dhos_connector_api.site.model import IdentifierTable
 
 #: The NHS number's own OID, and that of a number a hospital gives out (NHS Interoperability Toolkit).
@@ -154,27 +155,27 @@ def _named(ids: list[_Id], table: IdentifierTable) -> list[tuple[str, str]]:
     id that is no NHS number is: a patientRole's id is by its definition the number by which the
     organisation knows the patient. Of several none is picked, unless the site says the first.
     """
-    kinds = [_kind(each, table) for each in ids]
-    others = [index for index, kind in enumerate(kinds) if not kind]
+    read = [_told(each, table) for each in ids]
+    kinds = [kind for kind, _ in read]
+    others = [index for index, (kind, value) in enumerate(read) if value and not kind]
     if MRN not in kinds and others and (len(others) == 1 or table.mrn_first_repetition):
         kinds[others[0]] = MRN
-    return [
-        (kind, each.extension.replace(" ", "") if kind == NHS_NUMBER else each.extension)
-        for kind, each in zip(kinds, ids, strict=True)
-        if kind
-    ]
+    return [(kind, value) for kind, (_, value) in zip(kinds, read, strict=True) if kind]
 
 
-def _kind(one: _Id, table: IdentifierTable) -> str:
-    """MRN, NHS_NUMBER, or '' where nothing tells.
+def _told(one: _Id, table: IdentifierTable) -> tuple[str, str]:
+    """MRN, NHS_NUMBER, or '' where nothing tells; and the value, '' where it is no identifier.
 
     The root is what CX.4.2 is in PID-3; the authority's name stands for CX.4.1, and for the type code.
     """
-    if one.root == NHS_NUMBER_ROOT:
-        return NHS_NUMBER
-    name = one.authority.upper()
-    kind, _ = kind_of({one.root.upper(), name} - {""}, name, table)
-    return kind or (MRN if one.root == LOCAL_NUMBER_ROOT else "")
+    value, root, name = plain(one.extension), one.root.upper(), one.authority.upper()
+    if root == NHS_NUMBER_ROOT or name in capitals(table.nhs_authorities | table.nhs_types):
+        number = nhs_number(value)
+        return (NHS_NUMBER, number) if number else ("", "")
+    kind, value, _ = told(value, {root, name} - {""}, name, table)
+    if not value:
+        return "", ""
+    return kind or (MRN if root == LOCAL_NUMBER_ROOT else ""), value
 
 
 def _time(value: str, zone: tzinfo) -> datetime | None:

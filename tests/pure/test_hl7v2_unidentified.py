@@ -1,0 +1,87 @@
+"""What AE 101 says: types and authorities that were there, those the site takes, and never a value."""
+
+from typing import Any
+
+import pytest
+
+from dhos_connector_api.hl7v2.read import Message, read
+from dhos_connector_api.hl7v2.rules import judge
+from dhos_connector_api.site.model import IdentifierTable, Inbound
+from tests.builders.hl7 import adt_message, merge
+
+
+def said(received: Message, **table: Any) -> str:
+    verdict = judge(received, Inbound(identifiers=IdentifierTable(**table)))
+    assert (verdict.code, verdict.error) == ("AE", "101")
+    return verdict.text or ""
+
+
+def test_an_empty_pid_3_is_another_thing_than_one_that_is_not_known() -> None:
+    for empty in ("", '""', "^^^RTH^MR", "~"):
+        assert said(adt_message(PID_3=empty)) == "PID-3 is empty: the patient has no identifier."
+    assert "empty" not in said(adt_message(PID_3="7^^^RTH^PN"))
+
+
+def test_types_and_authorities_that_were_there_are_told_and_those_the_site_takes() -> None:
+    text = said(adt_message(PID_3="4711^^^RTH^PN~078051120^^^&2.16.840.1.113883.4.1&ISO^SS~4711^^^RTH^PN"))
+    assert "There: type PN, authority RTH; type SS, authority 2.16.840.1.113883.4.1." in text
+    assert "NHS number by authority NHS" in text
+    assert "MRN by type HN, MEDREC, MR, MRN, PI or no type" in text
+    assert "inbound.identifiers" in text
+
+
+def test_what_the_site_takes_is_what_its_file_says() -> None:
+    text = said(
+        adt_message(PID_3="4711^^^RTH"),
+        mrn_types=frozenset({"HOSP"}),
+        mrn_authorities=frozenset({"RBH"}),
+        untyped_is_mrn=False,
+    )
+    assert "There: no type, authority RTH." in text
+    assert "MRN by authority RBH or type HOSP (" in text
+
+
+def test_a_value_that_is_none_and_a_wrong_check_digit_are_told() -> None:
+    assert "type MR, authority RTH, no usable value" in said(adt_message(PID_3="UNKNOWN^^^RTH^MR"))
+    text = said(adt_message(PID_3="9434765918^^^NHS^NH"))
+    assert "type NH, authority NHS, no NHS number by its check digit" in text
+
+
+@pytest.mark.parametrize(
+    "pid_3",
+    [
+        "4711^^^4711^PN",
+        "x4711^^^X4711^PN",
+        "4711^^^M4711^PN",
+        "4711^^^RTH^4711",
+        "4711^^^SMITH-1982-0305-4711^PN",
+        "4711^^^12.03.4711^PN",
+        "4711^^^" + "R4711" * 9 + "^PN",
+    ],
+)
+def test_no_value_is_ever_told_wherever_it_stands(pid_3: str) -> None:
+    text = said(adt_message(PID_3=pid_3))
+    assert "4711" not in text
+    assert "not shown" in text
+
+
+def test_a_merge_says_what_its_mrg_held() -> None:
+    empty, unknown = (read(merge("A40", PID_3="1^^^RTH^MR", MRG_1=mrg)) for mrg in ("", "4711^^^USSSA^SS"))
+    assert said(empty) == "MRG-1 is empty: a merge needs the identifier that is given up."
+    text = said(unknown)
+    assert text.startswith("MRG-1 has no identifier that can be paired with one of PID-3.")
+    assert "type SS, authority USSSA" in text
+    assert "4711" not in text
+
+
+def test_the_text_is_of_a_bounded_length() -> None:
+    many = "~".join(f"{number}^^^AUTHORITY {chr(65 + number % 26)}^PN" for number in range(100))
+    codes = frozenset(f"CODE{letter}" for letter in "ABCDEFGHIJKLMNOP")
+    text = said(adt_message(PID_3=many), mrn_types=codes, mrn_authorities=codes)
+    assert "others" in text
+    assert len(text) < 600
+
+
+def test_the_patient_that_is_not_identified_is_named() -> None:
+    received = read(merge("A40", PID_3="1^^^RTH^MR", more=["PID|2||7^^^RTH^PN", "MRG|2^^^RTH^MR"]))
+    assert judge(received, Inbound()).location == "PID^2^3"

@@ -1,0 +1,239 @@
+"""One pairing of prior and surviving identifiers: in the answer, envelopes, event and index alike."""
+
+from typing import Any
+
+import pytest
+
+from dhos_connector_api.actions.hl7.facts import facts
+from dhos_connector_api.actions.hl7.merges import Merge, merges
+from dhos_connector_api.hl7v2.groups import PATIENT_MERGES, WITH_PRIOR
+from dhos_connector_api.hl7v2.read import Message, read
+from dhos_connector_api.hl7v2.rules import Verdict, judge
+from dhos_connector_api.site.model import IdentifierTable, Inbound, Site
+from tests.builders.envelopes import LONDON, actions, envelopes
+from tests.builders.hl7 import adt, adt_message, merge, two_patients
+
+OURS = "1001^^^RTH^MR"
+NHS, OTHER_NHS = "9434765919", "9434765870"
+#: Who gives up what, by (old, surviving), for MRNs and NHS numbers.
+Told = list[tuple[str | None, str | None, str | None, str | None]]
+
+
+def merging(mrg_1: str, pid_3: str = OURS, trigger: str = "A40", **fields: Any) -> Message:
+    return read(merge(trigger, PID_3=pid_3, MRG_1=mrg_1, **fields))
+
+
+def verdict(received: Message, **table: Any) -> Verdict:
+    return judge(received, Inbound(identifiers=IdentifierTable(**table)))
+
+
+def in_events(received: Message) -> Told:
+    """What each event says; the legacy action beside it has to say the same."""
+    told: Told = []
+    for envelope in envelopes(received):
+        found = actions(envelope)
+        event = found["process_event"]
+        now, before = event["patient"], event["previous"]
+        told.append((before["mrn"], now["mrn"], before["nhs_number"], now["nhs_number"]))
+        if "process_patient" in found:
+            data = found["process_patient"]
+            names = ("previous_mrn", "mrn", "previous_nhs_number", "nhs_number")
+            assert tuple(data.get(name) for name in names) == told[-1]
+    return told
+
+
+def in_index(received: Message) -> list[Merge]:
+    found = merges(received, Site())
+    known = facts(received, Site(), LONDON).identifiers
+    assert {(each.identifier_type, each.old) for each in found} <= set(known)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("pid_3", "mrg_1", "pairs"),
+    [
+        # an untyped prior identifier is of the type of the one of its authority, else an MRN
+        (OURS, "1002^^^RTH", [("1002", "1001")]),
+        (OURS, "1002", [("1002", "1001")]),
+        (OURS, "1002^^^OTHER", [("1002", "1001")]),
+        ("1001", "1002", [("1002", "1001")]),
+        (f"{NHS}^^^NHS^NH~{OURS}", "1002^^^RTH", [("1002", "1001")]),
+        # by authority, then by type
+        (f"E77^^^EMPI^PI~{OURS}", "1002^^^RTH^MR", [("1002", "1001")]),
+        (f"E77^^^EMPI^PI~{OURS}", "1002^^^RTH^PI", [("1002", "1001")]),
+        (f"E77^^^EMPI^PI~{OURS}", "1002^^^RTH", [("1002", "1001")]),
+        (f"E77^^^EMPI^PI~{OURS}", "1002^^^OTHER^MR", [("1002", "1001")]),
+        ("E77^^^RTH^PI~1001^^^RTH^MR", "1002^^^RTH^MR", [("1002", "1001")]),
+        ("E77^^^RTH^PI~1001^^^RTH^MR", "E78^^^RTH^PI~1002^^^RTH^MR", [("E78", "E77"), ("1002", "1001")]),
+        ("E77^^^EMPI^PI~1001^^^^MR", "1002^^^^MR", [("1002", "1001")]),
+        ("333^^^B^MR", "111^^^A^MR~222^^^B^MR", [("111", "333"), ("222", "333")]),
+        ("3^^^A^MR~4^^^B^MR", "1^^^A^MR~2^^^B^MR", [("1", "3"), ("2", "4")]),
+        ("3^^^A^MR~4^^^B^MR", "2^^^b^MR~1^^^A^MR", [("2", "4"), ("1", "3")]),
+        ("3^^^&1.2.3&ISO^MR~4^^^B^MR", "1^^^&1.2.3&ISO^MR", [("1", "3")]),
+        # what is the survivor's own has no effect
+        (OURS, f"{OURS}~1002^^^RTH^MR", [("1002", "1001")]),
+        (OURS, "1002^^^RTH^MR~1002^^^RTH^MR", [("1002", "1001")]),
+    ],
+)
+@pytest.mark.parametrize("trigger", ["A34", "A40", "A30"])
+def test_mrns_are_paired_by_authority_then_by_type(
+    trigger: str, pid_3: str, mrg_1: str, pairs: list[tuple[str, str]]
+) -> None:
+    received = merging(mrg_1, pid_3, trigger)
+    assert verdict(received).code == "AA"
+    assert in_index(received) == [("MRN", old, surviving) for old, surviving in pairs]
+    nhs = NHS if NHS in pid_3 else None
+    assert in_events(received) == [(old, surviving, None, nhs) for old, surviving in pairs]
+
+
+@pytest.mark.parametrize(
+    ("pid_3", "mrg_1", "events", "index"),
+    [
+        (
+            f"{OURS}~{NHS}^^^NHS^NH",
+            f"1002^^^RTH^MR~{OTHER_NHS}^^^NHS^NH",
+            [("1002", "1001", OTHER_NHS, NHS)],
+            [("MRN", "1002", "1001"), ("NHS number", OTHER_NHS, NHS)],
+        ),
+        (
+            f"{OURS}~{NHS}^^^NHS^NH",
+            f"1002^^^RTH^MR~{OTHER_NHS}^^^NHS^NH~1003^^^RTH^MR",
+            [("1002", "1001", OTHER_NHS, NHS), ("1003", "1001", None, NHS)],
+            [("MRN", "1002", "1001"), ("NHS number", OTHER_NHS, NHS), ("MRN", "1003", "1001")],
+        ),
+        (f"{NHS}^^^NHS", OTHER_NHS, [(None, None, OTHER_NHS, NHS)], [("NHS number", OTHER_NHS, NHS)]),
+        (
+            f"{NHS}^^^NHS",
+            f"{OTHER_NHS}^^^NHS",
+            [(None, None, OTHER_NHS, NHS)],
+            [("NHS number", OTHER_NHS, NHS)],
+        ),
+        # of a type that the patient has none of: consumers are told, the index knows no such merge
+        (OURS, f"{OTHER_NHS}^^^NHS^NH", [(None, "1001", OTHER_NHS, None)], []),
+        (f"{NHS}^^^NHS", "1002^^^RTH^MR", [("1002", None, None, NHS)], []),
+        # the same NHS number stays the patient's
+        (
+            f"{OURS}~{NHS}^^^NHS",
+            f"1002^^^RTH^MR~{NHS}^^^NHS",
+            [("1002", "1001", None, NHS)],
+            [("MRN", "1002", "1001")],
+        ),
+    ],
+)  # fmt: skip
+def test_each_old_identifier_is_told_once(
+    pid_3: str, mrg_1: str, events: Told, index: list[tuple[str, str, str]]
+) -> None:
+    received = merging(mrg_1, pid_3)
+    assert verdict(received).code == "AA"
+    assert in_events(received) == events
+    assert sorted(in_index(received)) == sorted(index)
+
+
+@pytest.mark.parametrize(
+    "mrg", [{"MRG_2": "1002^^^RTH^MR"}, {"MRG_2": "1002"}, {"MRG_1": '""', "MRG_2": "1002"}]
+)
+def test_the_place_of_old_versions_is_read_where_the_new_one_is_empty(mrg: dict[str, str]) -> None:
+    received = read(merge("A40", **{"PID_3": OURS, "MRG_1": ""} | mrg))
+    assert verdict(received).code == "AA"
+    assert in_events(received) == [("1002", "1001", None, None)]
+    assert in_index(received) == [("MRN", "1002", "1001")]
+
+
+@pytest.mark.parametrize("trigger", sorted(PATIENT_MERGES))
+@pytest.mark.parametrize(
+    ("pid_3", "mrg_1"),
+    [
+        (OURS, '""'),
+        (OURS, ""),
+        (OURS, "UNKNOWN^^^RTH^MR"),
+        (OURS, "079^^^USSSA^SS"),
+        (f"078^^^USSSA^SS~{OURS}", "079^^^USSSA"),
+        (f"{NHS}^^^NHS", "1002"),
+        (f"{NHS}^^^NHS", "123^^^NHS"),
+        (OURS, "9434765918^^^NHS^NH"),
+    ],
+)
+def test_a_prior_identifier_of_which_nothing_can_be_told_is_refused(
+    trigger: str, pid_3: str, mrg_1: str
+) -> None:
+    refused = verdict(merging(mrg_1, pid_3, trigger))
+    assert (refused.code, refused.error, refused.location) == ("AE", "101", "MRG^1^1")
+
+
+def test_the_group_whose_prior_cannot_be_told_is_named() -> None:
+    refused = verdict(merging("1002^^^RTH^MR", more=["PID|2||2001^^^RTH^MR", 'MRG|""']))
+    assert (refused.code, refused.location) == ("AE", "MRG^2^1")
+
+
+@pytest.mark.parametrize("trigger", sorted(WITH_PRIOR - PATIENT_MERGES))
+def test_a_merge_of_accounts_or_a_move_needs_no_prior_patient(trigger: str) -> None:
+    received = merging('""', trigger=trigger, MRG_5="V9")
+    assert verdict(received).code == "AA"
+    [envelope] = envelopes(received)
+    previous = actions(envelope)["process_event"]["previous"]
+    assert previous == {"mrn": None, "nhs_number": None, "encounter_id": "V9"}
+
+
+@pytest.mark.parametrize("mrg_1", [OURS, "1001", "1001^^^RTH", "1001^^^OTHER^MR"])
+def test_a_merge_into_itself_is_accepted_has_no_effect_and_says_so(mrg_1: str) -> None:
+    received = merging(mrg_1)
+    answered = verdict(received)
+    assert (answered.code, answered.error) == ("AA", None)
+    assert answered.text
+    assert "nothing is merged" in answered.text
+    assert in_index(received) == []
+    assert in_events(received) == [(None, "1001", None, None)]
+
+
+def test_a_merge_of_which_a_part_is_into_itself_says_nothing() -> None:
+    assert verdict(merging(f"{OURS}~1002^^^RTH^MR")).text is None
+    assert verdict(merging(OURS, more=["PID|2||2001^^^RTH^MR", "MRG|2002^^^RTH^MR"])).text is None
+
+
+@pytest.mark.parametrize("trigger", sorted(WITH_PRIOR))
+def test_every_trigger_with_a_prior_tells_it(trigger: str) -> None:
+    received = merging(f"1002^^^RTH^MR~{OTHER_NHS}^^^NHS", f"{OURS}~{NHS}^^^NHS", trigger, MRG_5="V9")
+    assert verdict(received).code == "AA"
+    [envelope] = envelopes(received)
+    event = actions(envelope)["process_event"]
+    assert event["patient"] == {"mrn": "1001", "nhs_number": NHS}
+    assert event["previous"] == {"mrn": "1002", "nhs_number": OTHER_NHS, "encounter_id": "V9"}
+
+
+def test_a_move_without_a_visit_is_still_a_move() -> None:
+    received = merging("1002", trigger="A44", MRG_3="ACC1")
+    [envelope] = envelopes(received)
+    event = actions(envelope)["process_event"]
+    assert event["event_code"] == "ADT_A44"
+    assert (event["previous"]["mrn"], event["patient"]["mrn"]) == ("1002", "1001")
+
+
+def test_a_new_number_of_a_visit_tells_the_old_one_and_one_that_stays_none() -> None:
+    def previous(old: str) -> str | None:
+        received = read(adt("A50", visit="V1", more=[f"MRG|{OURS}||||{old}"]))
+        [envelope] = envelopes(received)
+        told: str | None = actions(envelope)["process_event"]["previous"]["encounter_id"]
+        return told
+
+    assert (previous("V0"), previous("V1"), previous("")) == ("V0", None, None)
+
+
+@pytest.mark.parametrize("received", [adt_message("A01"), read(two_patients("A24"))])
+def test_no_other_trigger_has_a_prior(received: Message) -> None:
+    for envelope in envelopes(received):
+        assert "previous" not in actions(envelope)["process_event"]
+
+
+def test_the_first_envelope_of_a_group_keeps_its_id_and_others_have_their_own() -> None:
+    more = ["PID|2||2001^^^RTH^MR", "MRG|2002^^^RTH^MR"]
+    of_one, of_two = (
+        [each.id for each in envelopes(merging(mrg_1, more=more))]
+        for mrg_1 in ("1002^^^RTH^MR", "1002^^^RTH^MR~1003^^^RTH^MR")
+    )
+    assert of_one == [of_two[0], of_two[2]]
+    assert len(set(of_two)) == 3
+
+
+def test_a_hospital_that_takes_no_untyped_mrn_still_pairs_one_by_its_patient() -> None:
+    received = merging("1002^^^RTH")
+    assert verdict(received, untyped_is_mrn=False).code == "AA"
