@@ -19,6 +19,15 @@ __all__ = ["DELETE", "Defect", "Message", "Repetition", "Segment", "read", "read
 #: Lines of a message that are taken apart; a message of more is refused (`rules`).
 MOST_LINES = 20_000
 _BATCH = frozenset({"FHS", "BHS", "BTS", "FTS"})
+_STRUCTURE = _BATCH | {"MSH"}
+#: Segments of ADT messages, which may stand as their names alone; other such lines are text, such as YES.
+_BARE = frozenset(
+    (
+        *("EVN", "PID", "PD1", "ROL", "NK1", "PV1", "PV2", "MRG", "DB1", "OBX", "NTE", "AL1", "IAM", "DG1"),
+        *("DRG", "PR1", "GT1", "IN1", "IN2", "IN3", "ACC", "UB1", "UB2", "PDA"),
+    )
+)
+_USUAL = _BARE | {"MSH"}
 _NAME = 3  # characters in a segment's name
 _BLOCK_START, _BLOCK_END = "\x0b", "\x1c"  # MLLP
 _BEFORE = " \t\r\n\f\ufeff" + _BLOCK_START
@@ -40,7 +49,8 @@ class Message:
     """A message as read.
 
     `text` is what was decoded, without frame and NULs; `charset` the Python codec it was decoded with;
-    `lines` its segments as they stand, blank lines left out; `msh` the (first) MSH segment.
+    `lines` its segments as they stand, blank lines between them left out, with LF at the end of each line
+    that the next one continues; `msh` the (first) MSH segment.
     """
 
     __slots__ = (
@@ -54,7 +64,7 @@ class Message:
         self.charset = charset
         self.delimiters = choose(*_marks(header))
         self.lines = lines
-        self._by_name = _by_name(lines, self.delimiters.field)
+        self._by_name = _by_name(lines)
         self._made: dict[str, tuple[Segment, ...]] = {}
         self._in_order: tuple[Segment, ...] | None = None
         self.defects = defects | _defects(self.text, header, self._by_name)
@@ -79,8 +89,7 @@ class Message:
         """Return every segment in order."""
         if self._in_order is None:
             left = {name: iter(self.all(name)) for name in self._by_name}
-            separator = self.delimiters.field
-            self._in_order = tuple([next(left[_name(line, separator)]) for line in self.lines])
+            self._in_order = tuple([next(left[line[:_NAME]]) for line in self.lines])
         return self._in_order
 
     @property
@@ -177,17 +186,53 @@ def _declared_charsets(text: str) -> list[str]:
 def _lines(text: str) -> tuple[list[str], bool]:
     """The lines that are segments: not blank, no indentation, no block start. Raises UnreadableMessage.
 
-    False: there are more than MOST_LINES, and what follows those is the last one as it stands.
+    A line that begins no segment continues the one before it. False: there are more lines than
+    MOST_LINES, and what follows those is the last one as it stands.
     """
     plain = text.replace("\r\n", "\r").replace("\n", "\r").replace(_BLOCK_END, "\r")
     parts = plain.split("\r", MOST_LINES)
-    lines = [kept for line in parts if (kept := line.lstrip(_BEFORE))]
-    first = lines[0][:_NAME] if lines else ""
-    if first in _BATCH:
-        first = next((line[:_NAME] for line in lines if line[:_NAME] == "MSH"), "")
-    if first != "MSH":
+    first = next((kept for line in parts if (kept := line.lstrip(_BEFORE))), "")
+    name = first[:_NAME]
+    if name in _BATCH:
+        header = next((kept for line in parts if (kept := line.lstrip(_BEFORE))[:_NAME] == "MSH"), "")
+    else:
+        header = first
+    if header[:_NAME] != "MSH":
         raise UnreadableMessage("The body holds no HL7 v2 message: its first segment is not MSH.")
-    return lines, len(parts) <= MOST_LINES
+    return _segments(parts, _marks(header)[0]), len(parts) <= MOST_LINES
+
+
+def _segments(parts: list[str], separator: str) -> list[str]:
+    """The lines, each with those behind it that continue it; a blank line counts where it stands within."""
+    plain = [kept for part in parts if (kept := part.lstrip(_BEFORE))]
+    if all(line[:_NAME] in _USUAL and line[_NAME : _NAME + 1] == separator for line in plain):
+        return plain  # nearly every message
+    lines: list[list[str]] = []
+    blank = 0
+    for part in parts:
+        line = part.lstrip(_BEFORE)
+        if not line:
+            blank += 1
+            continue
+        if not lines or begins_segment(line, separator):
+            lines.append([line])
+        else:
+            lines[-1] += [*[""] * blank, part]
+        blank = 0
+    return [line[0] if len(line) == 1 else "\n".join(line) for line in lines]
+
+
+def begins_segment(line: str, separator: str) -> bool:
+    """Return whether a line begins a segment: three capitals or digits and the field separator.
+
+    MSH and the segments of batches begin one whatever mark follows: no second message may pass for text.
+    """
+    name, mark = line[:_NAME], line[_NAME : _NAME + 1]
+    if mark == separator and name.isalnum() and name.isascii() and name == name.upper():
+        return True
+    if not mark.strip() and len(line.rstrip()) == _NAME:
+        return name in _BARE or name in _STRUCTURE or name[0] == "Z"
+    return name in _STRUCTURE and not (mark.isascii() and (mark.isalnum() or mark.isspace()))
 
 
 def _marks(header: str) -> tuple[str, str]:
@@ -198,19 +243,11 @@ def _marks(header: str) -> tuple[str, str]:
     return field, header[_NAME + 1 :].partition(field)[0]
 
 
-def _name(line: str, separator: str) -> str:
-    """A line's segment name; MSH is MSH whatever follows it."""
-    name = line[:_NAME]
-    if name == "MSH" or line[_NAME : _NAME + 1] in {separator, ""}:
-        return name
-    return line.partition(separator)[0]
-
-
-def _by_name(lines: list[str], separator: str) -> dict[str, list[str]]:
+def _by_name(lines: list[str]) -> dict[str, list[str]]:
     """The lines under their segment names."""
     found: dict[str, list[str]] = {}
     for line in lines:
-        found.setdefault(_name(line, separator), []).append(line)
+        found.setdefault(line[:_NAME], []).append(line)
     return found
 
 
