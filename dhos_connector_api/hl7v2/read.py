@@ -3,12 +3,13 @@
 HL7 v2 chapter 2. Every function here takes time in proportion to the length of what it is given.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from datetime import UTC, date
 from enum import Enum
 
 from dhos_connector_api.errors import UnreadableMessage
-from dhos_connector_api.hl7v2.charsets import Decoded, decode, decode_utf16
+from dhos_connector_api.hl7v2.charsets import decode, decode_utf16, is_declared
 from dhos_connector_api.hl7v2.datetimes import Precision, parse
 from dhos_connector_api.hl7v2.delimiters import choose, usable
 from dhos_connector_api.hl7v2.escapes import unescape
@@ -38,6 +39,7 @@ class Defect(Enum):
     """A fault of a message as a whole; `rules` says how each one is answered."""
 
     INVALID_CHARACTERS = "bytes do not fit the character set"
+    CHARSET_OVERRULED = "an 8859 is declared, and the bytes are UTF-8 (read as such, and no fault otherwise)"
     NUL = "NUL characters (left out of the text)"
     DELIMITERS = "MSH-1 and MSH-2 do not tell the parts apart"
     SEVERAL_MESSAGES = "more than one MSH, or text after an MLLP end block"
@@ -50,18 +52,27 @@ class Message:
 
     `text` is what was decoded, without frame and NULs; `charset` the Python codec it was decoded with;
     `lines` its segments as they stand, blank lines between them left out, with LF at the end of each line
-    that the next one continues; `msh` the (first) MSH segment.
+    that the next one continues; `msh` the (first) MSH segment; `declared` the character sets it came with:
+    MSH-18 as it was sent, else that of its door.
     """
 
     __slots__ = (
         *("_by_name", "_in_order", "_made"),
-        *("charset", "defects", "delimiters", "lines", "msh", "text"),
+        *("charset", "declared", "defects", "delimiters", "lines", "msh", "text"),
     )
 
-    def __init__(self, text: str, charset: str, lines: list[str], defects: frozenset[Defect]) -> None:
+    def __init__(
+        self,
+        text: str,
+        charset: str,
+        lines: list[str],
+        defects: frozenset[Defect],
+        declared: Sequence[str] = (),
+    ) -> None:
         header = next(line for line in lines if line[:_NAME] == "MSH")
         self.text = text
         self.charset = charset
+        self.declared = declared
         self.delimiters = choose(*_marks(header))
         self.lines = lines
         self._by_name = _by_name(lines)
@@ -126,61 +137,71 @@ class Message:
         return _present(self.msh.value(12)).strip()
 
 
-def read(raw: bytes, *, default_charset: str = "utf-8") -> Message:
+def read(raw: bytes, *, default_charset: str = "utf-8", door_charset: str | None = None) -> Message:
     """Return one message read, whatever its line ends, frame, byte order mark, character set, delimiters.
 
     In: the bytes as received; the character set (Python's or table 0211's name) for a sender whose
-    MSH-18 is empty and whose bytes are not UTF-8. Raises UnreadableMessage when there is no MSH, and
-    nothing else for any bytes.
+    MSH-18 is empty and whose bytes are not UTF-8; the one its door names, which governs where MSH-18 is
+    empty. Raises UnreadableMessage when there is no MSH, and nothing else for any bytes.
     """
     raw = raw.lstrip(b" \t\r\n\f\x0b")
     if raw[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         has_nul = False  # of these two bytes each may be 00; the text will show it
+        declared: Sequence[str] = ()
         decoded = decode_utf16(raw)
     else:
         has_nul = b"\x00" in raw
-        decoded = _decode(raw.replace(b"\x00", b"") if has_nul else raw, default_charset)
+        raw = raw.replace(b"\x00", b"") if has_nul else raw
+        declared = _declared_charsets(raw, door_charset)
+        decoded = decode(raw.removeprefix(BOM_UTF8), declared, default_charset)
     defects = set()
     if has_nul:
         defects.add(Defect.NUL)
     if not decoded.valid:
         defects.add(Defect.INVALID_CHARACTERS)
-    return read_text(decoded.text, charset=decoded.charset, defects=frozenset(defects))
+    if decoded.overruled:
+        defects.add(Defect.CHARSET_OVERRULED)
+    return read_text(
+        decoded.text, charset=decoded.charset, defects=frozenset(defects), declared=tuple(declared)
+    )
 
 
-def read_text(text: str, *, charset: str, defects: frozenset[Defect] = frozenset()) -> Message:
+def read_text(
+    text: str,
+    *,
+    charset: str,
+    defects: frozenset[Defect] = frozenset(),
+    declared: Sequence[str] = (),
+) -> Message:
     """Return a message read from text, such as one a site's transformer has rewritten.
 
     In: the text, the Python codec its answer would be encoded with, what is known to be wrong with
-    where it came from. Raises UnreadableMessage when there is no MSH.
+    where it came from, the character sets declared there. Raises UnreadableMessage when there is no MSH.
     """
     if "\x00" in text:
         text = text.replace("\x00", "")
         defects |= {Defect.NUL}
     text = text.lstrip(_BEFORE).rstrip(_AFTER)
     lines, whole = _lines(text)
-    return Message(text, charset, lines, defects if whole else defects | {Defect.TOO_MANY_LINES})
+    defects = defects if whole else defects | {Defect.TOO_MANY_LINES}
+    return Message(text, charset, lines, defects, declared)
 
 
-def _decode(raw: bytes, default_charset: str) -> Decoded:
-    """Decode anything but UTF-16, by the byte order mark or else as MSH-18 says."""
-    if raw.startswith(b"\xef\xbb\xbf"):
-        return decode(raw[3:], ["UTF-8"], default_charset)
+def _declared_charsets(raw: bytes, door_charset: str | None) -> Sequence[str]:
+    """By a byte order mark UTF-8; the repetitions of MSH-18, read before the message can be; the door's."""
+    if raw.startswith(BOM_UTF8):
+        return ["UTF-8"]
     try:
         glance = raw.decode()
     except UnicodeDecodeError:
         glance = raw.decode("latin-1")
-    return decode(raw, _declared_charsets(glance), default_charset)
-
-
-def _declared_charsets(text: str) -> list[str]:
-    """The repetitions of MSH-18, read before the message can be."""
-    header = next(line for line in _lines(text)[0] if line[:_NAME] == "MSH")
+    header = next(line for line in _lines(glance)[0] if line[:_NAME] == "MSH")
     field, encoding = _marks(header)
     marks = choose(field, encoding)
     fields = header.split(marks.field, 18)
-    declared = fields[17] if len(fields) > 17 else ""  # noqa: PLR2004
-    return declared.split(marks.repetition) if marks.repetition else [declared]
+    named = fields[17] if len(fields) > 17 else ""  # noqa: PLR2004
+    declared = named.split(marks.repetition) if marks.repetition else [named]
+    return declared if door_charset is None or any(map(is_declared, declared)) else [door_charset]
 
 
 def _lines(text: str) -> tuple[list[str], bool]:
