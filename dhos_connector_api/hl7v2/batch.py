@@ -28,7 +28,8 @@ _PART = re.compile(
 #: In place: every frame is asked, and the largest would be copied.
 _BEGINS = re.compile(rb"[ \t\r\n\f\x0b]*+(?:\xef\xbb\xbf)?+(?:FHS|BHS)")
 _LINE = re.compile(rb"[^\r\n\x1c]*")
-_NEXT_LINE = re.compile(rb"[\r\n]++([^\r\n\x1c]++)")
+#: Without NUL: a message in UTF-16 is no text of a header.
+_NEXT_LINE = re.compile(rb"[\r\n]++([^\r\n\x1c\0]++)(?!\0)")
 _NO_CONTROLS = dict.fromkeys((*range(32), 127))
 
 
