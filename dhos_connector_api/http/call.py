@@ -31,8 +31,9 @@ class Call:
 
     `check` is how the operation's JSON body is checked, where the specification leaves that to the
     handler (`x-checked-by-handler`): `body` is None then.
-    `length` is what the request says its body has, `held` what of it counts as held in memory; `cycle`
-    is the server's, which knows whether the client is still there.
+    `length` is what the request says its body has, and `coding` how it is packed (Content-Encoding), `held`
+    what of it counts as held in memory; `cycle` is the server's, which knows whether the client is still
+    there.
     `checked` is the operationId whose checks it has passed; None: it has passed none.
     """
 
@@ -45,6 +46,7 @@ class Call:
     body: Any = None
     check: JsonBody | None = None
     length: int = 0
+    coding: bytes = b""
     held: int = 0
     cycle: Any = None
 

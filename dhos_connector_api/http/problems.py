@@ -91,6 +91,8 @@ def problem_of(error: Exception) -> Problem:
     details = error.details if isinstance(error, errors.BadInput) else {}
     if isinstance(error, errors.SignatureRejected):
         return Problem(status, message, {"WWW-Authenticate": "Signature"})
+    if isinstance(error, errors.WrongCoding):
+        headers["Accept-Encoding"] = "gzip"
     return Problem(status, message, {**headers, **_HEADERS.get(status, {})}, details)
 
 
