@@ -14,7 +14,7 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.spec import document as specification
 from dhos_connector_api.spec.document import Operation
 from tests.builders.api import UNLIMITED, WRITE, api, ask, internal, message_body
-from tests.builders.his import HIS_SECRET, payload, raw_of, signed_headers, webhook
+from tests.builders.his import HIS_SECRET, INTAKE, payload, raw_of, signed_headers, webhook
 from tests.builders.hl7 import adt
 from tests.rigs.stored import count
 
@@ -152,7 +152,7 @@ def test_a_webhook_is_signed_before_it_is_gzipped(database: Database) -> None:
 def test_patient_data_may_be_gzipped(database: Database) -> None:
     raw = raw_of(payload())
     operation = next(each for each in OPERATIONS if each.id == "post_his_patient_data")
-    app = api(database, changes=UNLIMITED)
+    app = api(database, changes={"intake": lambda: INTAKE})
     assert asked(app, operation, "gzip", gzip.compress(raw)).status_code == 200
     with database.statements() as connection:
         assert bytes(connection.execute(text("SELECT received FROM message_body")).scalar_one()) == raw
