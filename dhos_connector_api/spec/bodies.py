@@ -9,16 +9,17 @@ of an error quotes the body; places are named as the specification names them.
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from connexion.json_schema import Draft4RequestValidator
-from jsonschema import Draft4Validator, ValidationError
+from jsonschema import Draft4Validator
 
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.spec.compiled import compiled
+from dhos_connector_api.spec.wording import explain, faults
 
 #: Deeper than any body of the specification, and far from the interpreter's own limit.
 MOST_LEVELS = 64
@@ -210,13 +211,11 @@ class JsonBody:
             return found
         if not self._explains:
             return {"body": ["does not fit"]}
-        for error in islice(self._validator.iter_errors(value), MOST_FAULTS):
-            field = _field(error.absolute_path)
-            if error.validator == "required":
-                for name in _missing(error):
-                    found[f"{field}.{name}" if field else name] = ["is missing"]
-            else:
-                found.setdefault(field or "body", []).append(_expectation(error))
+        errors = self._validator.iter_errors(value)
+        for path, text in islice((fault for error in errors for fault in faults(error)), MOST_FAULTS):
+            texts = found.setdefault(_field(path) or "body", [])
+            if text not in texts:
+                texts.append(text)
         return found
 
 
@@ -224,61 +223,3 @@ def _field(path: Iterable[Any]) -> str:
     """`actions[0].name`: the place in the body; only names of the schema can be part of it."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(steps).removeprefix(".")
-
-
-def explain(error: ValidationError) -> str:
-    """Return what does not fit, in words of the schema only."""
-    if error.validator == "anyOf" and error.context:
-        return _explain_branch(error.context)
-    place = _place_of(error)
-    if error.validator == "required":
-        missing = _missing(error)
-        return f"{place}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
-    return f"{place}: {_expectation(error)}"
-
-
-def _missing(error: ValidationError) -> list[str]:
-    wanted: Any = error.validator_value
-    instance: Any = error.instance
-    return [name for name in wanted if name not in instance]
-
-
-def _expectation(error: ValidationError) -> str:
-    rule: Any = error.validator
-    wanted: Any = error.validator_value
-    if rule == "type":
-        return f"must be of type {wanted}"
-    if rule == "enum":
-        return f"must be one of {json.dumps(wanted)}"
-    return f"does not fit the rule {rule}"
-
-
-def _explain_branch(errors: Sequence[ValidationError]) -> str:
-    """Return what does not fit where one of several schemas had to (anyOf).
-
-    A schema that says with `not` which values are none of its own is passed over for these. Of the
-    others the last one counts; what it misses is named all at once.
-    """
-    branches: dict[Any, list[ValidationError]] = {}
-    for error in errors:
-        branches.setdefault(error.relative_schema_path[0], []).append(error)
-    meant = [each for each in branches.values() if all(error.validator != "not" for error in each)]
-    if not meant:
-        return explain(errors[-1])
-    if all(each[0].validator == "type" for each in meant):
-        wanted = dict.fromkeys(str(each[0].validator_value) for each in meant)
-        return f"{_place_of(meant[-1][0])}: must be of type {' or '.join(wanted)}"
-    missing = dict.fromkeys(explain(error) for error in meant[-1] if error.validator == "required")
-    return "; ".join(missing) or explain(meant[-1][0])
-
-
-def _place_of(error: ValidationError) -> str:
-    """`body.actions[].name` for the schema path properties, actions, items, properties, name, type."""
-    place = "body"
-    names = iter(list(error.absolute_schema_path)[:-1])
-    for step in names:
-        if step == "properties":
-            place += f".{next(names, '')}"
-        elif step == "items":
-            place += "[]"
-    return place

@@ -50,6 +50,9 @@ class ListBody:
     def _find(self) -> list[tuple[int, int]]:
         places: list[tuple[int, int]] | None = None
         names: set[str] = set()
+        if self._text[self._after(0)] == "[":
+            wanted = f'must be an object that holds the list: {{"{self._name}": [...]}}'
+            raise BadInput(f"body: {wanted}", {"body": [wanted]})
         at = self._expect("{", 0)
         while self._text[at] != "}":
             key, at = self._key(at, names)

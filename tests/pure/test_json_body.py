@@ -225,7 +225,7 @@ def test_an_error_names_the_place_and_never_the_value(value: Any, text: str) -> 
         ),
         (
             {"name": "ours", "data": COMPLETE | {"colour": "SECRET"}},
-            "body.actions[].data.colour: does not fit the rule not",
+            "body.actions[].data.colour: is not as the specification has it",
         ),
         ({}, "body.actions[]: name, data are missing"),
         ("SECRET", "body.actions[]: must be of type object"),
