@@ -7,6 +7,7 @@ from codecs import BOM_UTF8
 from collections.abc import Sequence
 from datetime import UTC, date
 from enum import Enum
+from functools import lru_cache
 
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.charsets import decode, decode_utf16, is_declared
@@ -28,7 +29,6 @@ _BARE = frozenset(
         *("DRG", "PR1", "GT1", "IN1", "IN2", "IN3", "ACC", "UB1", "UB2", "PDA"),
     )
 )
-_USUAL = _BARE | {"MSH"}
 _NAME = 3  # characters in a segment's name
 _BLOCK_START, _BLOCK_END = "\x0b", "\x1c"  # MLLP
 _BEFORE = " \t\r\n\f\ufeff" + _BLOCK_START
@@ -212,22 +212,26 @@ def _lines(text: str) -> tuple[list[str], bool]:
     """
     plain = text.replace("\r\n", "\r").replace("\n", "\r").replace(_BLOCK_END, "\r")
     parts = plain.split("\r", MOST_LINES)
-    first = next((kept for line in parts if (kept := line.lstrip(_BEFORE))), "")
-    name = first[:_NAME]
-    if name in _BATCH:
-        header = next((kept for line in parts if (kept := line.lstrip(_BEFORE))[:_NAME] == "MSH"), "")
-    else:
-        header = first
+    lines = [kept for line in parts if (kept := line.lstrip(_BEFORE))]
+    header = lines[0] if lines else ""
+    if header[:_NAME] in _BATCH:
+        header = next((line for line in lines if line[:_NAME] == "MSH"), "")
     if header[:_NAME] != "MSH":
         raise UnreadableMessage("The body holds no HL7 v2 message: its first segment is not MSH.")
-    return _segments(parts, _marks(header)[0]), len(parts) <= MOST_LINES
+    separator = _marks(header)[0]
+    if not {line[: _NAME + 1] for line in lines} <= _usual(separator):  # in nearly every message they are
+        lines = _segments(parts, separator)
+    return lines, len(parts) <= MOST_LINES
+
+
+@lru_cache(maxsize=64)
+def _usual(separator: str) -> frozenset[str]:
+    """How lines begin that are segments of ADT messages."""
+    return frozenset([f"{name}{separator}" for name in (*_BARE, "MSH")])
 
 
 def _segments(parts: list[str], separator: str) -> list[str]:
     """The lines, each with those behind it that continue it; a blank line counts where it stands within."""
-    plain = [kept for part in parts if (kept := part.lstrip(_BEFORE))]
-    if all(line[:_NAME] in _USUAL and line[_NAME : _NAME + 1] == separator for line in plain):
-        return plain  # nearly every message
     lines: list[list[str]] = []
     blank = 0
     for part in parts:
