@@ -109,5 +109,9 @@ class WrongMediaType(ConnectorError):
     """The body has a Content-Type that the operation does not take (HTTP 415)."""
 
 
+class WrongCoding(WrongMediaType):
+    """The body has a Content-Encoding that is not taken (HTTP 415); Accept-Encoding says which one is."""
+
+
 class UnreadableMessage(ConnectorError):
     """The bytes hold no readable MSH segment: nothing to acknowledge (HTTP 400)."""

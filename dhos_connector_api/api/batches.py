@@ -26,7 +26,7 @@ def post_batch() -> flask.Response:
         parts.database,
         caller=here.caller,
         correlation_id=here.request_id,
-        door=Door(name=here.door_name, answers_unreadable=True),
+        door=Door(name=here.door_name, answers_unreadable=True, charset=call.named_charset()),
     )
     if receipts is None:
         raise StorageUnavailable("not every message of the batch is stored; send it again")

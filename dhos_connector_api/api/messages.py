@@ -4,6 +4,7 @@ import base64
 import binascii
 import codecs
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import flask
@@ -20,14 +21,13 @@ from dhos_connector_api.http import call
 from dhos_connector_api.http.answers import JSON
 from dhos_connector_api.http.large_answers import SMALL
 from dhos_connector_api.http.paging import cursor, json_answer, json_page, uuid_of
-from dhos_connector_api.intake.arrival import Receipt
+from dhos_connector_api.intake.arrival import Door, Receipt
 from dhos_connector_api.intake.hl7 import Acknowledgement
 from dhos_connector_api.messages import search, store
 from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.messages.search import Page
 from dhos_connector_api.messages.views import CONTENT, WHOLE
 
-_HL7 = "application/hl7-v2"
 #: Names of character sets in HTTP (IANA) where Python's differ.
 _IANA = (("iso8859-", "iso-8859-"), ("cp125", "windows-125"), ("ascii", "us-ascii"))
 _UNKNOWN = "there is no message with that uuid"
@@ -39,21 +39,23 @@ def post_message() -> flask.Response:
     """Receive one message, as JSON with base64 or raw, or a batch of them, and answer in kind."""
     if flask.request.mimetype == batches.MEDIA_TYPE:
         return batches.post_batch()
-    body = call.current().body
-    if body is None:
-        return _receive(flask.request.get_data(), _raw_answer)
-    return _receive(decoded(body["body"]), _json_answer)
+    here = call.current()
+    if here.body is not None:
+        return _receive(decoded(here.body["body"]), Door(name=here.door_name), _json_answer)
+    door = Door(name=here.door_name, charset=call.named_charset())
+    return _receive(flask.request.get_data(), door, partial(_raw_answer, flask.request.mimetype))
 
 
-def _receive(raw: bytes, answer: Callable[[Receipt], flask.Response]) -> flask.Response:
+def _receive(raw: bytes, door: Door, answer: Callable[[Receipt], flask.Response]) -> flask.Response:
     if not raw:
         raise BadInput("the request needs a message")
-    return taken(call.arrival(Kind.HL7, raw), answer)
+    return taken(call.arrival(Kind.HL7, raw, door=door), answer)
 
 
-def _raw_answer(receipt: Receipt) -> flask.Response:
+def _raw_answer(media_type: str, receipt: Receipt) -> flask.Response:
     ack: Acknowledgement = receipt.answer
-    return flask.Response(ack.content, content_type=f"{_HL7}; charset={iana_name(ack.charset or 'utf-8')}")
+    content_type = f"{media_type}; charset={iana_name(ack.charset or 'utf-8')}"
+    return flask.Response(ack.content, content_type=content_type)
 
 
 def _json_answer(receipt: Receipt) -> flask.Response:

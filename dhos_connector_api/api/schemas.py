@@ -63,6 +63,7 @@ class MessageSchema(Schema):
     correlation_id = fields.String()
     title = fields.String()
     door = fields.String()
+    remarks = fields.String()
     charset = fields.String()
     ack = fields.Function(lambda row: _text(row["ack"], row["charset"]))
 

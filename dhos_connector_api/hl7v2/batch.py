@@ -12,6 +12,7 @@ from itertools import islice, pairwise
 
 from dhos_connector_api.hl7v2.build import escape, segment, timestamp
 from dhos_connector_api.hl7v2.delimiters import STANDARD, Delimiters, choose, usable
+from dhos_connector_api.hl7v2.read import begins_segment
 from dhos_connector_api.hl7v2.segment import Segment
 
 #: Messages in one body; more are refused whole. Each is stored and answered by itself.
@@ -19,11 +20,16 @@ MOST_MESSAGES = 10_000
 #: Segments that say how it is built: each message may stand in a batch of its own, within a file.
 _MOST_PARTS = 3 * MOST_MESSAGES + 2
 _BOM = b"\xef\xbb\xbf"
-#: Where a segment begins that says how a batch is built; `read` finds line ends the same way.
-_PART = re.compile(rb"(?:\A|[\r\n\x1c])[ \t\f\x0b]*(FHS|BHS|MSH|BTS|FTS)")
+#: Where a segment begins that says how a batch is built; `read` finds lines, and text in them, the same way.
+_PART = re.compile(
+    rb"(?:\A|[\r\n\x1c](?=[ \t\f\x0b]*+[A-Z]{3}(?![A-Za-z0-9]|[ \t]++[^ \t\r\n\x1c])))"
+    rb"[ \t\f\x0b]*+(FHS|BHS|MSH|BTS|FTS)"
+)
 #: In place: every frame is asked, and the largest would be copied.
 _BEGINS = re.compile(rb"[ \t\r\n\f\x0b]*+(?:\xef\xbb\xbf)?+(?:FHS|BHS)")
 _LINE = re.compile(rb"[^\r\n\x1c]*")
+#: Without NUL: a message in UTF-16 is no text of a header.
+_NEXT_LINE = re.compile(rb"[\r\n]++([^\r\n\x1c\0]++)(?!\0)")
 _NO_CONTROLS = dict.fromkeys((*range(32), 127))
 
 
@@ -78,6 +84,7 @@ def split(raw: bytes) -> File:
         if name == b"MSH":
             messages.append(line + rest)
             continue
+        line, rest = _continued(line, rest)  # noqa: PLW2901
         if name in {b"FHS", b"BHS", b"FTS"}:
             close(None)
             opened = line if name == b"BHS" else None
@@ -102,6 +109,16 @@ def _parts(raw: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
         line = _LINE.match(raw, start, end)
         stop = line.end() if line else start
         yield name, raw[start:stop], raw[stop:end]
+
+
+def _continued(line: bytes, rest: bytes) -> tuple[bytes, bytes]:
+    """A header or trailer with the lines that continue it, and what is left behind these."""
+    mark, end = line[3:4].decode("latin-1"), 0
+    while (found := _NEXT_LINE.match(rest, end)) and not begins_segment(
+        found[1].decode("latin-1").lstrip(), mark
+    ):
+        end = found.end()
+    return line + rest[:end], rest[end:]
 
 
 def answer(file: File, acks: Sequence[bytes], *, control_id: str, now: datetime) -> bytes:

@@ -1,6 +1,8 @@
 """From bytes to text: which character set a message is in (MSH-18, HL7 table 0211), and decoding by it."""
 
 import codecs
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 _DROPPED = str.maketrans("", "", " -_/")
@@ -15,6 +17,10 @@ _CODECS: dict[str, str] = {
     "CP1252": "cp1252",
     "WINDOWS1252": "cp1252",
     "LATIN1": "iso8859_1",
+    "GB18030": "gb18030",
+    "GB180302000": "gb18030",
+    "GB180302005": "gb18030",
+    "GB180302022": "gb18030",
 } | {
     f"{prefix}8859{part}": f"iso8859_{part}"
     for prefix in ("", "ISO")
@@ -22,14 +28,29 @@ _CODECS: dict[str, str] = {
     if part != 12  # noqa: PLR2004  ISO/IEC 8859-12 was never published
 }
 
+_TABLE_NAMES = {
+    "utf-8": "UNICODE UTF-8",
+    "utf-16": "UNICODE UTF-16",
+    "ascii": "ASCII",
+    "gb18030": "GB 18030-2000",
+}
+#: Character sets of one byte a character, which fit nearly any bytes.
+_ONE_BYTE = frozenset(("cp1252", *(codec for codec in _CODECS.values() if codec.startswith("iso8859"))))
+#: Characters of a name that may be shown.
+_LONGEST_NAME = 40
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A message as text, the Python codec that made it, and whether all bytes fitted it."""
+    """A message as text, the Python codec that made it, and whether all bytes fitted it.
+
+    `overruled`: the bytes are UTF-8, though 8859 was declared.
+    """
 
     text: str
     charset: str
     valid: bool
+    overruled: bool = False
 
 
 def codec_named(name: str) -> str | None:
@@ -37,14 +58,32 @@ def codec_named(name: str) -> str | None:
 
     UTF-16 is not among them: it is known by its byte order mark alone.
     """
-    return _CODECS.get(name.upper().translate(_DROPPED)) if len(name) < 40 else None  # noqa: PLR2004
+    return _CODECS.get(name.upper().translate(_DROPPED)) if len(name) <= _LONGEST_NAME else None
+
+
+def unknown_name(declared: Sequence[str]) -> str | None:
+    """Return the first of the declared names where none is known; None where one is, or nothing is declared.
+
+    What is too long or no printable ASCII, and may be anything, is shown as nothing.
+    """
+    names = [name for name in declared if is_declared(name)]
+    if not names or any(map(codec_named, names)):
+        return None
+    return (
+        names[0] if len(names[0]) <= _LONGEST_NAME and names[0].isascii() and names[0].isprintable() else ""
+    )
+
+
+def is_declared(name: str) -> bool:
+    """Return whether a repetition of MSH-18 names a character set, be it an unknown one."""
+    return name.strip() not in {"", '""'}
 
 
 def table_name(codec: str) -> str:
     """Return the name in table 0211 of a codec a message was decoded with."""
     if codec.startswith("iso8859_"):
         return codec.replace("iso8859_", "8859/")
-    return {"utf-8": "UNICODE UTF-8", "utf-16": "UNICODE UTF-16", "ascii": "ASCII"}.get(codec, "8859/1")
+    return _TABLE_NAMES.get(codec, "8859/1")
 
 
 def decode_utf16(raw: bytes) -> Decoded:
@@ -55,21 +94,25 @@ def decode_utf16(raw: bytes) -> Decoded:
         return Decoded(raw.decode("utf-16", "replace"), "utf-16", valid=False)
 
 
-def decode(raw: bytes, declared: list[str], default_charset: str) -> Decoded:
-    """Return the text by the first declared character set that fits; if none is known, UTF-8 or the site's.
+def decode(raw: bytes, declared: Sequence[str], default_charset: str) -> Decoded:
+    """Return the text by the first declared character set that fits; where none is, by UTF-8 or the site's.
 
-    In: the bytes, the repetitions of MSH-18, a codec or table 0211 name. Where nothing fits, every
+    In: the bytes, the repetitions of MSH-18, a codec or table 0211 name. UTF-8 is tried before a character
+    set of one byte a character, and where none that is declared is known. Where nothing fits, every
     byte becomes the Latin-1 character of its number, so that MSH can be read and its bytes echoed.
     """
     known = [codec for codec in map(codec_named, declared) if codec]
-    candidates = known or ["utf-8", codec_named(default_charset) or "utf-8"]
+    candidates = known or ["utf-8"]
+    if not any(map(is_declared, declared)):
+        candidates.append(codec_named(default_charset) or "utf-8")
     if raw.isascii():
         return Decoded(raw.decode("ascii"), candidates[0], valid=True)
     for codec in candidates:
-        try:
+        if codec in _ONE_BYTE:
+            with suppress(UnicodeDecodeError):
+                return Decoded(raw.decode(), "utf-8", valid=True, overruled="utf-8" not in candidates)
+        with suppress(UnicodeDecodeError):
             return _decode_by(codec, raw)
-        except UnicodeDecodeError:
-            continue
     return Decoded(raw.decode("latin-1"), "latin-1", valid=False)
 
 

@@ -2,7 +2,8 @@
 
 import re
 
-_MESSAGE_START = re.compile(rb"(?:^|(?<=[\r\n\x0b]))MSH")
+#: MSH and a mark: a line of text that begins so continues the segment before it (see `read`).
+_MESSAGE_START = re.compile(rb"(?:^|(?<=[\r\n\x0b]))MSH(?![A-Za-z0-9 \t])")
 
 
 def split_messages(content: bytes) -> list[bytes]:

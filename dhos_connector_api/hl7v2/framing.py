@@ -4,6 +4,7 @@ A frame is 0B, the message, 1C 0D. Pure: bytes go in piece by piece as they arri
 everything that is no frame come out as values, and never more is held than one frame may have.
 """
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,6 +13,10 @@ START, END = b"\x0b", b"\x1c\r"
 HEAD = 65_536
 #: What may stand between frames.
 LINE_ENDS = b"\r\n"
+#: 0B that begins another frame inside a frame: behind 1C, or before a header.
+_RESTART = re.compile(rb"\x0b(?:(?<=\x1c\x0b)|(?=[ \t\r\n\f]{0,8}(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)))")
+#: Bytes of a 0B and what has to be seen behind it.
+_LOOKED_AT = 15
 
 
 class Oddity(StrEnum):
@@ -48,9 +53,10 @@ class Dropped:
 class Deframer:
     """Takes a stream in pieces (`feed`) and gives what is in it one by one (`take`).
 
-    0B always begins a frame, also inside one: what came before it was cut off, and a part of a
-    message must never pass for a message. 1C ends a frame only together with 0D; alone it is content
-    (and `hl7v2.rules` refuses the message). Line ends between frames are no oddity.
+    0B begins a frame, also inside one where a header (MSH, FHS, BHS) follows or nothing but it has come:
+    what came before it was cut off, and a part of a message must never pass for a message. Another 0B is
+    content, and so is 1C without 0D behind it: such messages are kept, and refused (`mllp.answering`,
+    `hl7v2.rules`). Line ends between frames are no oddity.
     """
 
     __slots__ = ("_buffer", "_head", "_head_size", "_inside", "_largest", "_scanned", "_skipped", "_stray")
@@ -92,13 +98,13 @@ class Deframer:
             if self._stray:
                 return self._dropped(Oddity.OUTSIDE)
             end = self._buffer.find(END, max(0, self._scanned - 1))
-            restart = self._buffer.find(START, self._scanned, end if end >= 0 else len(self._buffer))
+            restart = self._restart(end if end >= 0 else len(self._buffer))
             if restart >= 0:
                 return self._restarted(restart)
             if end >= 0:
                 return self._frame(end)
-            self._scanned = len(self._buffer)
-            if self._skipped or self._scanned > self._largest + 1:  # its last byte may be half of END
+            self._scanned = self._decided()
+            if self._skipped or len(self._buffer) > self._largest + _LOOKED_AT:
                 self._skip()
             return None
 
@@ -128,6 +134,19 @@ class Deframer:
         self._stray = 0
         return dropped
 
+    def _restart(self, end: int) -> int:
+        """The place before `end` where another frame begins; -1: none is known to."""
+        if not self._skipped and end and self._buffer.startswith(START):
+            return 0
+        found = _RESTART.search(self._buffer, self._scanned, end)
+        return found.start() if found else -1
+
+    def _decided(self) -> int:
+        """The place up to which the buffer need not be searched again: it may end behind a 0B."""
+        length = len(self._buffer)
+        start = self._buffer.find(START, max(0, length - _LOOKED_AT))
+        return start if start >= 0 else length
+
     def _restarted(self, at: int) -> Dropped:
         ended = self._buffer[:at].endswith(b"\x1c")
         dropped = Dropped(Oddity.UNENDED if ended else Oddity.RESTARTED, self._skipped + at)
@@ -142,13 +161,13 @@ class Deframer:
         return Frame(head, size)
 
     def _skip(self) -> None:
-        """Drop the bytes of a frame that is too long; of its last bytes one may be half of END."""
+        """Drop the bytes of a frame that is too long, but for the last: END or a header may begin there."""
         if not self._skipped:
             self._head = bytes(self._buffer[: self._head_size])
-        left = 1 if self._buffer.endswith(b"\x1c") else 0
-        self._skipped += len(self._buffer) - left
-        del self._buffer[: len(self._buffer) - left]
-        self._scanned = left
+        gone = max(0, len(self._buffer) - _LOOKED_AT)
+        self._skipped += gone
+        del self._buffer[:gone]
+        self._scanned = max(0, self._scanned - gone)
 
     def _outside(self, taken: int) -> None:
         del self._buffer[:taken]

@@ -3,12 +3,14 @@
 HL7 v2 chapter 2. Every function here takes time in proportion to the length of what it is given.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from datetime import UTC, date, tzinfo
 from enum import Enum
+from functools import lru_cache
 
 from dhos_connector_api.errors import UnreadableMessage
-from dhos_connector_api.hl7v2.charsets import Decoded, decode, decode_utf16
+from dhos_connector_api.hl7v2.charsets import decode, decode_utf16, is_declared
 from dhos_connector_api.hl7v2.datetimes import Precision, parse
 from dhos_connector_api.hl7v2.delimiters import choose, usable
 from dhos_connector_api.hl7v2.escapes import unescape
@@ -19,6 +21,14 @@ __all__ = ["DELETE", "Defect", "Message", "Repetition", "Segment", "read", "read
 #: Lines of a message that are taken apart; a message of more is refused (`rules`).
 MOST_LINES = 20_000
 _BATCH = frozenset({"FHS", "BHS", "BTS", "FTS"})
+_STRUCTURE = _BATCH | {"MSH"}
+#: Segments of ADT messages, which may stand as their names alone; other such lines are text, such as YES.
+_BARE = frozenset(
+    (
+        *("EVN", "PID", "PD1", "ROL", "NK1", "PV1", "PV2", "MRG", "DB1", "OBX", "NTE", "AL1", "IAM", "DG1"),
+        *("DRG", "PR1", "GT1", "IN1", "IN2", "IN3", "ACC", "UB1", "UB2", "PDA"),
+    )
+)
 _NAME = 3  # characters in a segment's name
 _BLOCK_START, _BLOCK_END = "\x0b", "\x1c"  # MLLP
 _BEFORE = " \t\r\n\f\ufeff" + _BLOCK_START
@@ -29,6 +39,7 @@ class Defect(Enum):
     """A fault of a message as a whole; `rules` says how each one is answered."""
 
     INVALID_CHARACTERS = "bytes do not fit the character set"
+    CHARSET_OVERRULED = "an 8859 is declared, and the bytes are UTF-8 (read as such, and no fault otherwise)"
     NUL = "NUL characters (left out of the text)"
     DELIMITERS = "MSH-1 and MSH-2 do not tell the parts apart"
     SEVERAL_MESSAGES = "more than one MSH, or text after an MLLP end block"
@@ -40,13 +51,14 @@ class Message:
     """A message as read.
 
     `text` is what was decoded, without frame and NULs; `charset` the Python codec it was decoded with;
-    `lines` its segments as they stand, blank lines left out; `msh` the (first) MSH segment; `received_on`
-    the day it came, None where that is nothing to it.
+    `lines` its segments as they stand, blank lines between them left out, with LF at the end of each line
+    that the next one continues; `msh` the (first) MSH segment; `received_on` the day it came, None where that
+    is nothing to it; `declared` the character sets it came with: MSH-18 as it was sent, else its door's.
     """
 
     __slots__ = (
         *("_by_name", "_in_order", "_made"),
-        *("charset", "defects", "delimiters", "lines", "msh", "received_on", "text"),
+        *("charset", "declared", "defects", "delimiters", "lines", "msh", "received_on", "text"),
     )
 
     def __init__(
@@ -56,14 +68,16 @@ class Message:
         lines: list[str],
         defects: frozenset[Defect],
         received_on: date | None = None,
+        declared: Sequence[str] = (),
     ) -> None:
         header = next(line for line in lines if line[:_NAME] == "MSH")
         self.text = text
         self.charset = charset
+        self.declared = declared
         self.delimiters = choose(*_marks(header))
         self.lines = lines
         self.received_on = received_on
-        self._by_name = _by_name(lines, self.delimiters.field)
+        self._by_name = _by_name(lines)
         self._made: dict[str, tuple[Segment, ...]] = {}
         self._in_order: tuple[Segment, ...] | None = None
         self.defects = defects | _defects(self.text, header, self._by_name)
@@ -88,8 +102,7 @@ class Message:
         """Return every segment in order."""
         if self._in_order is None:
             left = {name: iter(self.all(name)) for name in self._by_name}
-            separator = self.delimiters.field
-            self._in_order = tuple([next(left[_name(line, separator)]) for line in self.lines])
+            self._in_order = tuple([next(left[line[:_NAME]]) for line in self.lines])
         return self._in_order
 
     @property
@@ -134,27 +147,42 @@ class Message:
         return _present(self.msh.value(12)).strip()
 
 
-def read(raw: bytes, *, default_charset: str = "utf-8", received_on: date | None = None) -> Message:
+def read(
+    raw: bytes,
+    *,
+    default_charset: str = "utf-8",
+    door_charset: str | None = None,
+    received_on: date | None = None,
+) -> Message:
     """Return one message read, whatever its line ends, frame, byte order mark, character set, delimiters.
 
     In: the bytes as received; the character set (Python's or table 0211's name) for a sender whose
-    MSH-18 is empty and whose bytes are not UTF-8; the day they came. Raises UnreadableMessage when there
-    is no MSH, and nothing else for any bytes.
+    MSH-18 is empty and whose bytes are not UTF-8; the one its door names, which governs where MSH-18 is
+    empty; the day they came. Raises UnreadableMessage when there is no MSH, and nothing else for any bytes.
     """
     raw = raw.lstrip(b" \t\r\n\f\x0b")
     if raw[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         has_nul = False  # of these two bytes each may be 00; the text will show it
+        declared: Sequence[str] = ()
         decoded = decode_utf16(raw)
     else:
         has_nul = b"\x00" in raw
-        decoded = _decode(raw.replace(b"\x00", b"") if has_nul else raw, default_charset)
+        raw = raw.replace(b"\x00", b"") if has_nul else raw
+        declared = _declared_charsets(raw, door_charset)
+        decoded = decode(raw.removeprefix(BOM_UTF8), declared, default_charset)
     defects = set()
     if has_nul:
         defects.add(Defect.NUL)
     if not decoded.valid:
         defects.add(Defect.INVALID_CHARACTERS)
+    if decoded.overruled:
+        defects.add(Defect.CHARSET_OVERRULED)
     return read_text(
-        decoded.text, charset=decoded.charset, defects=frozenset(defects), received_on=received_on
+        decoded.text,
+        charset=decoded.charset,
+        defects=frozenset(defects),
+        received_on=received_on,
+        declared=tuple(declared),
     )
 
 
@@ -164,57 +192,93 @@ def read_text(
     charset: str,
     defects: frozenset[Defect] = frozenset(),
     received_on: date | None = None,
+    declared: Sequence[str] = (),
 ) -> Message:
     """Return a message read from text, such as one a site's transformer has rewritten.
 
     In: the text, the Python codec its answer would be encoded with, what is known to be wrong with
-    where it came from. Raises UnreadableMessage when there is no MSH.
+    where it came from, the character sets declared there. Raises UnreadableMessage when there is no MSH.
     """
     if "\x00" in text:
         text = text.replace("\x00", "")
         defects |= {Defect.NUL}
     text = text.lstrip(_BEFORE).rstrip(_AFTER)
     lines, whole = _lines(text)
-    if not whole:
-        defects |= {Defect.TOO_MANY_LINES}
-    return Message(text, charset, lines, defects, received_on)
+    defects = defects if whole else defects | {Defect.TOO_MANY_LINES}
+    return Message(text, charset, lines, defects, received_on, declared)
 
 
-def _decode(raw: bytes, default_charset: str) -> Decoded:
-    """Decode anything but UTF-16, by the byte order mark or else as MSH-18 says."""
-    if raw.startswith(b"\xef\xbb\xbf"):
-        return decode(raw[3:], ["UTF-8"], default_charset)
+def _declared_charsets(raw: bytes, door_charset: str | None) -> Sequence[str]:
+    """By a byte order mark UTF-8; the repetitions of MSH-18, read before the message can be; the door's."""
+    if raw.startswith(BOM_UTF8):
+        return ["UTF-8"]
     try:
         glance = raw.decode()
     except UnicodeDecodeError:
         glance = raw.decode("latin-1")
-    return decode(raw, _declared_charsets(glance), default_charset)
-
-
-def _declared_charsets(text: str) -> list[str]:
-    """The repetitions of MSH-18, read before the message can be."""
-    header = next(line for line in _lines(text)[0] if line[:_NAME] == "MSH")
+    header = next(line for line in _lines(glance)[0] if line[:_NAME] == "MSH")
     field, encoding = _marks(header)
     marks = choose(field, encoding)
     fields = header.split(marks.field, 18)
-    declared = fields[17] if len(fields) > 17 else ""  # noqa: PLR2004
-    return declared.split(marks.repetition) if marks.repetition else [declared]
+    named = fields[17] if len(fields) > 17 else ""  # noqa: PLR2004
+    declared = named.split(marks.repetition) if marks.repetition else [named]
+    return declared if door_charset is None or any(map(is_declared, declared)) else [door_charset]
 
 
 def _lines(text: str) -> tuple[list[str], bool]:
     """The lines that are segments: not blank, no indentation, no block start. Raises UnreadableMessage.
 
-    False: there are more than MOST_LINES, and what follows those is the last one as it stands.
+    A line that begins no segment continues the one before it. False: there are more lines than
+    MOST_LINES, and what follows those is the last one as it stands.
     """
     plain = text.replace("\r\n", "\r").replace("\n", "\r").replace(_BLOCK_END, "\r")
     parts = plain.split("\r", MOST_LINES)
     lines = [kept for line in parts if (kept := line.lstrip(_BEFORE))]
-    first = lines[0][:_NAME] if lines else ""
-    if first in _BATCH:
-        first = next((line[:_NAME] for line in lines if line[:_NAME] == "MSH"), "")
-    if first != "MSH":
+    header = lines[0] if lines else ""
+    if header[:_NAME] in _BATCH:
+        header = next((line for line in lines if line[:_NAME] == "MSH"), "")
+    if header[:_NAME] != "MSH":
         raise UnreadableMessage("The body holds no HL7 v2 message: its first segment is not MSH.")
+    separator = _marks(header)[0]
+    if not {line[: _NAME + 1] for line in lines} <= _usual(separator):  # in nearly every message they are
+        lines = _segments(parts, separator)
     return lines, len(parts) <= MOST_LINES
+
+
+@lru_cache(maxsize=64)
+def _usual(separator: str) -> frozenset[str]:
+    """How lines begin that are segments of ADT messages."""
+    return frozenset([f"{name}{separator}" for name in (*_BARE, "MSH")])
+
+
+def _segments(parts: list[str], separator: str) -> list[str]:
+    """The lines, each with those behind it that continue it; a blank line counts where it stands within."""
+    lines: list[list[str]] = []
+    blank = 0
+    for part in parts:
+        line = part.lstrip(_BEFORE)
+        if not line:
+            blank += 1
+            continue
+        if not lines or begins_segment(line, separator):
+            lines.append([line])
+        else:
+            lines[-1] += [*[""] * blank, part]
+        blank = 0
+    return [line[0] if len(line) == 1 else "\n".join(line) for line in lines]
+
+
+def begins_segment(line: str, separator: str) -> bool:
+    """Return whether a line begins a segment: three capitals or digits and the field separator.
+
+    MSH and the segments of batches begin one whatever mark follows: no second message may pass for text.
+    """
+    name, mark = line[:_NAME], line[_NAME : _NAME + 1]
+    if mark == separator and name.isalnum() and name.isascii() and name == name.upper():
+        return True
+    if not mark.strip() and len(line.rstrip()) == _NAME:
+        return name in _BARE or name in _STRUCTURE or name[0] == "Z"
+    return name in _STRUCTURE and not (mark.isascii() and (mark.isalnum() or mark.isspace()))
 
 
 def _marks(header: str) -> tuple[str, str]:
@@ -225,19 +289,11 @@ def _marks(header: str) -> tuple[str, str]:
     return field, header[_NAME + 1 :].partition(field)[0]
 
 
-def _name(line: str, separator: str) -> str:
-    """A line's segment name; MSH is MSH whatever follows it."""
-    name = line[:_NAME]
-    if name == "MSH" or line[_NAME : _NAME + 1] in {separator, ""}:
-        return name
-    return line.partition(separator)[0]
-
-
-def _by_name(lines: list[str], separator: str) -> dict[str, list[str]]:
+def _by_name(lines: list[str]) -> dict[str, list[str]]:
     """The lines under their segment names."""
     found: dict[str, list[str]] = {}
     for line in lines:
-        found.setdefault(_name(line, separator), []).append(line)
+        found.setdefault(line[:_NAME], []).append(line)
     return found
 
 

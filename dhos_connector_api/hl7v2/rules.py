@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dhos_connector_api.hl7v2.births import is_bad
+from dhos_connector_api.hl7v2.charsets import unknown_name
 from dhos_connector_api.hl7v2.groups import (
     MERGES,
     PATIENT_MERGES,
@@ -54,8 +55,9 @@ class Code(StrEnum):
 class Verdict:
     """An answer. `error` is of table 0357; `location` segment^occurrence^field^repetition^component (ERL).
 
-    `text` is for the people at the other end and quotes nothing of the message but names of identifiers'
-    types and authorities. With AA it says what had no effect.
+    `text` is for the people at the other end. Of the message it quotes nothing but names of identifiers'
+    types and authorities, and of a character set: printable ASCII of at most 40 characters. With AA it says
+    what had no effect.
     """
 
     code: Code
@@ -144,8 +146,14 @@ def _version(message: Message, terms: Terms) -> Verdict | None:
 
 def _characters(message: Message, _terms: Terms) -> Verdict | None:
     if Defect.INVALID_CHARACTERS in message.defects:
-        return _CHARACTERS
+        unknown = unknown_name(message.declared)
+        return _CHARACTERS if unknown is None else _unknown_charset(unknown)
     return _NUL if Defect.NUL in message.defects else None
+
+
+def _unknown_charset(name: str) -> Verdict:
+    text = f"The character set {name or 'named'} is not known here, and the bytes are not UTF-8."
+    return Verdict(Code.AE, "102", "MSH^1^18", text)
 
 
 def _key(message: Message, _terms: Terms) -> Verdict | None:

@@ -23,7 +23,7 @@ from dhos_connector_api.http.routing import Handler
 from dhos_connector_api.http.security import TokenSecurity
 from dhos_connector_api.http.waiting import KeepTogether
 from dhos_connector_api.http.wsgi import OneHop
-from dhos_connector_api.spec.document import kept_together
+from dhos_connector_api.spec.document import kept_together, taking_any_query
 
 
 def _answered_before_flask() -> None:
@@ -63,7 +63,10 @@ def build_asgi(
     # Connexion wants a function for every operationId, although only Flask calls one.
     resolver = Resolver(lambda operation_id: handlers.get(operation_id, _answered_before_flask))
     checked = ConnexionMiddleware(
-        hop, import_name=__name__, middlewares=[ExactRouting, checks(bodies)], resolver=resolver
+        hop,
+        import_name=__name__,
+        middlewares=[ExactRouting, checks(bodies, taking_any_query(document))],
+        resolver=resolver,
     )
     checked.add_api(document, security_map={"oauth2": lambda: tokens, "apiKey": lambda: keys})
     return Front(checked, probes, bodies)

@@ -2,9 +2,11 @@
 
 from starlette.types import Message, Receive
 
-from dhos_connector_api.errors import BodyTooLarge, Overloaded
+from dhos_connector_api.errors import BodyTooLarge, Overloaded, WrongCoding
 from dhos_connector_api.http.call import Call
+from dhos_connector_api.http.gzipped import Gunzip
 
+_CODINGS = frozenset((b"", b"gzip", b"x-gzip"))
 #: Bytes of each body that are not counted, so that large bodies keep no ordinary message out.
 UNCOUNTED = 32_768
 
@@ -21,27 +23,35 @@ class BodyLimit:
         self.held = 0
 
     async def whole(self, here: Call, receive: Receive) -> bytes | None:
-        """Return the body; None where the client left before its end: half a message is no message.
+        """Return the body, unpacked; None where the client left before its end: half a message is no message.
 
-        Raises BodyTooLarge; Overloaded while all bodies together are as much as may be held. The rest of a
+        Raises WrongCoding and BadInput for what cannot be unpacked; BodyTooLarge; Overloaded while all bodies
+        together are as much as may be held. What is packed counts by what comes out of it. The rest of a
         body that is refused is dropped by the connection, within bounds of its own.
         """
+        if here.coding not in _CODINGS:
+            raise WrongCoding("no Content-Encoding but gzip is taken")
         if here.length > self._most_bytes:
             raise self._too_large()
+        unpacked = Gunzip() if here.coding else None
         chunks: list[bytes] = []
-        size = 0
+        size = arrived = 0
         while True:
             message = await receive()
             if message["type"] != "http.request":
                 return None
             chunk: bytes = message.get("body", b"")
-            size += len(chunk)
-            if size > self._most_bytes:
-                raise self._too_large()
-            self._hold(here, size - UNCOUNTED)
+            arrived += len(chunk)
+            for piece in (chunk,) if unpacked is None else unpacked.pieces(chunk):
+                size += len(piece)
+                if max(size, arrived) > self._most_bytes:
+                    raise self._too_large()
+                self._hold(here, size - UNCOUNTED)
+                chunks.append(piece)
             if not message.get("more_body"):
-                return b"".join((*chunks, chunk)) if chunks else chunk
-            chunks.append(chunk)
+                if unpacked is not None:
+                    unpacked.end()
+                return b"".join(chunks) if len(chunks) != 1 else chunks[0]
 
     def release(self, here: Call) -> None:
         """Give back the room of that request's body; nothing happens where it has none."""

@@ -17,6 +17,8 @@ from dhos_connector_api.messages.kinds import Kind
 from dhos_connector_api.spec.bodies import JsonBody
 
 _KEY = "connector"
+#: Characters kept of a charset's name.
+_LONGEST_NAME = 40
 #: Where a WSGI environment has it.
 ENVIRON_KEY = "connector.call"
 
@@ -29,8 +31,9 @@ class Call:
 
     `check` is how the operation's JSON body is checked, where the specification leaves that to the
     handler (`x-checked-by-handler`): `body` is None then.
-    `length` is what the request says its body has, `held` what of it counts as held in memory; `cycle`
-    is the server's, which knows whether the client is still there.
+    `length` is what the request says its body has, and `coding` how it is packed (Content-Encoding), `held`
+    what of it counts as held in memory; `cycle` is the server's, which knows whether the client is still
+    there.
     `checked` is the operationId whose checks it has passed; None: it has passed none.
     """
 
@@ -43,6 +46,7 @@ class Call:
     body: Any = None
     check: JsonBody | None = None
     length: int = 0
+    coding: bytes = b""
     held: int = 0
     cycle: Any = None
 
@@ -100,6 +104,12 @@ def arrival(kind: Kind, raw: bytes | None = None, *, door: Door | None = None) -
     content = flask.request.get_data() if raw is None else raw
     door = door or Door(name=here.door_name)
     return arrived(content, kind, caller=here.caller, correlation_id=here.request_id, door=door)
+
+
+def named_charset() -> str | None:
+    """Return the charset the request's Content-Type names, in printable ASCII; None where it names none."""
+    name = flask.request.mimetype_params.get("charset", "").strip()[:_LONGEST_NAME]
+    return "".join(each if " " <= each <= "~" else "?" for each in name) or None
 
 
 def of_environ(environ: Mapping[str, Any]) -> Call | None:

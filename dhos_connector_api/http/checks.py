@@ -7,7 +7,7 @@ what was sent.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from connexion.middleware.security import SecurityAPI, SecurityMiddleware
@@ -61,13 +61,19 @@ class _Operation:
     """
 
     def __init__(
-        self, next_app: ASGIApp, operation: Any, security: Any, limit: BodyLimit, large: _LargeBodies
+        self,
+        next_app: ASGIApp,
+        operation: Any,
+        security: Any,
+        limit: BodyLimit,
+        large: _LargeBodies,
+        any_query: Container[str],
     ) -> None:
         self._next = next_app
         self._limit = limit
         self._id: str = operation.operation_id
         self._allow = security.verification_fn if security.security else None
-        self._parameters = ParameterCheck(operation.parameters)
+        self._parameters = ParameterCheck(operation.parameters, any_query=self._id in any_query)
         content: dict[str, Any] = operation.request_body.get("content", {})
         self._bodies = {
             media_type: JsonBody(definition["schema"]) if media_type == "application/json" else None
@@ -109,10 +115,11 @@ class _Operation:
         await self._next(scope, receive, send)
 
 
-def checks(limit: BodyLimit) -> type[SecurityMiddleware]:
+def checks(limit: BodyLimit, any_query: Container[str]) -> type[SecurityMiddleware]:
     """Return the ASGI layer that stands after connexion's routing, and before Flask.
 
-    It is a class, as connexion wants it, and makes its operations itself.
+    `any_query`: operationIds that take query parameters nobody knows. It is a class, as connexion wants it,
+    and makes its operations itself.
     """
     large = _LargeBodies()
 
@@ -120,7 +127,8 @@ def checks(limit: BodyLimit) -> type[SecurityMiddleware]:
         """The operations of the specification, by operationId."""
 
         def make_operation(self, operation: Any) -> _Operation:
-            return _Operation(self.next_app, operation, super().make_operation(operation), limit, large)
+            security = super().make_operation(operation)
+            return _Operation(self.next_app, operation, security, limit, large, any_query)
 
     class Checks(SecurityMiddleware):  # type: ignore[misc]
         """ASGI: every operation's checks."""

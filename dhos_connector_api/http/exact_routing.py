@@ -33,6 +33,7 @@ class ExactRouting(RoutingMiddleware):  # type: ignore[misc]
             if not route.param_convertors
             for method in route.methods or ()
         }
+        self._fixed_paths = {path for _, path in self._fixed}
         self._with_parameters: dict[str, list[Route]] = {}
         for route in self._routes:
             for method in route.methods or ():
@@ -62,7 +63,7 @@ class ExactRouting(RoutingMiddleware):  # type: ignore[misc]
         operation_id = self._fixed.get((method, path))
         if operation_id is not None:
             return operation_id, {}
-        if not path.isprintable():
+        if path in self._fixed_paths or not path.isprintable():
             return None
         for route in self._with_parameters.get(method, ()):
             match = route.path_regex.match(path)

@@ -53,7 +53,8 @@ class Front:
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
-        here = call.Call(request_id, length=found.length, cycle=(scope.get("extensions") or {}).get(CYCLE))
+        cycle = (scope.get("extensions") or {}).get(CYCLE)
+        here = call.Call(request_id, length=found.length, coding=found.coding, cycle=cycle)
         call.begin(scope, here)
         before = correlation_id.set(request_id)
         try:

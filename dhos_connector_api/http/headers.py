@@ -10,7 +10,9 @@ from dhos_connector_api import clock
 _ACCEPTABLE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 #: Content-Length is read to so many digits; more of them are too long a body in any case.
 _MOST_DIGITS = 20
-_NOTED = frozenset((b"content-length", b"content-type", b"transfer-encoding", b"x-request-id"))
+_NOTED = frozenset(
+    (b"content-encoding", b"content-length", b"content-type", b"transfer-encoding", b"x-request-id")
+)
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -20,13 +22,15 @@ class RequestHeaders:
     """The facts read from a request's headers. `others` are those that what comes after gets as they are.
 
     `request_id` is the sender's X-Request-ID if it is a usable one, otherwise a new one. `length` is the
-    Content-Length, 0 where there is none.
+    Content-Length, 0 where there is none; `coding` the Content-Encoding in lower case, as far as it changes
+    anything.
     """
 
     others: Headers
     request_id: str = ""
     content_type: bytes = b""
     length: int = 0
+    coding: bytes = b""
 
 
 def read(given: Iterable[tuple[bytes, bytes]]) -> RequestHeaders:
@@ -49,6 +53,10 @@ def _note(found: RequestHeaders, name: bytes, value: bytes) -> None:
     elif name == b"content-length":
         if not found.length and value.isdigit():
             found.length = int(value[:_MOST_DIGITS])
+    elif name == b"content-encoding":
+        added = value.strip(b" \t,").lower()
+        if added not in (b"", b"identity"):
+            found.coding = b", ".join((found.coding, added)) if found.coding else added
     elif name == b"x-request-id":
         found.others.append((name, value))
         if not found.request_id and _ACCEPTABLE_ID.fullmatch(value):

@@ -112,7 +112,7 @@ class RateLimiting:
         kind = self._allowance().kind
         RATE_LIMITED.labels(kind).inc()
         _log.warning("too many requests", extra={"counted_by": kind, "retry_after_seconds": seconds})
-        return flask_answer(too_many(seconds))
+        return flask_answer(too_many(seconds, breached.limit.amount, breached.reset_at))
 
     def _limits_of(self, source: str) -> RateLimits:
         try:

@@ -92,13 +92,24 @@ def problem_of(error: Exception) -> Problem:
     details = error.details if isinstance(error, errors.BadInput) else {}
     if isinstance(error, errors.SignatureRejected):
         return Problem(status, message, {"WWW-Authenticate": "Signature"})
+    if isinstance(error, errors.WrongCoding):
+        headers["Accept-Encoding"] = "gzip"
     return Problem(status, message, {**headers, **_HEADERS.get(status, {})}, details)
 
 
-def too_many(seconds: int) -> Problem:
-    """Return how one request too many is answered: there is room again in so many seconds."""
+def too_many(seconds: int, limit: int, reset_at: int) -> Problem:
+    """Return how one request too many is answered: there is room again in so many seconds.
+
+    `limit` is how many there may be, `reset_at` when the count begins anew (seconds since 1970).
+    """
     text = "too many requests; Retry-After says when to go on"
-    return Problem(HTTPStatus.TOO_MANY_REQUESTS, text, {"Retry-After": str(seconds)})
+    headers = {
+        "Retry-After": str(seconds),
+        "X-RateLimit-Limit": str(limit),
+        "X-RateLimit-Remaining": "0",
+        "X-RateLimit-Reset": str(reset_at),
+    }
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, text, headers)
 
 
 def _framework_status(error: Exception) -> int:

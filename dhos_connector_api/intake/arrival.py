@@ -48,15 +48,17 @@ class Door:
 
     `name` is None only for a message that was kept before doors were noted, when it is replayed.
     HL7: `objects` is asked before the site's rules; with `answers_unreadable` bytes without MSH are
-    answered AR, and else not at all. Webhooks: `source` has signed it, under the id `signed_id` where
-    that was signed too; `admit` is called once it is known to be new, and may raise. Events: `source` is
-    that of the API key (None: any), `check` what the specification says of the body, `defaults` what it
-    need not say, `identity` what makes the event the same where it has no event_id.
+    answered AR, and else not at all; `charset` is the character set of messages that name none. Webhooks:
+    `source` has signed it, under the id `signed_id` where that was signed too; `admit` is called once it is
+    known to be new, and may raise. Events: `source` is that of the API key (None: any), `check` what the
+    specification says of the body, `defaults` what it need not say, `identity` what makes the event the same
+    where it has no event_id.
     """
 
     name: DoorName | None = None
     objects: Callable[[Message], Verdict | None] = _no_objection
     answers_unreadable: bool = False
+    charset: str | None = None
     source: str | None = None
     signed_id: str | None = None
     admit: Callable[[], None] | None = None

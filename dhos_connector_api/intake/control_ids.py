@@ -42,7 +42,7 @@ def content_hash(message: Message) -> bytes:
     if len(fields) > _MSH_7:
         fields[_MSH_7] = ""
     rest = [line for line in message.lines if line is not header.line]
-    return _digest("\r".join([separator.join(fields), *rest]))
+    return _digest("\r".join([separator.join(fields), *rest]).replace("\n", "\r"))
 
 
 def log_key(secret: str) -> bytes:

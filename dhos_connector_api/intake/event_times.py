@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, tzinfo
 from typing import Any
 
+from dhos_connector_api.actions.his.calendar_days import why_no_date
 from dhos_connector_api.actions.his.dates import read_instant
 from dhos_connector_api.errors import BadInput
 
@@ -36,15 +37,16 @@ def _aware(name: str, text: str, zone: tzinfo) -> datetime:
     try:
         return read_instant(text, zone).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise _no_time(name) from None
+        raise _no_time(name, text) from None
 
 
 def _iso(kind: Any, name: str, text: str) -> Any:
     try:
         return kind.fromisoformat(text)
     except (ValueError, OverflowError):
-        raise _no_time(name) from None
+        raise _no_time(name, text) from None
 
 
-def _no_time(name: str) -> BadInput:
-    return BadInput(INVALID, {f"payload_json.{name}": ["must be a date or time as ISO 8601 writes it"]})
+def _no_time(name: str, text: str) -> BadInput:
+    why = why_no_date(text, "must be a date or time as ISO 8601 writes it")
+    return BadInput(INVALID, {f"payload_json.{name}": [why]})

@@ -41,6 +41,7 @@ MOST, MOST_BYTES = 64, 4_000_000
 IN_TRANSACTION = False
 #: Whatever keeps one message from being stored, those that came with it are stored all the same.
 PASSED_OVER: tuple[type[Exception], ...] = (Exception,)
+_OVERRULED = "read as UTF-8, as its bytes are, though another character set is declared"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,7 @@ def read(arrival: Arrival, intake: Intake) -> Hl7Read:
             arrival.raw,
             default_charset=intake.site.inbound.default_charset,
             received_on=arrival.at.astimezone(intake.zone).date(),
+            door_charset=arrival.door.charset,
         )
     except UnreadableMessage:
         return Hl7Read(arrival=arrival, intake=intake, row=_unreadable(arrival))
@@ -104,6 +106,7 @@ def _row(arrival: Arrival, **facts: Any) -> NewMessage:
         correlation_id=arrival.correlation_id,
         received=arrival.raw,
         door=arrival.door_name,
+        door_charset=arrival.door.charset,
         **facts,
     )
 
@@ -138,6 +141,7 @@ def _judged(message: Message, arrival: Arrival, intake: Intake) -> Hl7Read:
         sending_facility=known.sending_facility or None,
         message_control_id=known.control_id or None,
         sent_at=known.sent_at,
+        remarks=_OVERRULED if Defect.CHARSET_OVERRULED in message.defects else None,
         **_answer(message, verdict, arrival),
     )
     return Hl7Read(
@@ -156,8 +160,13 @@ def _transformed(message: Message, intake: Intake) -> Message:
     if intake.transform is None:
         return message
     about_bytes = message.defects & {Defect.INVALID_CHARACTERS, Defect.NUL}
-    text = intake.transform(message.text)
-    return read_text(text, charset=message.charset, defects=about_bytes, received_on=message.received_on)
+    return read_text(
+        intake.transform(message.text),
+        charset=message.charset,
+        defects=about_bytes,
+        received_on=message.received_on,
+        declared=message.declared,
+    )
 
 
 def _answer(message: Message, verdict: Verdict, arrival: Arrival) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def load(connection: Connection, uuid: UUID) -> Stored:
 
 def _arrival(row: Mapping[str, Any], kind: Kind) -> Arrival:
     """The message as it arrived; a webhook under the name it was signed with, if there was one."""
-    door = Door(name=door_named(row["door"]))
+    door = Door(name=door_named(row["door"]), charset=row["door_charset"])
     if kind is Kind.WEBHOOK:
         door = replace(door, source=row["src_description"], signed_id=row["message_control_id"])
     return Arrival(

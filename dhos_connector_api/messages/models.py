@@ -55,6 +55,10 @@ class MessageRow(db.Model):  # type: ignore[name-defined,misc]
     title: Mapped[str | None] = mapped_column(Text)  # of a document
     # The way in, as `intake.door_names` writes it; None: it goes out, or came before this was noted.
     door: Mapped[str | None] = mapped_column(Text)
+    # The character set its door named (the charset of a Content-Type), for a replay.
+    door_charset: Mapped[str | None] = mapped_column(Text)
+    # What was read otherwise than the message says.
+    remarks: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (
         Index("message_control_id", func.left(message_control_id, INDEXED_LENGTH), uuid),

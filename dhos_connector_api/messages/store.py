@@ -86,6 +86,8 @@ class NewMessage:
     duplicate_of: UUID | None = None
     title: str | None = None
     door: str | None = None
+    door_charset: str | None = None
+    remarks: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

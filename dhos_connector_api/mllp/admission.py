@@ -9,6 +9,7 @@ from dhos_connector_api.mllp.terms import Listener, Sender
 
 TOO_LONG = Verdict(Code.AR, "207", None, "The message is longer than this listener takes.")
 TOO_MANY = Verdict(Code.AR, "207", None, "The batch has more messages than one batch may have.")
+BLOCK_START = Verdict(Code.AR, "207", None, "0B, which begins a frame of MLLP, stands within the message.")
 _UTF_16 = Verdict(Code.AR, "207", "MSH^1^18", "UTF-16 collides with the framing of MLLP. Send UTF-8.")
 _SENDER = refusal("This listener takes no messages of this sender (MSH-3, MSH-4).")
 _CERTIFICATE = refusal("The client's certificate is not this sender's.")

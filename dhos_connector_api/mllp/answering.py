@@ -18,8 +18,9 @@ from dhos_connector_api.deliveries import send
 from dhos_connector_api.hl7v2 import batch, modes, rules
 from dhos_connector_api.hl7v2.acknowledge import acknowledge, frameable
 from dhos_connector_api.hl7v2.batch import File
-from dhos_connector_api.hl7v2.framing import Frame, framed
+from dhos_connector_api.hl7v2.framing import START, Frame, framed
 from dhos_connector_api.hl7v2.modes import Condition, Due
+from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.intake.arrival import Arrival, Door, Intake, Outcome, Receipt, arrived
 from dhos_connector_api.intake.batch import answer_batch, take_apart, take_batch
@@ -28,7 +29,7 @@ from dhos_connector_api.intake.hl7 import Hl7Read
 from dhos_connector_api.intake.take import AfterCommit, Effect
 from dhos_connector_api.intake.together import take_together
 from dhos_connector_api.messages.kinds import Kind
-from dhos_connector_api.mllp.admission import TOO_LONG, TOO_MANY
+from dhos_connector_api.mllp.admission import BLOCK_START, TOO_LONG, TOO_MANY
 from dhos_connector_api.mllp.terms import Listener
 
 _log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ class FrameAnswerer:
             self._database,
             caller=received.listener.name,
             correlation_id=received.correlation_id,
-            door=received.door,
+            door=_batch_door(received),
         )
         if receipts is None:
             return None
@@ -137,6 +138,8 @@ def _arrival(received: ReceivedFrame) -> Arrival:
         door = replace(door, objects=lambda _message: TOO_LONG, answers_unreadable=True)
     elif batch.is_batch(received.frame.content):
         door = replace(door, objects=lambda _message: TOO_MANY, answers_unreadable=True)
+    elif START in received.frame.content:
+        door = replace(door, objects=lambda message: received.door.objects(message) or BLOCK_START)
     return arrived(
         received.frame.content,
         Kind.HL7,
@@ -144,6 +147,19 @@ def _arrival(received: ReceivedFrame) -> Arrival:
         correlation_id=received.correlation_id,
         door=door,
     )
+
+
+def _batch_door(received: ReceivedFrame) -> Door:
+    """The door of a batch's messages: it refuses those that 0B stands within."""
+    door = received.door
+    if START not in received.frame.content:
+        return door
+    start = START.decode("ascii")
+
+    def objects(message: Message) -> Verdict | None:
+        return door.objects(message) or (BLOCK_START if start in message.text else None)
+
+    return replace(door, objects=objects)
 
 
 def _effect(received: ReceivedFrame, read: Hl7Read) -> Effect | None:

@@ -1,22 +1,25 @@
 """JSON bodies, strictly: what PostgreSQL or a consumer could not hold is a 400 here, never a 500 later.
 
 Beyond RFC 8259: UTF-8 only, no NaN or Infinity, no key twice, no NUL, no lone surrogate, bounded
-nesting and numbers. No text of an error quotes the body; places are named as the specification names
-them.
+nesting and numbers; a byte order mark is skipped. A number without a fraction is an integer however it is
+written (1012345678.0, 1.012345678E9): senders whose language knows one kind of number write ids so. No text
+of an error quotes the body; places are named as the specification names them.
 """
 
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from connexion.json_schema import Draft4RequestValidator
-from jsonschema import Draft4Validator, ValidationError
+from jsonschema import Draft4Validator
 
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.spec.compiled import compiled
+from dhos_connector_api.spec.wording import explain, faults
 
 #: Deeper than any body of the specification, and far from the interpreter's own limit.
 MOST_LEVELS = 64
@@ -26,8 +29,9 @@ MOST_COLLECTIONS = 10_000
 MOST_VALUES = 100_000
 #: Faults in one answer.
 MOST_FAULTS = 100
-#: Digits of an integer; PostgreSQL's bigint has 19.
-MOST_DIGITS = 18
+#: Integers are those of PostgreSQL's bigint: 64 bits.
+LEAST_INTEGER, MOST_INTEGER = -(2**63), 2**63 - 1
+_MOST_DIGITS = 20  # with a sign; more of them are not read at all
 
 # Up to and with the next bracket outside of strings, or the end; possessive, so linear even when a string
 # never ends.
@@ -39,23 +43,31 @@ _COMMAS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|,', re.DOTALL)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def parse(raw: bytes) -> Any:
-    """Return the value of a JSON text. Raises BadInput for everything that is not one, in linear time."""
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise BadInput("the body is not UTF-8") from None
+def parse(raw: bytes, *, as_written: bool = False) -> Any:
+    """Return the value of a JSON text. Raises BadInput for everything that is not one, in linear time.
+
+    With `as_written` 37.0 stays a float, whose decimals say how exact it is.
+    """
+    text = decoded(raw)
     if text.count("[") + text.count("{") > MOST_LEVELS:
         end_of(text)
     if has_many_values(text, 0, len(text)):
         raise BadInput(f"the body holds more than {MOST_VALUES} values")
     try:
-        value = _DECODER.decode(text)
+        value = (_AS_WRITTEN if as_written else _DECODER).decode(text)
     except json.JSONDecodeError:
         raise BadInput("the body is not JSON") from None
     if "\\u" in text:  # the only way to write a NUL or a lone surrogate
         _check_texts(value)
     return value
+
+
+def decoded(raw: bytes) -> str:
+    """Return the text of a JSON body, without a byte order mark. Raises BadInput where it is not UTF-8."""
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise BadInput("the body is not UTF-8") from None
 
 
 def end_of(text: str, begin: int = 0) -> int | None:
@@ -106,15 +118,30 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _integer(digits: str) -> int:
-    if len(digits.lstrip("-")) > MOST_DIGITS:
+    number = int(digits) if len(digits) <= _MOST_DIGITS else MOST_INTEGER + 1
+    if not LEAST_INTEGER <= number <= MOST_INTEGER:
         raise BadInput("the body holds a number that is too large")
-    return int(digits)
+    return number
 
 
-def _number(digits: str) -> float:
+def _float(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
         raise BadInput("the body holds a number that is too large")
+    return number
+
+
+def _number(digits: str) -> int | float:
+    """The number; an integer where it is one, and not too large for one.
+
+    With an exponent it was a float to its sender too: what no float is exactly is left as it is.
+    """
+    number = _float(digits)
+    if number.is_integer() and abs(number) <= -LEAST_INTEGER:
+        exact = Decimal(digits)
+        if exact == exact.to_integral_value() and LEAST_INTEGER <= exact <= MOST_INTEGER:
+            whole = int(exact)
+            return whole if whole == number or "e" not in digits.lower() else number
     return number
 
 
@@ -132,6 +159,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _DECODER = json.JSONDecoder(
     parse_int=_integer, parse_float=_number, parse_constant=_constant, object_pairs_hook=_object
 )
+_AS_WRITTEN = json.JSONDecoder(
+    parse_int=_integer, parse_float=_float, parse_constant=_constant, object_pairs_hook=_object
+)
 
 
 class JsonBody:
@@ -144,6 +174,7 @@ class JsonBody:
     def __init__(self, schema: dict[str, Any], *, explains: bool = True) -> None:
         self._fits = compiled(schema)
         self._schema, self._explains = schema, explains
+        self._as_written = bool(schema.get("x-numbers-as-written"))
         self._validator = Draft4RequestValidator(schema, format_checker=Draft4Validator.FORMAT_CHECKER)
 
     def brief(self) -> "JsonBody":
@@ -161,7 +192,9 @@ class JsonBody:
         """Return the parsed body. Raises BadInput when there is none, or when it does not fit the schema."""
         if not raw:
             raise BadInput("the request needs a body")
-        value = parse(raw)
+        value = parse(raw, as_written=self._as_written)
+        if self._as_written and not self._fits(value):
+            value = parse(raw)
         if not self._fits(value):
             error = next(self._validator.iter_errors(value), None)
             if error is not None:
@@ -178,13 +211,11 @@ class JsonBody:
             return found
         if not self._explains:
             return {"body": ["does not fit"]}
-        for error in islice(self._validator.iter_errors(value), MOST_FAULTS):
-            field = _field(error.absolute_path)
-            if error.validator == "required":
-                for name in _missing(error):
-                    found[f"{field}.{name}" if field else name] = ["is missing"]
-            else:
-                found.setdefault(field or "body", []).append(_expectation(error))
+        errors = self._validator.iter_errors(value)
+        for path, text in islice((fault for error in errors for fault in faults(error)), MOST_FAULTS):
+            texts = found.setdefault(_field(path) or "body", [])
+            if text not in texts:
+                texts.append(text)
         return found
 
 
@@ -192,61 +223,3 @@ def _field(path: Iterable[Any]) -> str:
     """`actions[0].name`: the place in the body; only names of the schema can be part of it."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return "".join(steps).removeprefix(".")
-
-
-def explain(error: ValidationError) -> str:
-    """Return what does not fit, in words of the schema only."""
-    if error.validator == "anyOf" and error.context:
-        return _explain_branch(error.context)
-    place = _place_of(error)
-    if error.validator == "required":
-        missing = _missing(error)
-        return f"{place}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
-    return f"{place}: {_expectation(error)}"
-
-
-def _missing(error: ValidationError) -> list[str]:
-    wanted: Any = error.validator_value
-    instance: Any = error.instance
-    return [name for name in wanted if name not in instance]
-
-
-def _expectation(error: ValidationError) -> str:
-    rule: Any = error.validator
-    wanted: Any = error.validator_value
-    if rule == "type":
-        return f"must be of type {wanted}"
-    if rule == "enum":
-        return f"must be one of {json.dumps(wanted)}"
-    return f"does not fit the rule {rule}"
-
-
-def _explain_branch(errors: Sequence[ValidationError]) -> str:
-    """Return what does not fit where one of several schemas had to (anyOf).
-
-    A schema that says with `not` which values are none of its own is passed over for these. Of the
-    others the last one counts; what it misses is named all at once.
-    """
-    branches: dict[Any, list[ValidationError]] = {}
-    for error in errors:
-        branches.setdefault(error.relative_schema_path[0], []).append(error)
-    meant = [each for each in branches.values() if all(error.validator != "not" for error in each)]
-    if not meant:
-        return explain(errors[-1])
-    if all(each[0].validator == "type" for each in meant):
-        wanted = dict.fromkeys(str(each[0].validator_value) for each in meant)
-        return f"{_place_of(meant[-1][0])}: must be of type {' or '.join(wanted)}"
-    missing = dict.fromkeys(explain(error) for error in meant[-1] if error.validator == "required")
-    return "; ".join(missing) or explain(meant[-1][0])
-
-
-def _place_of(error: ValidationError) -> str:
-    """`body.actions[].name` for the schema path properties, actions, items, properties, name, type."""
-    place = "body"
-    names = iter(list(error.absolute_schema_path)[:-1])
-    for step in names:
-        if step == "properties":
-            place += f".{next(names, '')}"
-        elif step == "items":
-            place += "[]"
-    return place

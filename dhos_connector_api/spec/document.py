@@ -57,6 +57,11 @@ def kept_together(document: dict[str, Any]) -> dict[str, frozenset[str]]:
     return {id_: frozenset(media_types) for id_, media_types in found if media_types}
 
 
+def taking_any_query(document: dict[str, Any]) -> frozenset[str]:
+    """Return the operationIds that take query parameters nobody knows (`x-any-query`)."""
+    return frozenset(each.id for each in operations(document) if each.definition.get("x-any-query"))
+
+
 @cache
 def load(folder: Path = FOLDER) -> dict[str, Any]:
     """Return the whole specification as one document, without references to other files."""

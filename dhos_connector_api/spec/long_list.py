@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from dhos_connector_api.errors import BadInput
-from dhos_connector_api.spec.bodies import MOST_VALUES, end_of, has_many_values
+from dhos_connector_api.spec.bodies import MOST_VALUES, decoded, end_of, has_many_values
 
 #: Members of the body.
 MOST_MEMBERS = 100
@@ -32,10 +32,7 @@ class ListBody:
 
     def __init__(self, raw: bytes, name: str, most: int) -> None:
         """Find the elements of `raw`. Raises BadInput for what is no such body, has none, or over `most`."""
-        try:
-            self._text = raw.decode("utf-8")
-        except UnicodeDecodeError:
-            raise BadInput("the body is not UTF-8") from None
+        self._text = decoded(raw)
         self._name, self._most = name, most
         try:
             self._places = self._find()
@@ -53,6 +50,9 @@ class ListBody:
     def _find(self) -> list[tuple[int, int]]:
         places: list[tuple[int, int]] | None = None
         names: set[str] = set()
+        if self._text[self._after(0)] == "[":
+            wanted = f'must be an object that holds the list: {{"{self._name}": [...]}}'
+            raise BadInput(f"body: {wanted}", {"body": [wanted]})
         at = self._expect("{", 0)
         while self._text[at] != "}":
             key, at = self._key(at, names)

@@ -1,7 +1,8 @@
 """Path and query parameters, checked against the specification and handed on as what was checked.
 
 A path that does not fit names nothing (404); a query that does not fit is a bad request (400). A
-parameter given twice is refused: frameworks differ in which one they take. No error quotes a value.
+parameter given twice is refused: frameworks differ in which one they take. So is one that nobody knows: a
+filter that is not applied would be taken for one that is. No error quotes a value.
 """
 
 import re
@@ -13,13 +14,16 @@ from dhos_connector_api.errors import BadInput, NotFound
 from dhos_connector_api.spec.compiled import compiled
 
 _MOST_DIGITS = 18
+#: A name that can be shown: no value that was put into its place.
+_SHOWN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,39}")
 _NO_TEXT = re.compile("[\x00-\x1f\ud800-\udfff]")
 
 
 class ParameterCheck:
-    """Checks the parameters of one operation."""
+    """Checks the parameters of one operation. With `any_query` it takes unknown ones, and ignores them."""
 
-    def __init__(self, parameters: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, parameters: Sequence[dict[str, Any]], *, any_query: bool = False) -> None:
+        self._any_query = any_query
         self._path = {each["name"]: _fits(each) for each in parameters if each["in"] == "path"}
         self._query = {each["name"]: each for each in parameters if each["in"] == "query"}
         self._rules = {name: _fits(each) for name, each in self._query.items()}
@@ -32,14 +36,16 @@ class ParameterCheck:
             if not _is_text(value) or not fits(value):
                 raise NotFound("there is nothing under this address")
             values[name] = value
-        if self._query:
+        if self._query or (query_string and not self._any_query):
             self._add_query(values, query_string)
         return values
 
     def _add_query(self, values: dict[str, Any], query_string: bytes) -> None:
         given: dict[str, str] = {}
         for name, value in _pairs(query_string):
-            if name in given and name in self._query:
+            if name not in self._query:
+                raise BadInput(f"query: {self._unknown(name)}")
+            if name in given:
                 raise BadInput(f"query: {name} is given twice")
             given[name] = value
         for name, parameter in self._query.items():
@@ -49,6 +55,11 @@ class ParameterCheck:
                 raise BadInput(f"query: {name} is missing")
             else:
                 values[name] = parameter["schema"].get("default")
+
+    def _unknown(self, name: str) -> str:
+        shown = f" {name}" if _SHOWN_NAME.fullmatch(name) else ""
+        known = f"it takes {', '.join(self._query)}" if self._query else "it takes none"
+        return f"the operation takes no parameter{shown}; {known}"
 
     def _checked(self, name: str, text: str, schema: dict[str, Any]) -> Any:
         value: Any = text

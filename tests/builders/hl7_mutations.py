@@ -12,7 +12,7 @@ from dhos_connector_api.actions.hl7.facts import MOST_IDENTIFIERS, facts
 from dhos_connector_api.actions.hl7.merges import merges
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.acknowledge import acknowledge
-from dhos_connector_api.hl7v2.read import Message, read
+from dhos_connector_api.hl7v2.read import Defect, Message, read
 from dhos_connector_api.hl7v2.rules import Code, judge
 from dhos_connector_api.site.model import Site
 from tests.builders.hl7 import NOW
@@ -78,7 +78,8 @@ def check(case: bytes) -> str:
     answer = acknowledge(message, verdict, control_id="ANSWER1", now=NOW)
     assert message.charset == "utf-16" or not any(byte in answer for byte in b"\x0b\x1c"), "MLLP framing"
     ack = read(answer)
-    assert not ack.defects - message.defects, "the answer has defects of its own"
+    own = ack.defects - message.defects - {Defect.CHARSET_OVERRULED}  # what is echoed may look like UTF-8
+    assert not own, "the answer has defects of its own"
     names = [segment.name for segment in ack.segments()]
     assert names == (["MSH", "MSA", "ERR"] if verdict.error else ["MSH", "MSA"])
     msa = ack.all("MSA")[0]

@@ -12,10 +12,11 @@ import uvloop
 
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.acknowledge import acknowledge, refuse_unreadable
-from dhos_connector_api.hl7v2.framing import END, START, framed
+from dhos_connector_api.hl7v2.framing import END, START, Frame, framed
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, Code
 from dhos_connector_api.mllp.active_listener import ActiveListener, Capacity
+from dhos_connector_api.mllp.admission import BLOCK_START
 from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
 from dhos_connector_api.mllp.committer import Done, Job
 from dhos_connector_api.mllp.connection import Connection
@@ -32,22 +33,28 @@ def listener(**changes: Any) -> Listener:
 
 @dataclass
 class Memory:
-    """A desk that keeps frames in a list and says AA, or AR where there is no MSH; `fails` keeps nothing."""
+    """A desk that keeps frames in a list; `fails` keeps nothing.
+
+    It says AA, or AR where there is no MSH, 0B stands within or the frame is not whole.
+    """
 
     stored: list[bytes] = field(default_factory=list)
     fails: bool = False
 
     def answer(self, group: Sequence[ReceivedFrame]) -> list[Answer | None]:
         """As `answering.FrameAnswerer.answer`."""
-        return [None if self.fails else self._one(taken.frame.content) for taken in group]
+        return [None if self.fails else self._one(taken.frame) for taken in group]
 
-    def _one(self, content: bytes) -> Answer:
+    def _one(self, frame: Frame) -> Answer:
+        content = frame.content
         self.stored.append(content)
         try:
             message = read(content)
         except UnreadableMessage:
             return Answer(framed(refuse_unreadable(Code.AR, control_id="OURS", now=NOW)), ("AR",))
-        return Answer(framed(acknowledge(message, ACCEPTED, control_id="OURS", now=NOW)), ("AA",))
+        sound = frame.whole and START not in content
+        verdict = ACCEPTED if sound else BLOCK_START
+        return Answer(framed(acknowledge(message, verdict, control_id="OURS", now=NOW)), (verdict.code,))
 
 
 class MemoryTransport(asyncio.Transport):

@@ -275,3 +275,15 @@ def test_memory_is_a_few_times_the_body_and_one_group(app: ASGIApp) -> None:
     tracemalloc.stop()
     assert answer.json()["created"] == 3000
     assert peak < 4 * len(raw) + GROUP * 20_000
+
+
+def test_a_bare_list_is_told_what_it_is_wanted_in(app: ASGIApp) -> None:
+    answer = ask(app, "POST", BULK, token=TOKEN, json=[EVENT])
+    assert answer.status_code == 400
+    assert answer.json()["details"] == {"body": ['must be an object that holds the list: {"events": [...]}']}
+
+
+def test_an_event_on_a_day_that_does_not_exist_is_told_so(app: ASGIApp) -> None:
+    unreal = EVENT | {"payload_json": {"visit_date": "2025-06-31"}}
+    (error,) = tell(app, [unreal]).json()["errors"]
+    assert "31 June does not exist" in json.dumps(error)

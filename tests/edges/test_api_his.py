@@ -117,7 +117,7 @@ BAD = [
         raw_of(payload(stay(PatientID=["CANARY"], AdmitDate=5), visits=[{"Type": "CANARY"}])),
         "refused",
         {
-            "FetchPatientDataTimeStampList[0].PatientID": ["does not fit the rule anyOf"],
+            "FetchPatientDataTimeStampList[0].PatientID": ["must be of type string or integer"],
             "FetchPatientDataTimeStampList[0].AdmitDate": ["must be of type string"],
             "FetchPatientDataTimeStampVisitDataList[0].BillDate": ["is missing"],
         },

@@ -165,6 +165,8 @@ def test_whoever_has_seen_a_webhook_cannot_use_up_the_limit_with_it(database: Da
     assert count(database, "message") == 2
     fresh = [post(app, raw := raw_of(webhook()), signed_headers(raw)) for _ in range(2)]
     assert [each.status_code for each in fresh] == [200, 429]
+    assert fresh[1].headers["X-RateLimit-Remaining"] == "0"
+    assert int(fresh[1].headers["X-RateLimit-Limit"]) >= 1
     assert fresh[1].json()["error"].startswith("too many requests")
     assert post(app, captured, signed_headers(captured)).json()["status"] == "repeated"
 

@@ -362,3 +362,34 @@ def test_the_listeners_policy_is_that_of_its_site(database: Database) -> None:
     )
     with serving(FrameAnswerer(database, lambda: narrow).answer) as running, Client(running.port) as client:
         assert [msa(client.ask(adt(version=version)))[0] for version in ("2.3", "2.5")] == ["AR", "AA"]
+
+
+@pytest.mark.parametrize("at", [b"PID|", b"SMITH", b"\rPV1", b"ADT^A01"])
+def test_a_frame_with_0b_in_it_is_kept_whole_and_refused_once_by_its_control_id(
+    database: Database, client: Client, at: bytes
+) -> None:
+    raw = adt(control_id="V1", family="SMITH").replace(at, at + b"\x0b", 1)
+    assert msa(client.ask(raw)) == ("AR", "V1")
+    row = _row(database)
+    assert (row["message_control_id"], row["error_code"], bytes(row["received"])) == ("V1", "207", raw)
+    assert published(database) == []
+    assert msa(client.ask(adt(control_id="V1"))) == ("AA", "V1")
+
+
+def test_a_frame_that_ends_in_0b_is_kept_and_refused(database: Database, client: Client) -> None:
+    raw = adt(control_id="V2") + b"\x0b"
+    assert msa(client.ask(raw)) == ("AR", "V2")
+    assert bytes(_row(database)["received"]) == raw
+
+
+def test_a_frame_with_0b_and_no_header_is_kept_and_refused(database: Database, client: Client) -> None:
+    assert msa(client.ask(b"no header\x0b, and more")) == ("AR", "")
+    assert bytes(_row(database)["received"]) == b"no header\x0b, and more"
+
+
+def test_of_a_batch_with_0b_in_it_one_message_is_refused(database: Database, client: Client) -> None:
+    sound, broken = adt(control_id="V3"), adt(control_id="V4", family="A\x0bB")
+    answer = client.ask(b"BHS|^~\\&|EPR|RBH\r" + broken + sound + b"BTS|2\r")
+    codes = [line for line in answer.split(b"\r") if line.startswith(b"MSA")]
+    assert [line.split(b"|")[1:3] for line in codes] == [[b"AR", b"V4"], [b"AA", b"V3"]]
+    assert count(database) == 2

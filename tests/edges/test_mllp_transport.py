@@ -22,7 +22,7 @@ from tests.rigs.waiting import eventually
 
 DISCARDED = "connector_delivery_answers_discarded_total"
 #: What leaves it open whether a message was taken.
-OPEN = ("close", "half", "other", "empty MSA-2", "no ack", "oversize", "hang", "ZZ")
+OPEN = ("close", "half", "other", "0B within", "empty MSA-2", "no ack", "oversize", "hang", "ZZ")
 
 
 def oru(control_id: str = "ORU1", *, seconds: float = 10, asks: str = "", note: str = "") -> Outgoing:
@@ -74,8 +74,9 @@ def test_a_refusal_is_final_and_leaves_the_connection_in_order(code: str) -> Non
 @pytest.mark.parametrize("order", OPEN)
 def test_what_is_not_acknowledged_is_left_open_and_sent_on_a_new_connection(order: str) -> None:
     epr = Misbehaving([order])
+    seconds = 0.5 if order in {"hang", "other", "0B within"} else 10
     with receiving(epr) as port, sender(port) as transport:
-        assert kind_of(transport, oru(seconds=0.5 if order in {"hang", "other"} else 10)) is Kind.AMBIGUOUS
+        assert kind_of(transport, oru(seconds=seconds)) is Kind.AMBIGUOUS
         assert transport(oru()).ack_code == "AA"
     assert (epr.taken, epr.connections) == (["ORU1", "ORU1"], 2)
 

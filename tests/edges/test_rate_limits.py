@@ -1,6 +1,7 @@
 """Limits of requests to `/api/...`: who is told to wait, for how long, and who never is."""
 
 import socket
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -39,6 +40,22 @@ def test_a_source_has_so_many_requests_an_hour_and_is_told_when_to_go_on(databas
     refused = post(app, key)
     assert refused.json() == {"error": "too many requests; Retry-After says when to go on", "details": {}}
     assert 3500 < int(refused.headers["Retry-After"]) <= 3601
+
+
+def said(response: Response) -> tuple[str, str]:
+    """Limit and what is left, once it is sure that the reset is when Retry-After says."""
+    headers = response.headers
+    reset = int(headers["X-RateLimit-Reset"]) - datetime.now(UTC).timestamp()
+    assert abs(reset - int(headers["Retry-After"])) <= 2
+    return headers["X-RateLimit-Limit"], headers["X-RateLimit-Remaining"]
+
+
+def test_who_is_told_to_wait_is_told_limit_remaining_and_reset(database: Database) -> None:
+    app, key = api(database, changes=FEW), a_key(database)
+    assert said([post(app, key) for _ in range(4)][-1]) == ("3", "0")
+    assert said([look(app, "a") for _ in range(3)][-1]) == ("2", "0")
+    many = {"events": [EVENT]}
+    assert said(post(app, key, many, f"{EVENTS}bulk_create/")) == ("3", "0")
 
 
 def test_all_keys_of_a_source_count_together_and_no_other_source(database: Database) -> None:

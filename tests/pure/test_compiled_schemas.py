@@ -12,8 +12,9 @@ from jsonschema import Draft4Validator
 
 from dhos_connector_api.errors import BadInput
 from dhos_connector_api.spec import document as specification
-from dhos_connector_api.spec.bodies import JsonBody, explain, parse
+from dhos_connector_api.spec.bodies import JsonBody, parse
 from dhos_connector_api.spec.compiled import compiled
+from dhos_connector_api.spec.wording import explain
 
 DOCUMENT = dict(Specification.load(specification.load()))
 JSON_BODIES: dict[str, dict[str, Any]] = {

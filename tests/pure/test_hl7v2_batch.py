@@ -3,6 +3,7 @@
 import pytest
 
 from dhos_connector_api.hl7v2.batch import Batch, File, answer, is_batch, is_too_large, split
+from dhos_connector_api.hl7v2.files import split_messages
 from tests.builders.hl7 import NOW
 
 _FHS = b"FHS|^~\\&|EPR|RBH|TIE|DHOS|20260131||nightly||F1"
@@ -142,3 +143,24 @@ def test_any_header_is_answered_without_control_characters(header: bytes) -> Non
     assert not any(byte < 32 for line in lines for byte in line)
     assert lines[0][:3] == b"BHS"
     assert b"wrong" in lines[-2] or b"missing" in lines[-2]
+
+
+@pytest.mark.parametrize("text", [b"MSH the ward", b"MSHA", b"BTS 12 mg", b"see", b"FTSx"])
+def test_text_within_a_message_does_not_take_a_batch_apart(text: bytes) -> None:
+    message = _A + b"NTE|1||first\r" + text + b"\r"
+    raw = _body(_BHS, message, _B, b"BTS|2")
+    assert split(raw) == File(None, (Batch(_BHS, (message, _B), b"BTS|2"),), None)
+
+
+def test_a_header_and_a_trailer_may_go_on_in_another_line() -> None:
+    raw = _body(_FHS + b"|a\nnote", _BHS, _A, b"BTS|1|one\nmessage", b"FTS|1")
+    file = split(raw)
+    assert file == File(_FHS + b"|a\nnote", (Batch(_BHS, (_A,), b"BTS|1|one\nmessage"),), b"FTS|1")
+    lines = _answer(raw, b"MSH|a\r")
+    assert (len(lines), lines[-3:-1]) == (6, [b"BTS|1", b"FTS|1"])
+
+
+@pytest.mark.parametrize("text", [b"MSH the ward", b"MSHA"])
+def test_text_within_a_message_does_not_take_a_file_apart(text: bytes) -> None:
+    first = _A + b"NTE|1||see\n" + text + b"\r"
+    assert split_messages(first + _B) == [first, _B]

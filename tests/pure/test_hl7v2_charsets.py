@@ -2,8 +2,12 @@
 
 import pytest
 
+from dhos_connector_api.hl7v2.acknowledge import acknowledge
+from dhos_connector_api.hl7v2.charsets import table_name
 from dhos_connector_api.hl7v2.read import Defect, read
-from tests.builders.hl7 import adt
+from dhos_connector_api.hl7v2.rules import ACCEPTED, judge
+from dhos_connector_api.site.model import Site
+from tests.builders.hl7 import NOW, adt
 
 
 @pytest.mark.parametrize(
@@ -18,6 +22,8 @@ from tests.builders.hl7 import adt
         ("ISO-8859-9", "iso8859_9"),
         ("ASCII~UNICODE UTF-8", "utf-8"),
         ("NONSENSE", "utf-8"),
+        ("GB 18030-2000", "gb18030"),
+        ("gb18030", "gb18030"),
     ],
 )
 def test_the_character_set_is_what_msh_18_says(charset: str, codec: str) -> None:
@@ -76,6 +82,89 @@ def test_an_unknown_site_character_set_is_no_crash() -> None:
     assert (
         Defect.INVALID_CHARACTERS in read(adt(family="É", codec="latin-1"), default_charset="rot13").defects
     )
+
+
+def test_gb_18030_is_read_and_answered() -> None:
+    raw = adt(MSH_18="GB 18030-2000", MSH_3="医院", family="王小明乱", codec="gb18030")
+    found = read(raw)
+    assert found.first("PID").value(5) == "王小明乱"  # type: ignore[union-attr]
+    assert "医院".encode("gb18030") in acknowledge(found, ACCEPTED, control_id="1", now=NOW)
+    assert table_name("gb18030") == "GB 18030-2000"
+
+
+@pytest.mark.parametrize("declared", ["8859/1", "8859/2", "8859/15", "ISO-8859-1", "CP1252", "8859/1~ASCII"])
+@pytest.mark.parametrize("family", ["MÜLLER", "O’BRIEN", "Łódź", "王小明"])
+def test_utf_8_wins_over_a_character_set_of_one_byte_a_character(declared: str, family: str) -> None:
+    found = read(adt(MSH_18=declared, family=family))
+    assert found.first("PID").value(5) == family  # type: ignore[union-attr]
+    assert found.charset == "utf-8"
+    assert found.defects == {Defect.CHARSET_OVERRULED}
+    assert judge(found, Site().inbound) == ACCEPTED
+
+
+@pytest.mark.parametrize("declared", ["", "UNICODE UTF-8", "8859/1~UNICODE UTF-8", "NONSENSE"])
+def test_utf_8_that_is_no_surprise_is_not_remarked_on(declared: str) -> None:
+    found = read(adt(MSH_18=declared, family="MÜLLER"))
+    assert found.charset == "utf-8"
+    assert not found.defects
+
+
+def test_ascii_and_8859_itself_are_not_overruled() -> None:
+    assert not read(adt(MSH_18="8859/1")).defects
+    assert not read(adt(MSH_18="8859/1", family="MÜLLER Ã", codec="latin-1")).defects
+
+
+@pytest.mark.parametrize(
+    ("declared", "named"),
+    [
+        ("GB 2312", "The character set GB 2312 is not known here"),
+        ("KS X 1001~BIG-5", "The character set KS X 1001 is not known here"),
+        ("X" * 40, f"The character set {'X' * 40} is not known here"),
+        ("X" * 41, "The character set named is not known here"),
+        ("Umläut", "The character set named is not known here"),
+        ("A\tB", "The character set named is not known here"),
+        ("8859/1~GB 2312", "The bytes do not fit"),
+        ("ASCII", "The bytes do not fit"),
+        ('""', "The bytes do not fit"),
+        ("", "The bytes do not fit"),
+    ],
+)
+def test_an_unknown_character_set_is_blamed_by_name(declared: str, named: str) -> None:
+    raw = adt(MSH_18=declared, family="@", codec="latin-1").replace(b"@", b"\x81\xff")
+    verdict = judge(read(raw), Site().inbound)
+    assert (verdict.code, verdict.error, verdict.location) == ("AE", "102", "MSH^1^18")
+    assert (verdict.text or "").startswith(named)
+
+
+def test_an_unknown_character_set_is_never_read_as_the_sites() -> None:
+    raw = adt(MSH_18="KOI8-R", family="Ж", codec="koi8-r")
+    assert Defect.INVALID_CHARACTERS in read(raw, default_charset="8859/5").defects
+    assert not read(adt(MSH_18="KOI8-R"), default_charset="8859/5").defects
+
+
+@pytest.mark.parametrize(
+    ("door", "msh_18", "codec", "read_as"),
+    [
+        ("iso-8859-2", "", "iso8859_2", "Łódź"),
+        ("ISO-8859-2", '""', "iso8859_2", "Łódź"),
+        ("windows-1252", "8859/2", "iso8859_2", "Łódź"),
+        ("iso-8859-2", "UNICODE UTF-8", "utf-8", "Łódź"),
+        ("iso-8859-1", "", "utf-8", "Łódź"),
+        (None, "", "utf-8", "Łódź"),
+    ],
+)
+def test_the_doors_character_set_governs_where_msh_18_is_empty(
+    door: str | None, msh_18: str, codec: str, read_as: str
+) -> None:
+    raw = adt(MSH_18=msh_18, family="Łódź", codec=codec)
+    found = read(raw, default_charset="cp1252", door_charset=door)
+    assert found.first("PID").value(5) == read_as  # type: ignore[union-attr]
+
+
+def test_an_unknown_character_set_of_the_door_is_blamed_by_name_too() -> None:
+    raw = adt(family="É", codec="latin-1")
+    verdict = judge(read(raw, default_charset="8859/1", door_charset="x-sjis"), Site().inbound)
+    assert (verdict.text or "").startswith("The character set x-sjis is not known here")
 
 
 def test_cut_utf_16_and_lone_surrogates_leave_text_that_can_be_stored() -> None:

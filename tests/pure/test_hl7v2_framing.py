@@ -28,6 +28,7 @@ def _read(pieces: list[bytes], largest: int = LARGEST) -> list[Event]:
 
 
 _MANY = b"x" * 100
+STARTS = (b"\x0b", b"\x0bMSH", b"\x0b \rBHS", b"\x1c\r\x0bMS")
 STREAMS: dict[str, tuple[bytes, list[Event]]] = {
     "nothing": (b"", []),
     "one frame": (b"\x0bMSH\x1c\r", [_frame(b"MSH")]),
@@ -43,7 +44,16 @@ STREAMS: dict[str, tuple[bytes, list[Event]]] = {
     "cut short": (b"\x0bMSH|", [Dropped(Oddity.PARTIAL, 4)]),
     "cut after the start": (b"\x0b", [Dropped(Oddity.PARTIAL, 0)]),
     "cut within the end": (b"\x0bA\x1c", [Dropped(Oddity.NO_CARRIAGE_RETURN, 2)]),
-    "a start inside": (b"\x0bMSH|\x0bA\x1c\r", [Dropped(Oddity.RESTARTED, 4), _frame(b"A")]),
+    "a start inside": (b"\x0bMSH|\x0bMSH|\x1c\r", [Dropped(Oddity.RESTARTED, 4), _frame(b"MSH|")]),
+    "a start before a batch": (b"\x0bA\x0bBHS|\x1c\r", [Dropped(Oddity.RESTARTED, 1), _frame(b"BHS|")]),
+    "a start before blanks and a mark": (
+        b"\x0bMSH|\x0b\r\n \xef\xbb\xbfFHS|\x1c\r",
+        [Dropped(Oddity.RESTARTED, 4), _frame(b"\r\n \xef\xbb\xbfFHS|")],
+    ),
+    "a start as content": (b"\x0bMSH|\x0bA\x1c\r", [_frame(b"MSH|\x0bA")]),
+    "starts as content": (b"\x0bMSH|\x0b\x0bMS\x0b\x1c\r", [_frame(b"MSH|\x0b\x0bMS\x0b")]),
+    "a start at the end": (b"\x0bMSH|\x0b\x1c\r\x0bA\x1c\r", [_frame(b"MSH|\x0b"), _frame(b"A")]),
+    "cut behind a start": (b"\x0bMSH|\x0bM", [Dropped(Oddity.PARTIAL, 6)]),
     "a start twice": (b"\x0b\x0bA\x1c\r", [Dropped(Oddity.RESTARTED, 0), _frame(b"A")]),
     "an end without its carriage return, then a frame": (
         b"\x0bA\x1c\x0bB\x1c\r",
@@ -59,8 +69,12 @@ STREAMS: dict[str, tuple[bytes, list[Event]]] = {
     "too long and cut": (b"\x0b" + _MANY, [Dropped(Oddity.PARTIAL, 100)]),
     "too long, cut within the end": (b"\x0b" + _MANY + b"\x1c", [Dropped(Oddity.NO_CARRIAGE_RETURN, 101)]),
     "too long, and a start inside": (
-        b"\x0b" + _MANY + b"\x0bA\x1c\r",
-        [Dropped(Oddity.RESTARTED, 100), _frame(b"A")],
+        b"\x0b" + _MANY + b"\x0bMSH|\x1c\r",
+        [Dropped(Oddity.RESTARTED, 100), _frame(b"MSH|")],
+    ),
+    "too long, and a start as content": (
+        b"\x0b" + _MANY + b"\x0b" + _MANY + b"\x1c\r\x0bA\x1c\r",
+        [_frame(b"x" * 40, 201), _frame(b"A")],
     ),
 }  # fmt: skip
 
@@ -77,7 +91,8 @@ def test_a_stream_is_read_as_the_table_says_however_it_is_split(name: str) -> No
 def test_streams_of_any_bytes_are_read_alike_however_they_are_split() -> None:
     random = Random(4)
     for _ in range(3000):
-        stream = bytes(random.choices(b"\x0b\x1c\r\nA", weights=(1, 1, 1, 1, 3), k=random.randrange(60)))
+        parts = random.choices((*STARTS, b"\x1c", b"\r", b"\n", b"A"), k=random.randrange(60))
+        stream = b"".join(parts)
         cuts = sorted(random.choices(range(len(stream) + 1), k=random.randrange(8)))
         pieces = [stream[first:last] for first, last in pairwise([0, *cuts, len(stream)])]
         assert _read(pieces, 10) == _read([stream], 10)
@@ -108,3 +123,15 @@ def test_it_says_whether_the_stream_stands_between_frames() -> None:
 
 def test_framing_and_reading_back() -> None:
     assert _read([framed(b"MSH|")]) == [_frame(b"MSH|")]
+
+
+@pytest.mark.parametrize("piece", [b"\x0b" * 60_000, b"x\x0b \r\n" * 12_000, b"\x0bMS" * 20_000])
+def test_megabytes_of_starts_are_read_in_one_go(piece: bytes) -> None:
+    """Each would take hours if a step were quadratic; the run's own time limit is the assertion."""
+    deframer = Deframer(10_000_000)
+    deframer.feed(b"\x0bx")
+    for _ in range(100):
+        deframer.feed(piece)
+        assert deframer.take() is None
+    deframer.feed(b"\x1c\r")
+    assert isinstance(deframer.take(), Frame)

@@ -6,6 +6,7 @@ import pytest
 
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2.read import DELETE, MOST_LINES, Defect, read, read_text
+from dhos_connector_api.intake.control_ids import content_hash
 from tests.builders.hl7 import adt, adt_message, message
 
 HEADER = "MSH|^~\\&|A|B|C|D|20240101||ADT^A01|ID1|P|2.3"
@@ -262,3 +263,48 @@ def test_what_is_beyond_the_segments_that_are_read_is_still_part_of_the_message(
 def test_blank_lines_are_no_segments_but_there_may_not_be_any_number_of_them() -> None:
     assert not read(adt() + b"\r" * MOST_LINES).defects
     assert read(adt() + b"\r" * MOST_LINES + b"NTE|\r").defects == {Defect.TOO_MANY_LINES}
+
+
+@pytest.mark.parametrize("line_end", ["\r", "\n", "\r\n"])
+def test_a_line_that_begins_no_segment_continues_the_one_before_it(line_end: str) -> None:
+    address = f"1 Mill Lane{line_end}{line_end}  Oxford|YES{line_end}Pid|x{line_end}YES{line_end}PIDX|y"
+    found = read(adt(line_end=line_end, more=[f"NTE|1||{address}", "NTE|2||b"]))
+    first, second = found.all("NTE")
+    assert first.value(3) == "1 Mill Lane\n\n  Oxford"
+    assert first.value(4) == "YES\nPid"
+    assert (first.raw(5), first.raw(6), second.value(3)) == ("x\nYES\nPIDX", "y", "b")
+    assert [segment.name for segment in found.segments()][-2:] == ["NTE", "NTE"]
+    assert not found.defects
+
+
+@pytest.mark.parametrize("field", ["PID_11", "PV1_3", "MSH_4", "EVN_5"])
+def test_a_line_break_is_kept_in_any_field(field: str) -> None:
+    name, number = field.split("_")
+    found = read(adt(**{field: "one\nTwo|"}))
+    assert found.first(name).value(int(number)) == "one\nTwo"  # type: ignore[union-attr]
+    assert found.first("PID").value(3)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("line", ["NK1", "ZAB", "ZAB|", "  NK1|2", "A1B|", "123|x"])
+def test_what_begins_a_segment_continues_none(line: str) -> None:
+    found = read(adt(more=["NTE|1||text", line]))
+    assert found.first("NTE").value(3) == "text"  # type: ignore[union-attr]
+    assert found.first(line.strip()[:3]) is not None
+
+
+@pytest.mark.parametrize("line", ["MSH the ward", "MSHA", "BTS 12 mg", "FHSx|"])
+def test_text_that_begins_as_a_header_does_is_text(line: str) -> None:
+    found = read(adt(more=["NTE|1||see", line]))
+    assert not found.defects
+    assert found.first("NTE").raw(3) == f"see\n{line}".split("|")[0]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("line", ["MSH#^~\\&#A", "MSH|^~\\&|A", "MSH", "MSH:", "BTS", "FHS#^~\\&#"])
+def test_a_second_header_is_never_taken_for_text(line: str) -> None:
+    assert read(adt(more=["NTE|1||see", line])).defects & {Defect.SEVERAL_MESSAGES, Defect.BATCH}
+
+
+def test_a_repeat_is_the_same_whichever_line_end_its_text_has() -> None:
+    raw = adt(more=["NTE|1||one\ntwo"])
+    assert content_hash(read(raw)) == content_hash(read(raw.replace(b"\r", b"\r\n").replace(b"e\n", b"e\r")))
+    assert content_hash(read(raw)) != content_hash(read(raw.replace(b"\n", b" ")))

@@ -39,6 +39,10 @@ def test_it_gives_what_a_json_reader_gives(
     assert [json.loads(each) for each in found] == events
 
 
+def test_a_byte_order_mark_before_the_list_is_skipped() -> None:
+    assert list(ListBody(b'\xef\xbb\xbf{"events": [{"a": 1.0}]}', "events", 10)) == [b'{"a": 1.0}']
+
+
 @pytest.mark.parametrize(
     "raw",
     [

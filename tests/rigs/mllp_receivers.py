@@ -68,6 +68,7 @@ def answers(control_id: str) -> dict[str, list[bytes]]:
         "late": [framed(ack_of("EARLIER")), good],
         "two": [good + good],
         "byte by byte": [good[at : at + 1] for at in range(len(good))],
+        "0B within": [framed(ack_of(control_id)[:-1] + b"\x0b")],
         "other": [framed(ack_of("ANOTHER"))],
         "junk": [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x0bhalf a frame", good],
         "half": [good[: len(good) // 2]],

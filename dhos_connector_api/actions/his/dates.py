@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, date, datetime, tzinfo
 
+from dhos_connector_api.actions.his.calendar_days import why_no_date
 from dhos_connector_api.hl7v2.births import possible
 from dhos_connector_api.hl7v2.datetimes import Precision, Timestamp, is_filler, parse
 
@@ -36,7 +37,7 @@ def read_moment(text: str) -> str:
             int(found[3]), month, int(found[1]), int(found[4]), int(found[5]), int(found[6] or 0)
         )
     except ValueError:
-        raise ValueError(EXPECTED) from None
+        raise ValueError(why_no_date(text, EXPECTED)) from None
     if not FIRST_YEAR <= local.year <= LAST_YEAR:
         raise ValueError(f"must lie in the years {FIRST_YEAR} to {LAST_YEAR}")
     return local.strftime("%Y%m%d%H%M%S")
@@ -97,7 +98,7 @@ def read_birth(text: str, today: date | None = None) -> str:
     try:
         born = date.fromisoformat(found[1] if found else "")
     except ValueError:
-        raise ValueError(EXPECTED_BIRTH) from None
+        raise ValueError(why_no_date(text, EXPECTED_BIRTH)) from None
     if not possible(born, today):
         raise ValueError(NO_BIRTH)
     return born.isoformat()

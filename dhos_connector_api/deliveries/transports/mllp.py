@@ -151,7 +151,7 @@ class MllpTransport:
         meant = {control_id} if self._unanswered else {control_id, ""}
         while True:
             event = self._answers.take()
-            if isinstance(event, Frame) and control_id_of(event.content) in meant:
+            if isinstance(event, Frame) and _is_whole(event) and control_id_of(event.content) in meant:
                 return event.content
             if event is not None:
                 self._discard(event)
@@ -176,6 +176,11 @@ class MllpTransport:
             self._line.close()
         self._line, self._answers = None, Deframer(LARGEST_ANSWER)
         self._on_line, self._unanswered = set(), False
+
+
+def _is_whole(frame: Frame) -> bool:
+    """Return whether nothing in it tells of a part of another answer."""
+    return START not in frame.content
 
 
 def _asked(body: bytes) -> Wanted:
