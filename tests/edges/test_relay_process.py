@@ -291,7 +291,7 @@ def _tried(database: Database) -> int:
         return int(connection.execute(text("SELECT coalesce(max(attempts), 0) FROM outbox")).scalar_one())
 
 
-def test_a_full_queue_gives_the_others_of_its_key_one_copy_more_at_most(
+def test_a_full_queue_gives_the_others_of_its_key_few_copies_more(
     database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
 ) -> None:
     patients = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY], prefetch=1000)
