@@ -10,7 +10,7 @@ from dhos_connector_api.intake.control_ids import logged
 from dhos_connector_api.intake.event import EventRead
 from dhos_connector_api.intake.his import HisRead
 from dhos_connector_api.intake.his_patients import Result
-from dhos_connector_api.intake.hl7 import Hl7Read
+from dhos_connector_api.intake.hl7_read import Hl7Read
 from dhos_connector_api.intake.metrics import (
     CLAIMED,
     COLLISIONS,

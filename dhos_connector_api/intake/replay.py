@@ -22,7 +22,7 @@ from dhos_connector_api.intake.arrival import Arrival, Door, Intake, Read
 from dhos_connector_api.intake.door_names import door_named
 from dhos_connector_api.intake.his import HisRead
 from dhos_connector_api.intake.his_events import add_events
-from dhos_connector_api.intake.hl7 import Hl7Read
+from dhos_connector_api.intake.hl7_read import Hl7Read
 from dhos_connector_api.intake.take import KINDS, read_one
 from dhos_connector_api.intake.webhook import WebhookRead
 from dhos_connector_api.messages import store
