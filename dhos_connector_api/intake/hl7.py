@@ -18,7 +18,7 @@ from dhos_connector_api.hl7v2.acknowledge import acknowledge
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.intake.arrival import Collision, Outcome, Receipt
-from dhos_connector_api.intake.control_ids import ack_control_id, content_hash, duplicate_key
+from dhos_connector_api.intake.control_ids import ack_control_id, content_hash, duplicate_keys, own_key
 from dhos_connector_api.intake.hl7_read import Hl7Read, answered, read
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.store import Effects, KeyHolder, NewMessage
@@ -85,12 +85,25 @@ def known(connection: Connection, read: Hl7Read) -> Receipt | None:
     What was accepted once stays acknowledged, even where today's rules would refuse it.
     """
     message = read.message
-    key = None if message is None or read.is_claimed else duplicate_key(message)
-    if message is None or key is None:  # never a duplicate; but an earlier try of ours may have gone through
+    restart_daily = read.intake.site.inbound.control_ids_restart_daily
+    keys = () if message is None or read.is_claimed else duplicate_keys(message, restart_daily=restart_daily)
+    if message is None or not keys:  # never a duplicate; but an earlier try of ours may have gone through
         return first_receipt(read) if store.is_kept(connection, read.uuid) else None
-    window = read.intake.duplicate_window
-    holder = store.key_holder(connection, key, at=read.row.at, window=window)
+    holder = _holder(connection, read, message, keys)
     return None if holder is None else _answered_by(connection, read, message, holder)
+
+
+def _holder(
+    connection: Connection, read: Hl7Read, message: Message, keys: Sequence[bytes]
+) -> KeyHolder | None:
+    """The message that holds one of these keys with the same content, or the first with other content."""
+    window, content = read.intake.duplicate_window, content_hash(message)
+    first = store.key_holder(connection, keys[0], at=read.row.at, window=window)
+    if first is not None and first.content_hash == content:
+        return first
+    others = keys[1:] if first is None else (*keys[1:], own_key(message))
+    holders = store.key_holders(connection, others, at=read.row.at, window=window)
+    return next((each for each in holders if each.content_hash == content), first)
 
 
 def _answered_by(

@@ -18,7 +18,7 @@ from dhos_connector_api.hl7v2.read import Defect, Message, read_text
 from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.intake import claims
 from dhos_connector_api.intake.arrival import Arrival, Intake, Read
-from dhos_connector_api.intake.control_ids import ack_control_id, content_hash, duplicate_key
+from dhos_connector_api.intake.control_ids import ack_control_id, content_hash, duplicate_keys
 from dhos_connector_api.log import where
 from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, NewMessage
@@ -155,6 +155,7 @@ def _effects(
     Key and hash are those of the message as sent; `understood` is what the transformer made of it
     and `known` its facts. Envelope ids follow from its uuid: a replay publishes under the same.
     """
+    keys = duplicate_keys(message, restart_daily=intake.site.inbound.control_ids_restart_daily)
     envelopes = extract(
         understood,
         site=intake.site,
@@ -163,7 +164,8 @@ def _effects(
         correlation_id=arrival.correlation_id,
     )
     return Effects(
-        key=duplicate_key(message),
+        key=keys[0] if keys else None,
+        other_keys=keys[1:],
         content_hash=content_hash(message),
         sender=f"{known.sending_application}|{known.sending_facility}"[:SENDER_LENGTH],
         identifiers=known.identifiers,
