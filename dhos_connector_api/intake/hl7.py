@@ -97,13 +97,18 @@ def _holder(
     connection: Connection, read: Hl7Read, message: Message, keys: Sequence[bytes]
 ) -> KeyHolder | None:
     """The message that holds one of these keys with the same content, or the first with other content."""
-    window, content = read.intake.duplicate_window, content_hash(message)
-    first = store.key_holder(connection, keys[0], at=read.row.at, window=window)
-    if first is not None and first.content_hash == content:
+    at, window = read.row.at, read.intake.duplicate_window
+    first = store.key_holder(connection, keys[0], at=at, window=window)
+    if first is not None and first.content_hash == _content(read, message):
         return first
     others = keys[1:] if first is None else (*keys[1:], own_key(message))
-    holders = store.key_holders(connection, others, at=read.row.at, window=window)
-    return next((each for each in holders if each.content_hash == content), first)
+    holders = store.key_holders(connection, others, at=at, window=window)
+    return next((each for each in holders if each.content_hash == _content(read, message)), first)
+
+
+def _content(read: Hl7Read, message: Message) -> bytes:
+    """The hash of its content, which is there already where it is accepted."""
+    return read.effects.content_hash or content_hash(message)
 
 
 def _answered_by(
@@ -111,7 +116,7 @@ def _answered_by(
 ) -> Receipt | None:
     if holder.message_uuid == read.uuid:  # an earlier try of ours went through, and only its answer was lost
         return first_receipt(read)
-    if holder.content_hash != content_hash(message):
+    if holder.content_hash != _content(read, message):
         if not read.is_accepted:
             return None
         return _refused(connection, read, message, holder, rules.DUPLICATE, Outcome.CONFLICT)
