@@ -14,7 +14,7 @@ from dhos_connector_api.intake.arrival import Intake
 from dhos_connector_api.intake.control_ids import log_key
 from dhos_connector_api.intake.settings import IntakeSettings
 from dhos_connector_api.site import source
-from dhos_connector_api.site.model import Site
+from dhos_connector_api.site.model import Inbound, Site
 from dhos_connector_api.site.settings import SiteSettings
 
 _log = logging.getLogger(__name__)
@@ -90,10 +90,15 @@ def _intake(
         site=site,
         zone=ZoneInfo(inbound.time_zone) if inbound.time_zone else settings.time_zone,
         duplicate_policy=inbound.duplicate_policy or settings.duplicate_policy,
-        duplicate_window=timedelta(seconds=settings.duplicate_window),
+        duplicate_window=timedelta(seconds=_window(inbound, settings)),
         transform=transform,
         log_key=key if inbound.control_ids_hold_identifiers else None,
     )
+
+
+def _window(inbound: Inbound, settings: IntakeSettings) -> float:
+    """Seconds that a control id belongs to one message; also 0 where the site says so."""
+    return settings.duplicate_window if inbound.duplicate_window is None else inbound.duplicate_window
 
 
 def transformer(module_name: str | None, function_name: str) -> Callable[[str], str] | None:

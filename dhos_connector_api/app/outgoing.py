@@ -45,9 +45,7 @@ def destinations(settings: Settings, site: Callable[[], Site]) -> tuple[Destinat
         mllp = MllpTransport(MLLP, mllp_receiver(receiver, receiver.url))
         found.append(Destination(MLLP, mllp, lambda: site().deliveries.mllp))
     if mirth_server.url_base:
-        mirth = MirthTransport(
-            mirth_server.url_base, mirth_server.username or "", mirth_server.password or ""
-        )
+        mirth = MirthTransport(mirth_server.url_base, mirth_server.username, mirth_server.password)
         found.append(Destination(MIRTH, mirth, lambda: site().deliveries.mirth))
     return tuple(found)
 

@@ -63,8 +63,10 @@ class MirthSettings(Group):
     url_base: str | None = setting(
         "MIRTH_HOST_URL_BASE", url, "Mirth server that takes CDA documents; unset: 501", default=None
     )
-    username: str | None = setting("MIRTH_USERNAME", str, "Its user", default=None)
+    username: str | None = setting("MIRTH_USERNAME", str, "Its user; unset: it asks for none", default=None)
     password: str | None = setting("MIRTH_PASSWORD", str, "That user's password", default=None, secret=True)
 
     def check(self, given: Given) -> None:
-        given.need(("MIRTH_HOST_URL_BASE", "MIRTH_USERNAME"), ("MIRTH_USERNAME", "MIRTH_PASSWORD"))
+        given.need(("MIRTH_USERNAME", "MIRTH_PASSWORD"))
+        if self.url_base:
+            given.need(("MIRTH_PASSWORD", "MIRTH_USERNAME"))

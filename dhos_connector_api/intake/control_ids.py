@@ -6,8 +6,10 @@ key finds by trying all identifiers there are.
 
 import hashlib
 import hmac
+from datetime import UTC
 from uuid import UUID
 
+from dhos_connector_api.hl7v2.datetimes import Precision, parse
 from dhos_connector_api.hl7v2.read import Message
 
 #: Where MSH-7 stands when MSH is split at its separator, which is MSH-1 itself.
@@ -32,6 +34,32 @@ def duplicate_key(message: Message) -> bytes | None:
         return None
     header = message.msh
     return _digest("\0".join((header.raw(3), header.raw(4), header.raw(10))))
+
+
+def duplicate_keys(message: Message, *, restart_daily: bool) -> tuple[bytes, ...]:
+    """Return the key a message claims, then those under which the same content is known too.
+
+    `restart_daily`: a control id is another one on another day of MSH-7 (as it stands, whatever its offset).
+    The same content is known then without the day, from before the site said so, and under the day before,
+    as a resend after midnight has another MSH-7. () where MSH-10 is empty, which is never a duplicate.
+    """
+    key = duplicate_key(message)
+    if key is None:
+        return ()
+    stamp = parse(message.msh.value(7), UTC) if restart_daily else None
+    if stamp is None or stamp.precision < Precision.DAY:
+        return (key,)
+    day = stamp.value.toordinal()
+    return _of_day(key, day), key, _of_day(key, day - 1)
+
+
+def _of_day(key: bytes, day: int) -> bytes:
+    return hashlib.sha256(b"day\0%d\0" % day + key).digest()
+
+
+def own_key(message: Message) -> bytes:
+    """Return the key of a message whose control id is another's: the same for whatever says the same."""
+    return hashlib.sha256(b"own\0" + (duplicate_key(message) or b"") + content_hash(message)).digest()
 
 
 def content_hash(message: Message) -> bytes:

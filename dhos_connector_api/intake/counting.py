@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from dhos_connector_api.intake.arrival import Outcome, Read, Receipt
+from dhos_connector_api.intake.conflicts import ConflictCounter
 from dhos_connector_api.intake.control_ids import logged
 from dhos_connector_api.intake.event import EventRead
 from dhos_connector_api.intake.his import HisRead
 from dhos_connector_api.intake.his_patients import Result
-from dhos_connector_api.intake.hl7 import Hl7Read
+from dhos_connector_api.intake.hl7_read import Hl7Read
 from dhos_connector_api.intake.metrics import (
     CLAIMED,
     COLLISIONS,
@@ -24,6 +25,7 @@ from dhos_connector_api.log import correlation_id
 from dhos_connector_api.messages.kinds import Kind
 
 _log = logging.getLogger(__name__)
+_conflicts = ConflictCounter()
 
 #: How repeats of HL7 messages are counted: by the policy that answered them.
 _REPEATS = {Outcome.REPEATED: "replay", Outcome.REPEAT_REFUSED: "reject", Outcome.CONFLICT: "conflict"}
@@ -87,6 +89,8 @@ def _hl7(read: Read, receipt: Receipt) -> dict[str, Any]:
     RECEIVED.labels(event, receipt.answer.code or "unreadable").inc()
     if receipt.outcome in _REPEATS:
         REPEATED.labels(_REPEATS[receipt.outcome]).inc()
+    if receipt.outcome is Outcome.CONFLICT:
+        _conflicts.count(row.sending_application, row.sending_facility, receipt.uuid)
     _count_doors(cast(Hl7Read, read), receipt)
     return {
         "control_id": logged(row.message_control_id, read.intake.log_key),

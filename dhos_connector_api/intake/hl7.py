@@ -1,38 +1,39 @@
-"""One HL7 v2 message: read and judge it, keep it, or find that it is known.
+"""One HL7 v2 message: keep what has been read of it, or find that it is known, and what is answered then.
 
-All thinking (`read`) comes before anything is written. `keep` and `known` run on a connection that
+`hl7_read` does all thinking before anything is written. `keep` and `known` run on a connection that
 commits each statement, or in a transaction of the caller's; each writes by one statement at most, so
 that nothing is ever half kept. Nobody answers before that is committed.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from dhos_connector_api.actions.hl7.extract import extract
-from dhos_connector_api.actions.hl7.facts import Facts, facts, header_facts
-from dhos_connector_api.actions.hl7.merges import merges
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import UnreadableMessage
-from dhos_connector_api.hl7v2 import read as reading
 from dhos_connector_api.hl7v2 import rules
-from dhos_connector_api.hl7v2.acknowledge import acknowledge, refuse_unreadable
-from dhos_connector_api.hl7v2.read import Defect, Message, read_text
+from dhos_connector_api.hl7v2.acknowledge import acknowledge
+from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.rules import Code, Verdict
-from dhos_connector_api.intake import claims
-from dhos_connector_api.intake.arrival import Arrival, Collision, Intake, Outcome, Read, Receipt
-from dhos_connector_api.intake.control_ids import ack_control_id, content_hash, duplicate_key
-from dhos_connector_api.log import where
+from dhos_connector_api.intake.arrival import Collision, Outcome, Receipt
+from dhos_connector_api.intake.control_ids import ack_control_id, content_hash, duplicate_keys, own_key
+from dhos_connector_api.intake.hl7_read import Hl7Read, answered, read
 from dhos_connector_api.messages import store
-from dhos_connector_api.messages.states import MessageState
 from dhos_connector_api.messages.store import Effects, KeyHolder, NewMessage
-from dhos_connector_api.outbox.models import SENDER_LENGTH
 
-_log = logging.getLogger(__name__)
+__all__ = [
+    "IN_TRANSACTION",
+    "MOST",
+    "MOST_BYTES",
+    "PASSED_OVER",
+    "Acknowledgement",
+    "keep",
+    "keep_all",
+    "known",
+    "read",
+]
 
 #: Messages in one transaction (more would gain little, and hold their keys for long), and bytes of
 #: messages and of their envelopes after which it takes no more.
@@ -41,26 +42,6 @@ MOST, MOST_BYTES = 64, 4_000_000
 IN_TRANSACTION = False
 #: Whatever keeps one message from being stored, those that came with it are stored all the same.
 PASSED_OVER: tuple[type[Exception], ...] = (Exception,)
-_OVERRULED = "read as UTF-8, as its bytes are, though another character set is declared"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hl7Read(Read):
-    """A message, read and judged; both are None when it is unreadable."""
-
-    row: NewMessage
-    message: Message | None = None
-    verdict: Verdict | None = None
-
-    @property
-    def is_accepted(self) -> bool:
-        """Whether it is answered AA, unless it is known."""
-        return self.verdict is not None and self.verdict.code is Code.AA
-
-    @property
-    def is_claimed(self) -> bool:
-        """Whether its sender is claimed by other doors: then it is refused, whatever its control id."""
-        return self.verdict is claims.CLAIMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,140 +51,6 @@ class Acknowledgement:
     content: bytes | None
     code: Code | None
     charset: str | None
-
-
-def read(arrival: Arrival, intake: Intake) -> Hl7Read:
-    """Return what the bytes say and how they are answered. Never raises, whatever they are."""
-    try:
-        message = reading.read(
-            arrival.raw,
-            default_charset=intake.site.inbound.default_charset,
-            received_on=arrival.at.astimezone(intake.zone).date(),
-            door_charset=arrival.door.charset,
-        )
-    except UnreadableMessage:
-        return Hl7Read(arrival=arrival, intake=intake, row=_unreadable(arrival))
-    return _judged(message, arrival, intake)
-
-
-def _unreadable(arrival: Arrival) -> NewMessage:
-    """The row of bytes without MSH, answered where the door does so."""
-    if not arrival.door.answers_unreadable:
-        return _row(arrival, state=MessageState.UNPARSEABLE)
-    ack = refuse_unreadable(Code.AR, control_id=ack_control_id(arrival.uuid), now=arrival.at)
-    return _row(arrival, state=MessageState.UNPARSEABLE, ack=ack, ack_status=Code.AR.value)
-
-
-def _row(arrival: Arrival, **facts: Any) -> NewMessage:
-    """The message by which an arrival is kept; made once, as copies of so many columns cost much."""
-    return NewMessage(
-        uuid=arrival.uuid,
-        kind=arrival.kind,
-        at=arrival.at,
-        created_by=arrival.caller,
-        src_description="tie",
-        dst_description="dhos",
-        correlation_id=arrival.correlation_id,
-        received=arrival.raw,
-        door=arrival.door_name,
-        door_charset=arrival.door.charset,
-        **facts,
-    )
-
-
-def _judged(message: Message, arrival: Arrival, intake: Intake) -> Hl7Read:
-    known = Facts()
-    try:
-        known = header_facts(message, intake.zone)
-        understood = _transformed(message, intake)
-        header = known if understood is message else None
-        known = facts(understood, intake.site, intake.zone, header)
-        verdict = (
-            claims.objection(intake.site.inbound.claims, arrival.door.name, message)
-            or arrival.door.objects(message)
-            or rules.judge(understood, intake.site.inbound)
-        )
-        if verdict.code is Code.AA:
-            effects = _effects(message, understood, known, arrival, intake)
-        else:
-            effects = Effects(identifiers=known.identifiers)
-    except Exception as error:  # noqa: BLE001  a failure of ours is stored with its AE, to be replayed
-        extra = {"message_uuid": str(arrival.uuid), "cause": where(error)}
-        _log.error("message could not be read", extra=extra)
-        verdict, effects = rules.OWN_FAILURE, Effects(identifiers=known.identifiers)
-    row = _row(
-        arrival,
-        content=message.text,
-        charset=message.charset,
-        message_type=known.message_type or None,
-        event_code=known.event_code or None,
-        sending_application=known.sending_application or None,
-        sending_facility=known.sending_facility or None,
-        message_control_id=known.control_id or None,
-        sent_at=known.sent_at,
-        remarks=_OVERRULED if Defect.CHARSET_OVERRULED in message.defects else None,
-        **_answer(message, verdict, arrival),
-    )
-    return Hl7Read(
-        arrival=arrival,
-        intake=intake,
-        row=row,
-        effects=effects,
-        asks_first=verdict.code is not Code.AA and verdict is not claims.CLAIMED and bool(message.control_id),
-        message=message,
-        verdict=verdict,
-    )
-
-
-def _transformed(message: Message, intake: Intake) -> Message:
-    """The message as the site's transformer understands it; the acknowledgement keeps the original."""
-    if intake.transform is None:
-        return message
-    about_bytes = message.defects & {Defect.INVALID_CHARACTERS, Defect.NUL}
-    return read_text(
-        intake.transform(message.text),
-        charset=message.charset,
-        defects=about_bytes,
-        received_on=message.received_on,
-        declared=message.declared,
-    )
-
-
-def _answer(message: Message, verdict: Verdict, arrival: Arrival) -> dict[str, Any]:
-    """What a verdict puts into the message's row: the acknowledgement, the state, and why."""
-    return {
-        "ack": acknowledge(message, verdict, control_id=ack_control_id(arrival.uuid), now=arrival.at),
-        "state": MessageState.ACCEPTED if verdict.code is Code.AA else MessageState.REFUSED,
-        "ack_status": verdict.code.value,
-        "error_code": verdict.error,
-        "error_location": verdict.location,
-        "error_text": verdict.text,
-    }
-
-
-def _effects(
-    message: Message, understood: Message, known: Facts, arrival: Arrival, intake: Intake
-) -> Effects:
-    """What an accepted message brings with it.
-
-    Key and hash are those of the message as sent; `understood` is what the transformer made of it
-    and `known` its facts. Envelope ids follow from its uuid: a replay publishes under the same.
-    """
-    envelopes = extract(
-        understood,
-        site=intake.site,
-        zone=intake.zone,
-        message_uuid=arrival.uuid,
-        correlation_id=arrival.correlation_id,
-    )
-    return Effects(
-        key=duplicate_key(message),
-        content_hash=content_hash(message),
-        sender=f"{known.sending_application}|{known.sending_facility}"[:SENDER_LENGTH],
-        identifiers=known.identifiers,
-        merges=merges(understood, intake.site),
-        envelopes=envelopes,
-    )
 
 
 def keep(connection: Connection, read: Hl7Read) -> Receipt | None:
@@ -238,12 +85,30 @@ def known(connection: Connection, read: Hl7Read) -> Receipt | None:
     What was accepted once stays acknowledged, even where today's rules would refuse it.
     """
     message = read.message
-    key = None if message is None or read.is_claimed else duplicate_key(message)
-    if message is None or key is None:  # never a duplicate; but an earlier try of ours may have gone through
+    restart_daily = read.intake.site.inbound.control_ids_restart_daily
+    keys = () if message is None or read.is_claimed else duplicate_keys(message, restart_daily=restart_daily)
+    if message is None or not keys:  # never a duplicate; but an earlier try of ours may have gone through
         return first_receipt(read) if store.is_kept(connection, read.uuid) else None
-    window = read.intake.duplicate_window
-    holder = store.key_holder(connection, key, at=read.row.at, window=window)
+    holder = _holder(connection, read, message, keys)
     return None if holder is None else _answered_by(connection, read, message, holder)
+
+
+def _holder(
+    connection: Connection, read: Hl7Read, message: Message, keys: Sequence[bytes]
+) -> KeyHolder | None:
+    """The message that holds one of these keys with the same content, or the first with other content."""
+    at, window = read.row.at, read.intake.duplicate_window
+    first = store.key_holder(connection, keys[0], at=at, window=window)
+    if first is not None and first.content_hash == _content(read, message):
+        return first
+    others = keys[1:] if first is None else (*keys[1:], own_key(message))
+    holders = store.key_holders(connection, others, at=at, window=window)
+    return next((each for each in holders if each.content_hash == _content(read, message)), first)
+
+
+def _content(read: Hl7Read, message: Message) -> bytes:
+    """The hash of its content, which is there already where it is accepted."""
+    return read.effects.content_hash or content_hash(message)
 
 
 def _answered_by(
@@ -251,7 +116,7 @@ def _answered_by(
 ) -> Receipt | None:
     if holder.message_uuid == read.uuid:  # an earlier try of ours went through, and only its answer was lost
         return first_receipt(read)
-    if holder.content_hash != content_hash(message):
+    if holder.content_hash != _content(read, message):
         if not read.is_accepted:
             return None
         return _refused(connection, read, message, holder, rules.DUPLICATE, Outcome.CONFLICT)
@@ -269,7 +134,7 @@ def _refused(
     outcome: Outcome,
 ) -> Receipt:
     """Store a message whose control id is taken; it claims no key and is kept in any case."""
-    row = replace(read.row, duplicate_of=holder.message_uuid, **_answer(message, verdict, read.arrival))
+    row = replace(read.row, duplicate_of=holder.message_uuid, **answered(message, verdict, read.arrival))
     collision = _collision(row, holder) if outcome is Outcome.CONFLICT else None
     if collision is not None:
         row = replace(row, error_text=f"{verdict.text} It came through {collision.door}.")

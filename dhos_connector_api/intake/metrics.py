@@ -23,6 +23,11 @@ COLLISIONS = Counter(
     " by the door they came through",
     ["door"],
 )
+CONFLICTS = Counter(
+    "connector_control_id_conflicts_total",
+    "Messages refused because another message had their control id, by sender (MSH-3|MSH-4)",
+    ["sender"],
+)
 EVENTS = Counter(
     "connector_integration_events_total",
     "Integration events received, by what became of them: new, duplicate, invalid",

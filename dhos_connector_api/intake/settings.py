@@ -23,5 +23,6 @@ class IntakeSettings(Group):
         "Answer a repeat with the first ACK (replay) or with AR (reject)", default="replay",
     )  # fmt: skip
     duplicate_window: int = setting(
-        "HL7_DUPLICATE_WINDOW", seconds, "How long a control id belongs to one message", default=7 * 86400
-    )
+        "HL7_DUPLICATE_WINDOW", seconds,
+        "How long a control id belongs to one message, unless the site says", default=7 * 86400,
+    )  # fmt: skip

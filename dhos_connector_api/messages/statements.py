@@ -1,6 +1,6 @@
-"""The two statements that write a message with all that belongs to it.
+"""The statements that write a message with all that belongs to it.
 
-Both claim the duplicate key first; every other part follows only where the claim went through, so
+Each claims the duplicate key first; every other part follows only where the claim went through, so
 one statement either keeps everything or nothing, and says which. `unnest` turns arrays into rows:
 the text of a statement never changes, and PostgreSQL plans it once. The envelopes go into the `outbox`
 in the same statement, though that is another room's table: what was acknowledged is published, and
@@ -8,11 +8,23 @@ there is one trip to the server for each message.
 """
 
 #: Claims `key` for `uuid`; an older claim is taken over once its window has run out.
-_CLAIMED = """
+_CLAIM = """
 WITH claimed AS (
     INSERT INTO message_key AS held (key, message_uuid, content_hash, claimed_at)
     SELECT %(key)s::bytea, %(uuid)s::uuid, %(content_hash)s::bytea, %(at)s::timestamptz
-    WHERE %(key)s::bytea IS NOT NULL
+    WHERE %(key)s::bytea IS NOT NULL"""
+#: Unless the same content is held under another key. Each by itself: a plan for few rows stays good for many.
+_UNLESS_KNOWN = """
+        AND NOT EXISTS (
+            SELECT FROM message_key AS other WHERE other.key = %(other_key)s::bytea
+                AND other.content_hash = %(content_hash)s::bytea
+                AND other.claimed_at >= %(expired_before)s::timestamptz
+        ) AND NOT EXISTS (
+            SELECT FROM message_key AS other WHERE other.key = %(second_other_key)s::bytea
+                AND other.content_hash = %(content_hash)s::bytea
+                AND other.claimed_at >= %(expired_before)s::timestamptz
+        )"""
+_TAKE_OVER = """
     ON CONFLICT (key) DO UPDATE
         SET message_uuid = excluded.message_uuid, content_hash = excluded.content_hash,
             claimed_at = excluded.claimed_at, reuses = held.reuses + 1, repeats = 0, repeated_at = NULL
@@ -44,9 +56,8 @@ SELECT count(*) FROM kept
 """
 
 #: A message that has just come in. Without a key it is kept in any case.
-INSERT = (
-    _CLAIMED  # noqa: S608  constants only
-    + """
+_KEPT = (
+    """
 , kept AS (
     INSERT INTO message (
         uuid, kind, created, created_by, modified, modified_by, src_description, dst_description, state,
@@ -67,18 +78,22 @@ INSERT = (
     SELECT uuid, %(at)s::timestamptz, %(received)s::bytea, %(content)s::text, %(charset)s::text,
         %(ack)s::bytea
     FROM kept
-)"""
+)"""  # noqa: S608  constants only
     + _EFFECTS
 )
+INSERT = _CLAIM + _TAKE_OVER + _KEPT
+INSERT_UNLESS_KNOWN = _CLAIM + _UNLESS_KNOWN + _TAKE_OVER + _KEPT
 
 #: A message kept earlier that a replay accepts now. What the sender was told stays as it is.
 ACCEPT = (
-    _CLAIMED  # noqa: S608  constants only
+    _CLAIM  # noqa: S608  constants only
+    + _TAKE_OVER
     + """
 , kept AS (
     UPDATE message SET state = 'accepted', replayed_at = %(at)s::timestamptz,
         modified = %(at)s::timestamptz, modified_by = %(by)s::text,
-        key = %(key)s::bytea, duplicate_of = NULL
+        key = %(key)s::bytea,
+        duplicate_of = CASE WHEN %(keeps_duplicate_of)s::boolean THEN duplicate_of END
     WHERE uuid = %(uuid)s::uuid AND state <> 'accepted' AND EXISTS (SELECT FROM claimed)
     RETURNING uuid
 )"""

@@ -27,11 +27,13 @@ from dhos_connector_api.messages.views import MESSAGE_JOINS, WHOLE, Shown
 class Effects:
     """The rows that an accepted message brings with it.
 
-    `key` is None for a message that does not claim its control id (everything but AA).
+    `key` is None for a message that does not claim its control id (everything but AA). Where the same
+    content is held under one of the `other_keys` (none or two), it is not kept either.
     `identifiers` are (type, value) pairs; `envelopes` go to the outbox under `sender`.
     """
 
     key: bytes | None = None
+    other_keys: Sequence[bytes] = ()
     content_hash: bytes = b""
     sender: str = ""
     identifiers: Sequence[tuple[str, str]] = ()
@@ -40,10 +42,13 @@ class Effects:
 
     def parameters(self, at: datetime, window: timedelta) -> dict[str, Any]:
         """Return the statement parameters; `window` is how long a key belongs to one message."""
+        first, second = self.other_keys or (None, None)
         return {
             "at": at,
             "expired_before": at - window,
             "key": self.key,
+            "other_key": first,
+            "second_other_key": second,
             "content_hash": self.content_hash,
             "sender": self.sender,
             "identifier_types": [each[0] for each in self.identifiers],
@@ -107,12 +112,12 @@ _COLUMNS = tuple(each.name for each in fields(NewMessage))
 
 
 def insert(connection: Connection, message: NewMessage, effects: Effects, *, window: timedelta) -> bool:
-    """Keep `message` and its effects; False when another message holds its key: nothing was written.
+    """Keep `message` and its effects; False when another message holds a key of it: nothing was written.
 
     Waits for a concurrent insert under the same key to commit or to fail.
     """
     parameters = _parameters(message, effects, window)
-    inserted = bool(connection.exec_driver_sql(statements.INSERT, parameters).scalar_one())
+    inserted = bool(connection.exec_driver_sql(_insert(effects), parameters).scalar_one())
     carried(connection, _size(message, effects))
     return inserted
 
@@ -125,9 +130,13 @@ def insert_all(
     When it returns they are committed. Where one fails it raises, and none of them is kept.
     """
     with database.pipeline() as wire:
-        sent = [wire.execute(statements.INSERT, _parameters(*pair, window), prepare=True) for pair in pairs]
+        sent = [wire.execute(_insert(pair[1]), _parameters(*pair, window), prepare=True) for pair in pairs]
         carried(wire, sum(_size(*pair) for pair in pairs))
     return [bool(row and row[0]) for row in (cursor.fetchone() for cursor in sent)]
+
+
+def _insert(effects: Effects) -> str:
+    return statements.INSERT_UNLESS_KNOWN if effects.other_keys else statements.INSERT
 
 
 def _size(message: NewMessage, effects: Effects) -> int:
@@ -152,6 +161,7 @@ def accept(
     by: str | None,
     correlation_id: str,
     window: timedelta,
+    keeps_duplicate_of: bool = False,
 ) -> bool:
     """Turn a refused message that came at `received_at` into an accepted one, as a replay does at `at`.
 
@@ -161,6 +171,7 @@ def accept(
     """
     parameters = effects.parameters(at, window)
     parameters.update(uuid=uuid, by=by, correlation_id=correlation_id, expired_before=received_at - window)
+    parameters["keeps_duplicate_of"] = keeps_duplicate_of
     return bool(connection.exec_driver_sql(statements.ACCEPT, parameters).scalar_one())
 
 
@@ -175,6 +186,14 @@ def key_holder(connection: Connection, key: bytes, *, at: datetime, window: time
     return KeyHolder(
         key, row.message_uuid, bytes(row.content_hash), ack, row.ack_status, row.charset, row.door
     )
+
+
+def key_holders(
+    connection: Connection, keys: Iterable[bytes], *, at: datetime, window: timedelta
+) -> list[KeyHolder]:
+    """Return the messages that hold these keys at the time `at`, in the keys' order."""
+    holders = (key_holder(connection, key, at=at, window=window) for key in keys)
+    return [each for each in holders if each is not None]
 
 
 def count_repeat(connection: Connection, key: bytes, *, at: datetime) -> None:

@@ -25,7 +25,7 @@ from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.intake.arrival import Arrival, Door, Intake, Outcome, Receipt, arrived
 from dhos_connector_api.intake.batch import answer_batch, take_apart, take_batch
 from dhos_connector_api.intake.control_ids import ack_control_id
-from dhos_connector_api.intake.hl7 import Hl7Read
+from dhos_connector_api.intake.hl7_read import Hl7Read
 from dhos_connector_api.intake.take import AfterCommit, Effect
 from dhos_connector_api.intake.together import take_together
 from dhos_connector_api.messages.kinds import Kind

@@ -56,7 +56,8 @@ class Inbound:
     """The messages accepted from the hospital. An empty set of processing ids or versions accepts all.
 
     `claims`: a sender that none of them names comes through any door. With `control_ids_hold_identifiers`
-    no log shows MSH-10. With `bad_dates` a date of birth that is none refuses the message, or is left out.
+    no log shows MSH-10; with `control_ids_restart_daily` it names another message on another day of MSH-7.
+    With `bad_dates` a date of birth that is none refuses the message, or is left out.
     """
 
     accepted: dict[str, frozenset[str]] = field(default_factory=lambda: {"ADT": ALL_ADT_TRIGGERS})
@@ -67,6 +68,8 @@ class Inbound:
     identifiers: IdentifierTable = field(default_factory=IdentifierTable)
     time_zone: str | None = None  # IANA name; None: the setting SERVER_TIMEZONE
     duplicate_policy: str | None = None  # "replay" | "reject"; None: the setting HL7_DUPLICATE_POLICY
+    duplicate_window: float | None = None  # seconds; None: the setting HL7_DUPLICATE_WINDOW
+    control_ids_restart_daily: bool = False
     claims: tuple[Claim, ...] = ()
     control_ids_hold_identifiers: bool = False
     bad_dates: str = "refuse"  # | "leave_out"

@@ -39,6 +39,18 @@ class _Set(fields.Field[frozenset[str]]):
         return frozenset(each.upper() for each in value)
 
 
+class _Duration(fields.Field[float]):
+    """Seconds as a number, or a text such as `30s`, `2m`, `10h`."""
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LONGEST:
+            return float(value)
+        try:
+            return float(seconds(value))
+        except (ValueError, TypeError):
+            raise ValidationError("must be a duration") from None
+
+
 class _Hl7ConfigSchema(Schema):
     outgoing_processing_id = fields.String()
     outgoing_receiving_application = fields.String()
@@ -94,6 +106,8 @@ class _InboundSchema(Schema):
     identifiers = fields.Nested(_IdentifierTableSchema)
     time_zone = fields.String(allow_none=True, validate=check_zone)
     duplicate_policy = fields.String(allow_none=True, validate=validate.OneOf(["replay", "reject"]))
+    duplicate_window = _Duration(allow_none=True, validate=validate.Range(0, _LONGEST))
+    control_ids_restart_daily = fields.Boolean()
     claims = fields.List(fields.Nested(ClaimSchema))
     control_ids_hold_identifiers = fields.Boolean()
     bad_dates = fields.String(validate=validate.OneOf(["refuse", "leave_out"]))
@@ -105,18 +119,6 @@ class _InboundSchema(Schema):
             if code == "ADT" and "*" in triggers:
                 accepted[code] = ALL_ADT_TRIGGERS
         return Inbound(claims=tuple(data.pop("claims", ())), **data)
-
-
-class _Duration(fields.Field[float]):
-    """Seconds as a number, or a text such as `30s`, `2m`, `10h`."""
-
-    def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> float:
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LONGEST:
-            return float(value)
-        try:
-            return float(seconds(value))
-        except (ValueError, TypeError):
-            raise ValidationError("must be a duration") from None
 
 
 class _DeliveryPolicySchema(Schema):

@@ -102,12 +102,16 @@ def _text(value: str) -> str:
 
 
 class FakeMirth(Fake):
-    """The engine; `taken` are the documents it has processed, in order, one taken twice twice."""
+    """The engine; `taken` are the documents it has processed, in order, one taken twice twice.
 
-    def __init__(self, address: tuple[str, int], username: str, password: str) -> None:
+    Without a user it is open to all, and takes nothing that comes with credentials.
+    """
+
+    def __init__(self, address: tuple[str, int], username: str | None, password: str | None) -> None:
         super().__init__(address, _Handler)
         credentials = f"{username}:{password}".encode()
-        self.authorization = f"Basic {base64.b64encode(credentials).decode()}"
+        basic = f"Basic {base64.b64encode(credentials).decode()}"
+        self.authorization = basic if username else None
         self.pages = {f"{PATH}?wsdl": WSDL, f"{PATH}?xsd=1": XSD}
         self.answers = {
             "accept": (200, response(RETURNED)),

@@ -19,9 +19,9 @@ PASSWORD = secrets.token_hex(16)
 
 
 @contextmanager
-def running_mirth() -> Iterator[FakeMirth]:
+def running_mirth(user: str | None = USER) -> Iterator[FakeMirth]:
     """One that listens, until left; whoever followed it inside the hospital, or a redirect, fails there."""
-    with FakeMirth(("127.0.0.1", 0), USER, PASSWORD) as fake:
+    with FakeMirth(("127.0.0.1", 0), user, PASSWORD) as fake:
         yield fake
         assert fake.tripwire.hits == 0, "an address was connected to that is not the configured one"
 

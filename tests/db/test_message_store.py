@@ -62,6 +62,23 @@ def test_a_key_is_taken_over_and_counted_after_its_window(database: Database) ->
     assert reuses == 1
 
 
+def test_what_is_held_under_another_key_with_the_same_content_writes_nothing(database: Database) -> None:
+    first, same, other = new_message(), new_message(), new_message()
+    late = new_message(at=first.at + WINDOW + timedelta(seconds=1))
+    with database.transaction() as connection:
+        assert store.insert(connection, first, effects(first, key=b"k"), window=WINDOW)
+        for other_keys in ((b"k", b"x"), (b"x", b"k")):
+            brought = effects(same, key=b"s", other_keys=other_keys)
+            assert not store.insert(connection, same, brought, window=WINDOW)
+        assert store.get(connection, same.uuid) is None
+        brought = effects(other, key=b"o", content_hash=b"else", other_keys=(b"k", b"x"))
+        assert store.insert(connection, other, brought, window=WINDOW)
+        brought = effects(late, key=b"l", other_keys=(b"k", b"x"))
+        assert store.insert(connection, late, brought, window=WINDOW)
+        holders = store.key_holders(connection, [b"l", b"none", b"o"], at=other.at, window=WINDOW)
+    assert [each.message_uuid for each in holders] == [late.uuid, other.uuid]
+
+
 def test_an_expired_key_has_no_holder(database: Database) -> None:
     message = new_message()
     claimed = effects(message)

@@ -12,6 +12,7 @@ from dhos_connector_api.errors import Conflict
 from dhos_connector_api.intake import replay
 from dhos_connector_api.intake import webhook as webhooks
 from dhos_connector_api.intake.arrival import Door, Receipt
+from dhos_connector_api.intake.stored import Replayed
 from dhos_connector_api.intake.take import keep_alone, take
 from dhos_connector_api.messages import store
 from dhos_connector_api.messages.kinds import Kind
@@ -57,7 +58,7 @@ def test_a_payload_accepted_as_another_message_meanwhile_is_not_taken_twice(data
     assert len(published(database)) == 2
 
 
-def replayed(database: Database, uuid: UUID | None) -> replay.Replayed:
+def replayed(database: Database, uuid: UUID | None) -> Replayed:
     assert uuid is not None
     return replay.replay(database, uuid, INTAKE, by="test")
 

@@ -20,8 +20,8 @@ from dhos_connector_api.intake import together
 from dhos_connector_api.intake.arrival import Door, Intake, Outcome, Receipt
 from dhos_connector_api.intake.batch import answer_batch, take_apart, take_batch
 from dhos_connector_api.intake.door_names import DoorName, Way
-from dhos_connector_api.intake.hl7 import Hl7Read
-from dhos_connector_api.intake.hl7 import read as read_hl7
+from dhos_connector_api.intake.hl7_read import Hl7Read
+from dhos_connector_api.intake.hl7_read import read as read_hl7
 from dhos_connector_api.intake.take import AfterCommit, Effect
 from dhos_connector_api.intake.together import Patience, take_together
 from dhos_connector_api.log import correlation_id

@@ -182,6 +182,35 @@ def test_replay(environ: dict[str, str], database: Database) -> None:
     assert named == [str(refused), str(again)]
 
 
+def test_replay_ends_with_a_status_that_tells(environ: dict[str, str], database: Database) -> None:
+    first, lost = kept(database, adt(control_id="C1")), kept(database, adt(control_id="C1"))
+    refused, unknown = kept(database, adt("A20")), UUID(int=0)
+    replayed = {
+        (first,): 0,
+        (refused,): 3,
+        (lost,): 4,
+        (unknown,): 1,
+        (refused, lost): 4,
+        (unknown, refused, lost, first): 1,
+    }
+    for uuids, status in replayed.items():
+        assert run(environ, "replay", *map(str, uuids)).returncode == status
+    assert run(environ, "replay", "--state", "refused").returncode == 4
+
+
+def test_replay_takes_what_has_the_control_id_of_another(environ: dict[str, str], database: Database) -> None:
+    first, lost = kept(database, adt(control_id="C1")), kept(database, adt(control_id="C1"))
+    done = [run(environ, "replay", "--force-new", str(lost)) for _ in range(2)]
+    assert [each.returncode for each in done] == [0, 0]
+    assert done[0].stdout == f"{lost}  accepted now, 1 to publish\n"
+    assert done[1].stdout == f"{lost}  accepted before; without --force-new it is published again\n"
+    shown = run(environ, "messages", "show", str(lost)).stdout
+    assert f"duplicate_of         {first}" in shown
+    assert "modified_by          command line" in shown
+    assert "replayed_at" in shown
+    assert run(environ, "replay", "--force-new", "--state", "refused").returncode == 2
+
+
 def test_replay_takes_in_what_a_mended_transformer_understands(
     environ: dict[str, str], database: Database, tmp_path: Path
 ) -> None:

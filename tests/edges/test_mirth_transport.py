@@ -45,6 +45,19 @@ def test_a_document_is_delivered_when_the_operation_returned(mirth: FakeMirth) -
     assert attempt.request_id == "request-8"
 
 
+def test_a_mirth_without_a_user_gets_no_credentials() -> None:
+    with running_mirth(user=None) as mirth:
+        assert MirthTransport(mirth.base)(outgoing()) == Accepted(200, None, RETURNED.encode())
+        assert len(mirth.taken) == 1
+        refused = failure(MirthTransport(mirth.base, USER, PASSWORD))
+    assert refused.http_status == 401
+
+
+def test_a_mirth_with_a_user_refuses_whoever_names_none(mirth: FakeMirth) -> None:
+    refused = failure(MirthTransport(mirth.base))
+    assert (refused.kind, refused.http_status, mirth.taken) == (Kind.PERMANENT, 401, [])
+
+
 def test_what_is_returned_is_kept_and_not_judged(mirth: FakeMirth) -> None:
     mirth.behaviours.give(["ack AE"])
     assert transport(mirth)(outgoing()) == Accepted(200, None, NEGATIVE.encode())
@@ -204,7 +217,7 @@ def test_no_log_and_no_error_holds_document_password_or_answer(mirth: FakeMirth)
         logging.getLogger("zeep").setLevel(logging.CRITICAL)
     logged = stream.getvalue()
     assert '"zeep.' in logged
-    for secret in (canary, PASSWORD, transport(mirth)._authorization, REASON, RETURNED):
+    for secret in (canary, PASSWORD, transport(mirth)._credentials["Authorization"], REASON, RETURNED):
         assert secret not in logged + "".join(texts)
 
 

@@ -15,6 +15,7 @@ from dhos_connector_api.config.setting import Given, Group, Setting, newest_firs
 from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.config.values import integer
 from dhos_connector_api.db.settings import RetentionSettings
+from dhos_connector_api.deliveries.settings import MirthSettings
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.http.settings import HttpSettings, TokenSettings
 from dhos_connector_api.intake.settings import IntakeSettings
@@ -87,6 +88,8 @@ def test_a_bad_value_is_named_but_not_shown(name: str, value: str) -> None:
         ({"EPR_SERVICE_ADAPTER_HS_KEY": "x"}, "EPR_SERVICE_ADAPTER_ISSUER"),
         ({"EPR_MLLP_CA": "x"}, "EPR_MLLP_URL"),
         ({"EPR_MLLP_URL": "mllps://x:1", "EPR_MLLP_KEY": "x"}, "EPR_MLLP_CERTIFICATE"),
+        ({"MIRTH_USERNAME": "x"}, "MIRTH_PASSWORD"),
+        ({"MIRTH_HOST_URL_BASE": "http://mirth.test", "MIRTH_PASSWORD": "x"}, "MIRTH_USERNAME"),
         ({"DHOS_TRUSTOMER_API_HOST": "x"}, "CUSTOMER_CODE"),
         ({"DHOS_TRUSTOMER_API_HOST": "x", "CUSTOMER_CODE": "x"}, "POLARIS_API_KEY"),
     ],
@@ -94,6 +97,20 @@ def test_a_bad_value_is_named_but_not_shown(name: str, value: str) -> None:
 def test_what_is_missing_is_named(environ: dict[str, str], name: str) -> None:
     with pytest.raises(BadSetting, match=f"^{name} is missing"):
         load(GOOD | environ)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"MIRTH_HOST_URL_BASE": "http://mirth.test/services/Mirth"},
+        {"MIRTH_HOST_URL_BASE": "http://mirth.test", "MIRTH_USERNAME": "", "MIRTH_PASSWORD": ""},
+        {"MIRTH_HOST_URL_BASE": "http://mirth.test", "MIRTH_USERNAME": "u", "MIRTH_PASSWORD": "p"},
+    ],
+)
+def test_mirth_may_do_without_a_user(environ: dict[str, str]) -> None:
+    found = load(PRODUCTION | environ).of(MirthSettings)
+    assert found.url_base == environ["MIRTH_HOST_URL_BASE"]
+    assert bool(found.username) is bool(environ.get("MIRTH_USERNAME"))
 
 
 def test_certificates_for_mllp_without_tls_are_a_mistake() -> None:

@@ -7,15 +7,18 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
+from dhos_connector_api.app import incoming
 from dhos_connector_api.errors import BadSite, SiteUnavailable
 from dhos_connector_api.site.model import Deliveries, Inbound, Site
 from dhos_connector_api.site.schema import parse
 from dhos_connector_api.site.source import FIRST_WAIT, TrustomerSource, read_file
+from tests.builders.rows import settings
 from tests.rigs.waiting import eventually, throughout
 from tests.rigs.wire import Wire, hang, says, whole_request
 
@@ -49,6 +52,16 @@ def test_a_file_says_which_identifiers_are_taken(tmp_path: Path) -> None:
     assert Inbound().identifiers.untyped_is_mrn
 
 
+@pytest.mark.parametrize(("said", "seconds"), [("", 90), ('"12h"', 43_200), ("60", 60), ("0", 0)])
+def test_the_site_s_duplicate_window_goes_before_the_setting(
+    tmp_path: Path, said: str, seconds: float
+) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(f"[inbound]\nduplicate_window = {said}\n" if said else "")
+    made = incoming.intake(settings(site_config=str(file), hl7_duplicate_window="90"))()
+    assert made.duplicate_window == timedelta(seconds=seconds)
+
+
 def test_mllp_has_one_message_in_flight_whatever_else_is_set() -> None:
     site = parse({"deliveries": {"oru_destination": "mllp", "mllp": {"timeout": "5s"}}})
     assert (site.deliveries.oru_destination, site.deliveries.mllp.at_once) == ("mllp", 1)
@@ -65,6 +78,10 @@ def test_a_star_is_every_adt_trigger() -> None:
     [
         ("[inbound]\nacepted = {}", "inbound.acepted"),
         ('[inbound]\nduplicate_policy = "maybe"', "inbound.duplicate_policy"),
+        ('[inbound]\nduplicate_window = "a week"', "inbound.duplicate_window"),
+        ("[inbound]\nduplicate_window = -1", "inbound.duplicate_window"),
+        ('[inbound]\nduplicate_window = "366d"', "inbound.duplicate_window"),
+        ('[inbound]\ncontrol_ids_restart_daily = "at noon"', "inbound.control_ids_restart_daily"),
         ("[hl7_config]\noutgoing_processing_id = 7", "hl7_config.outgoing_processing_id"),
         ('[inbound]\ntime_zone = "Mars/Olympus"', "inbound.time_zone"),
         ('[deliveries]\noru_destination = "pigeon"', "deliveries.oru_destination"),

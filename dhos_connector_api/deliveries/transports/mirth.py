@@ -43,17 +43,21 @@ _WITH_FAULT = (HTTPStatus.BAD_REQUEST, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 class MirthTransport:
-    """Sends to the Mirth at `url_base` in the user's name. Threads may share one.
+    """Sends to the Mirth at `url_base` in the user's name, or without one. Threads may share one.
 
     `now` is aware: the age of the WSDL, and what a Retry-After that is a date counts from.
     """
 
     def __init__(
-        self, url_base: str, username: str, password: str, *, now: Callable[[], datetime] = clock.now
+        self,
+        url_base: str,
+        username: str | None = None,
+        password: str | None = None,
+        *,
+        now: Callable[[], datetime] = clock.now,
     ) -> None:
         self._url_base = url_base
-        credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
-        self._authorization = f"Basic {credentials}"
+        self._credentials = {"Authorization": _basic(username, password or "")} if username else {}
         self._now = now
         self._describing = threading.Lock()
         self._described: tuple[datetime, Service] | None = None
@@ -64,7 +68,7 @@ class MirthTransport:
         Raises DeliveryFailed unless acceptMessage returned.
         """
         until = clock.monotonic() + outgoing.seconds
-        headers = {"Authorization": self._authorization, "X-Request-ID": outgoing.correlation_id}
+        headers = {**self._credentials, "X-Request-ID": outgoing.correlation_id}
         document = _text(outgoing.body)
         transport = OneHost(self._url_base, document, headers, until=until, now=self._now)
         reply = _call(self._service(transport, until), transport, document)
@@ -90,6 +94,11 @@ class MirthTransport:
         if described and timedelta() <= self._now() - described[0] < DESCRIPTION_LIFE:
             return described[1]
         return None
+
+
+def _basic(username: str, password: str) -> str:
+    """The Authorization of a user and his password (RFC 7617)."""
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 def judge(reply: http.Reply, now: datetime) -> Accepted:
