@@ -6,13 +6,14 @@ The same structure comes from a file and from the trustomer service.
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
 from dhos_connector_api.config.values import misfits, seconds
 from dhos_connector_api.errors import BadSite
 from dhos_connector_api.site.claims_schema import ClaimSchema
 from dhos_connector_api.site.his_schema import HisSchema, check_zone
 from dhos_connector_api.site.model import (
+    ALL,
     ALL_ADT_TRIGGERS,
     Deliveries,
     DeliveryPolicy,
@@ -23,6 +24,7 @@ from dhos_connector_api.site.model import (
     SendConfig,
     Site,
 )
+from dhos_connector_api.site.unknown import without_unknown
 
 #: Seconds of the longest duration in a site: a year.
 _LONGEST = 365 * 86400
@@ -31,12 +33,12 @@ _OURS = ("hl7_config", "send_config", "inbound", "deliveries", "his")
 
 
 class _Set(fields.Field[frozenset[str]]):
-    """A list of texts that becomes a frozenset of upper-case texts."""
+    """A list of texts that becomes a frozenset of upper-case texts without blanks around them."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> frozenset[str]:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise ValidationError("must be a list of texts")
-        return frozenset(each.upper() for each in value)
+        return frozenset(each.strip().upper() for each in value)
 
 
 class _Hl7ConfigSchema(Schema):
@@ -100,11 +102,21 @@ class _InboundSchema(Schema):
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Inbound:
-        accepted = data.get("accepted", {})
-        for code, triggers in accepted.items():
-            if code == "ADT" and "*" in triggers:
-                accepted[code] = ALL_ADT_TRIGGERS
+        if "accepted" in data:
+            data["accepted"] = _accepted(data["accepted"])
         return Inbound(claims=tuple(data.pop("claims", ())), **data)
+
+
+def _accepted(given: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """The triggers by message type in capitals; the star of ADT becomes those that concern a patient."""
+    accepted: dict[str, frozenset[str]] = {}
+    for code, triggers in given.items():
+        kind = code.strip().upper()
+        accepted[kind] = accepted.get(kind, frozenset()) | triggers
+    adt = accepted.get("ADT", frozenset())
+    if ALL in adt:
+        accepted["ADT"] = adt - {ALL} | ALL_ADT_TRIGGERS
+    return accepted
 
 
 class _Duration(fields.Field[float]):
@@ -161,20 +173,24 @@ class _SiteSchema(Schema):
         return Site(**data)
 
 
-def parse(data: Mapping[str, Any], *, strict: bool = True) -> Site:
-    """Return the site of the structure of the file, or of the trustomer service.
+def parse(data: Mapping[str, Any]) -> Site:
+    """Return the site of the structure of a file: a typing error in it should be seen.
 
-    `strict` refuses entries that are not ours: a typing error in a file should be seen, while the
-    trustomer service answers much that concerns others. Raises BadSite naming the entries.
+    Raises BadSite naming the entries that do not fit, or that are not known.
     """
-    if not strict:
-        data = {name: data[name] for name in _OURS if name in data}
-    schema = _SiteSchema(unknown=RAISE if strict else EXCLUDE)
-    if not strict:
-        for name in _OURS:
-            schema.fields[name].unknown = EXCLUDE  # type: ignore[attr-defined]
     try:
-        site: Site = schema.load(data)
+        site: Site = _SiteSchema(unknown=RAISE).load(data)
     except ValidationError as error:
         raise BadSite(f"site configuration does not fit: {misfits(error.messages)}") from None
     return site
+
+
+def parse_answer(data: Mapping[str, Any]) -> tuple[Site, list[str]]:
+    """Return the site of an answer of the trustomer service, and the unknown entries in our parts of it.
+
+    It answers much that concerns others, and may say more than this version knows: both are left out.
+    Raises BadSite as `parse` does.
+    """
+    ours = {name: data[name] for name in _OURS if name in data}
+    known, unknown = without_unknown(_SiteSchema(), ours)
+    return parse(known), unknown
