@@ -13,6 +13,9 @@ ALL_ADT_TRIGGERS: frozenset[str] = frozenset(f"A{number:02}" for number in range
     "A20",  # bed status update: names no patient
 }
 
+#: The fields in which senders write the id of an encounter.
+ENCOUNTER_IDS = ("PV1-19", "PID-18", "PV1-50", "ZBE-1")
+
 
 @dataclass(frozen=True, slots=True)
 class IdentifierTable:
@@ -73,6 +76,7 @@ class Inbound:
     claims: tuple[Claim, ...] = ()
     control_ids_hold_identifiers: bool = False
     bad_dates: str = "refuse"  # | "leave_out"
+    encounter_ids: tuple[str, ...] = ("PV1-19",)  # of ENCOUNTER_IDS, the preferred first
 
 
 @dataclass(frozen=True, slots=True)

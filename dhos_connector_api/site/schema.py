@@ -15,6 +15,7 @@ from dhos_connector_api.site.his_schema import HisSchema, check_zone
 from dhos_connector_api.site.model import (
     ALL,
     ALL_ADT_TRIGGERS,
+    ENCOUNTER_IDS,
     Deliveries,
     DeliveryPolicy,
     Hl7Config,
@@ -87,6 +88,11 @@ class _IdentifierTableSchema(Schema):
         return IdentifierTable(**data)
 
 
+def _each_once(names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        raise ValidationError("must not name a field twice")
+
+
 class _InboundSchema(Schema):
     accepted = fields.Dict(keys=fields.String(), values=_Set())
     processing_ids = _Set()
@@ -98,12 +104,17 @@ class _InboundSchema(Schema):
     duplicate_policy = fields.String(allow_none=True, validate=validate.OneOf(["replay", "reject"]))
     claims = fields.List(fields.Nested(ClaimSchema))
     control_ids_hold_identifiers = fields.Boolean()
+    encounter_ids = fields.List(
+        fields.String(validate=validate.OneOf(ENCOUNTER_IDS)), validate=[validate.Length(min=1), _each_once]
+    )
     bad_dates = fields.String(validate=validate.OneOf(["refuse", "leave_out"]))
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Inbound:
         if "accepted" in data:
             data["accepted"] = _accepted(data["accepted"])
+        if "encounter_ids" in data:
+            data["encounter_ids"] = tuple(data["encounter_ids"])
         return Inbound(claims=tuple(data.pop("claims", ())), **data)
 
 

@@ -15,9 +15,8 @@ from dhos_connector_api.actions.hl7.event import process_event, read_occasion
 from dhos_connector_api.actions.hl7.location import process_location
 from dhos_connector_api.actions.hl7.patient import process_patient
 from dhos_connector_api.actions.hl7.subject import Subject, read_subjects
-from dhos_connector_api.hl7v2.groups import PatientGroup, patient_groups
+from dhos_connector_api.hl7v2.groups import groups_or_nobody
 from dhos_connector_api.hl7v2.read import Message
-from dhos_connector_api.hl7v2.segment import Segment
 from dhos_connector_api.site.model import Site
 
 #: The ADT triggers whose envelopes existing consumers know, and upsert a patient by.
@@ -73,7 +72,7 @@ def extract(
     full = code == "ADT" and trigger in LEGACY_TRIGGERS
     envelopes = []
     kind = trigger if code == "ADT" else ""
-    subjects = read_subjects(_groups(message), kind, site.inbound.identifiers, zone, message.sent_on)
+    subjects = read_subjects(groups_or_nobody(message), kind, site.inbound, zone, message.sent_on)
     for subject in subjects:
         envelope_id = uuid5(message_uuid, subject.number)
         if kind in NOT_DISCHARGED:
@@ -83,15 +82,6 @@ def extract(
         routing_key = LEGACY_ROUTING_KEY if full else EVENT_ROUTING_KEY
         envelopes.append(Envelope(envelope_id, routing_key, body(message_uuid, actions), correlation_id))
     return envelopes
-
-
-def _groups(message: Message) -> list[PatientGroup]:
-    """The patient groups; for a message of another type that names no patient, one without any."""
-    groups = patient_groups(message)
-    if not groups:
-        nobody = Segment("PID", "PID", message.delimiters, message.charset)
-        groups = [PatientGroup(nobody, pv1=message.first("PV1"))]
-    return groups
 
 
 def _upserts(subject: Subject, trigger: str, zone: tzinfo, today: date | None) -> list[Action]:
