@@ -63,6 +63,7 @@ class MessageSchema(Schema):
     correlation_id = fields.String()
     title = fields.String()
     door = fields.String()
+    left_out = fields.Raw()
     charset = fields.String()
     ack = fields.Function(lambda row: _text(row["ack"], row["charset"]))
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from dhos_connector_api.actions.hl7.extract import extract
 from dhos_connector_api.actions.hl7.facts import Facts, facts, header_facts
+from dhos_connector_api.actions.hl7.left_out import left_out
 from dhos_connector_api.actions.hl7.merges import merges
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import UnreadableMessage
@@ -194,6 +195,7 @@ def _effects(
         identifiers=known.identifiers,
         merges=merges(understood, intake.site),
         envelopes=envelopes,
+        left_out=left_out(understood, intake.site, intake.zone),
     )
 
 

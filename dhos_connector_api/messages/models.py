@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Index, LargeBinary, Text, func, text
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dhos_connector_api.db.metadata import db
@@ -55,6 +55,8 @@ class MessageRow(db.Model):  # type: ignore[name-defined,misc]
     title: Mapped[str | None] = mapped_column(Text)  # of a document
     # The way in, as `intake.door_names` writes it; None: it goes out, or came before this was noted.
     door: Mapped[str | None] = mapped_column(Text)
+    # `actions.left_out`, of what was accepted; None: nothing, or it came before this was noted.
+    left_out: Mapped[list[dict[str, str]] | None] = mapped_column(JSONB)
 
     __table_args__ = (
         Index("message_control_id", func.left(message_control_id, INDEXED_LENGTH), uuid),

@@ -26,7 +26,7 @@ _FACTS = f"""
 m.uuid, m.created, m.created_by, m.modified, m.modified_by, m.message_type, m.sent_at,
 m.is_processed, m.src_description, m.dst_description, m.message_control_id, m.ack_status,
 m.state, m.event_code, m.sending_application, m.sending_facility, m.error_code, m.error_location,
-m.error_text, m.processed_at, m.duplicate_of, m.replayed_at, m.correlation_id, m.title, m.door,
+m.error_text, m.processed_at, m.duplicate_of, m.replayed_at, m.correlation_id, m.title, m.door, m.left_out,
 coalesce(k.repeats, 0) AS repeats, k.repeated_at, {_KIND}
 """
 _CONTENT = "b.content, b.charset, b.ack"
@@ -34,6 +34,7 @@ _CONTENT = "b.content, b.charset, b.ack"
 _LONG_FACTS = (
     *("m.created_by", "m.modified_by", "m.src_description", "m.message_control_id", "m.message_type"),
     *("m.event_code", "m.sending_application", "m.sending_facility", "m.error_text", "m.title"),
+    "CAST(m.left_out AS text)",
 )
 
 

@@ -150,6 +150,16 @@ def test_messages_list_and_show(environ: dict[str, str], database: Database) -> 
     assert (unknown.returncode, unknown.stderr) == (1, "Error: there is no message with that uuid\n")
 
 
+def test_messages_show_what_was_left_out(environ: dict[str, str], database: Database) -> None:
+    whole, parted = kept(database, adt("A01")), kept(database, adt("A01", PV1_44="", PID_8="Q"))
+    assert "left out" not in run(environ, "messages", "show", str(whole)).stdout
+    lines = run(environ, "messages", "show", str(parted)).stdout.splitlines()
+    assert [line.split(maxsplit=2)[2] for line in lines if line.startswith("left out")] == [
+        "103 PID^1^8: is no sex we can tell: it is sent on as unknown",
+        "101 PV1^1^44: no process_encounter: it needs PV1-44",
+    ]
+
+
 def test_outbox_list_and_retry(environ: dict[str, str], database: Database) -> None:
     kept(database, adt())
     with database.transaction() as connection:

@@ -15,7 +15,6 @@ from dhos_connector_api.actions.hl7.event import process_event, read_occasion
 from dhos_connector_api.actions.hl7.location import process_location
 from dhos_connector_api.actions.hl7.patient import process_patient
 from dhos_connector_api.actions.hl7.subject import Subject, read_subjects
-from dhos_connector_api.hl7v2.groups import groups_or_nobody
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.site.model import Site
 
@@ -68,12 +67,10 @@ def extract(
     """
     zone = message.zone(zone)
     occasion = read_occasion(message, zone)
-    code, _, trigger = occasion.event_code.partition("_")
-    full = code == "ADT" and trigger in LEGACY_TRIGGERS
+    full, trigger = is_full(message), message.trigger
     envelopes = []
-    kind = trigger if code == "ADT" else ""
-    subjects = read_subjects(groups_or_nobody(message), kind, site.inbound, zone, message.sent_on)
-    for subject in subjects:
+    kind = trigger if message.message_code == "ADT" else ""
+    for subject in read_subjects(message, kind, site.inbound, zone):
         envelope_id = uuid5(message_uuid, subject.number)
         if kind in NOT_DISCHARGED:
             subject.discharged_at = None
@@ -82,6 +79,11 @@ def extract(
         routing_key = LEGACY_ROUTING_KEY if full else EVENT_ROUTING_KEY
         envelopes.append(Envelope(envelope_id, routing_key, body(message_uuid, actions), correlation_id))
     return envelopes
+
+
+def is_full(message: Message) -> bool:
+    """Return whether a message becomes a full envelope, with the actions that existing consumers apply."""
+    return message.message_code == "ADT" and message.trigger in LEGACY_TRIGGERS
 
 
 def _upserts(subject: Subject, trigger: str, zone: tzinfo, today: date | None) -> list[Action]:

@@ -6,7 +6,7 @@ from datetime import MAXYEAR, MINYEAR, date, datetime, tzinfo
 from itertools import islice
 
 from dhos_connector_api.actions.hl7.values import clean, timestamp
-from dhos_connector_api.actions.hl7.visits import Visit, read_visit
+from dhos_connector_api.actions.hl7.visits import number_in, prior_id, visits_of
 from dhos_connector_api.hl7v2.datetimes import Precision
 from dhos_connector_api.hl7v2.groups import groups_or_nobody, patient_groups
 from dhos_connector_api.hl7v2.identifiers import (
@@ -136,20 +136,21 @@ def _known(identifiers: Iterable[Identifier]) -> Iterator[tuple[str, str]]:
 
 
 def _of_visits(
-    message: Message, visits: list[Segment], mrgs: list[Segment], places: Sequence[str]
+    message: Message, pv1s: list[Segment], mrgs: list[Segment], places: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     """The encounters of all patients, now and before; of each PV1 and MRG, also one that is no patient's."""
-    left = {id(segment): segment for segment in (*visits, *mrgs)}
-    for group in groups_or_nobody(message)[:MOST_SEGMENTS]:
-        pid, zbe = (
-            each if each and len(each.line) <= LONGEST_SEGMENT else None for each in (group.pid, group.zbe)
-        )
-        pv1, mrg = left.pop(id(group.pv1), None), left.pop(id(group.mrg), None)
-        yield from _visit_ids(read_visit(places, pid=pid, pv1=pv1, zbe=zbe, mrg=mrg))
-    for segment in left.values():
-        pv1, mrg = (segment, None) if segment.name == "PV1" else (None, segment)
-        yield from _visit_ids(read_visit(places, pv1=pv1, mrg=mrg))
+    found = visits_of(message, places)
+    for visit in found:
+        yield from _visit_ids(visit)
+    if max(len(pv1s), len(mrgs)) <= len(found) == 1:
+        return
+    groups = groups_or_nobody(message)[: len(found)]
+    grouped = {id(segment) for group in groups for segment in (group.pv1, group.mrg)}
+    for segment in (*pv1s, *mrgs):
+        if id(segment) not in grouped:
+            read = number_in if segment.name == "PV1" else prior_id
+            yield from _visit_ids([read(places, segment)])
 
 
-def _visit_ids(visit: Visit) -> Iterator[tuple[str, str]]:
-    return ((VISIT_ID, each) for each in visit if each)
+def _visit_ids(ids: Iterable[str | None]) -> Iterator[tuple[str, str]]:
+    return ((VISIT_ID, each) for each in ids if each)

@@ -1,6 +1,6 @@
 """One patient group of a message, read once for all the actions made from it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 
@@ -8,10 +8,11 @@ from dhos_connector_api.actions.hl7 import location
 from dhos_connector_api.actions.hl7.contact import Contact, read_contact
 from dhos_connector_api.actions.hl7.location import Location
 from dhos_connector_api.actions.hl7.values import moment
-from dhos_connector_api.actions.hl7.visits import read_visit
-from dhos_connector_api.hl7v2.groups import PATIENT_MERGES, WITH_PRIOR, PatientGroup
+from dhos_connector_api.actions.hl7.visits import Visit, visits_of
+from dhos_connector_api.hl7v2.groups import PATIENT_MERGES, WITH_PRIOR, PatientGroup, groups_or_nobody
 from dhos_connector_api.hl7v2.identifiers import patient_identifiers
 from dhos_connector_api.hl7v2.pairing import Known, Pair, given_up, now_known, pairing
+from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.segment import Segment
 from dhos_connector_api.site.model import IdentifierTable, Inbound
 
@@ -40,23 +41,22 @@ class Subject:
     discharged_at: str | None
 
 
-def read_subjects(
-    groups: Iterable[PatientGroup], trigger: str, inbound: Inbound, zone: tzinfo, on: date | None
-) -> Iterator[Subject]:
-    """Return the subjects of each group; PID-3 and MRG-1 are told apart by the site's table as of that day.
+def read_subjects(message: Message, trigger: str, inbound: Inbound, zone: tzinfo) -> Iterator[Subject]:
+    """Return the subjects of each group of an accepted message, by its trigger and what the site says.
 
     There is one for a group, but in a merge of patients one for each that is given up. Local times are
     read in `zone`. What has repetitions is read once of a PID that groups share: else a message of one
     long PID and many MRG would take quadratic time.
     """
-    table = inbound.identifiers
+    table, on = inbound.identifiers, message.sent_on
+    groups, visits = groups_or_nobody(message), visits_of(message, inbound.encounter_ids)
     pid, contact = None, Contact()
-    for number, group in enumerate(groups):
+    for number, (group, visit) in enumerate(zip(groups, visits, strict=True)):
         if group.pid is not pid:
             pid, contact = group.pid, read_contact(group.pid)
         patient = patient_identifiers(group.pid, table, on)
         identity = Known(patient.mrn, patient.nhs_number)
-        subject = _subject(group, str(number), identity, contact, zone, inbound.encounter_ids)
+        subject = _subject(group, str(number), identity, contact, visit, zone)
         steps = _steps(group, trigger, table, on)
         if steps:
             subject.identity, subject.previous = now_known(identity, steps[0]), given_up(steps[0])
@@ -81,11 +81,10 @@ def _subject(
     number: str,
     identity: Known,
     contact: Contact,
+    visit: Visit,
     zone: tzinfo,
-    encounter_ids: Sequence[str],
 ) -> Subject:
     pv1 = group.pv1
-    visit = read_visit(encounter_ids, pid=group.pid, pv1=pv1, zbe=group.zbe, mrg=group.mrg)
     assigned = location.read_location(pv1, location.ASSIGNED)
     return Subject(
         number=number,
