@@ -63,8 +63,8 @@ def groups_or_nobody(message: Message) -> list[PatientGroup]:
 def _groups(message: Message) -> list[PatientGroup]:
     patients = message.all("PID")
     if len(patients) == 1 and len(message.all("MRG")) <= 1:
-        mrg, pv1, zbe = (message.first(name) for name in ("MRG", "PV1", "ZBE"))
-        return [PatientGroup(patients[0], mrg, pv1, zbe)]
+        mrg, pv1 = message.first("MRG"), message.first("PV1")
+        return [PatientGroup(patients[0], mrg, pv1, message.first("ZBE"))]
     groups: list[PatientGroup] = []
     for segment in message.segments():
         if segment.name == "PID":

@@ -47,10 +47,9 @@ def left_out(message: Message, site: Site, zone: tzinfo) -> list[LeftOut]:
 
 def _found(message: Message, inbound: Inbound, zone: tzinfo) -> Iterator[LeftOut]:
     full = is_full(message)
-    yield from _time(message.msh, "MSH^1", 7, zone)
+    yield from _times(message.msh, "MSH^1", (7,), zone)
     if evn := message.first("EVN"):
-        yield from _time(evn, "EVN^1", 2, zone)
-        yield from _time(evn, "EVN^1", 6, zone)
+        yield from _times(evn, "EVN^1", (2, 6), zone)
     for number, pid in enumerate(message.all("PID"), start=1):
         yield from _patient(message, pid, f"PID^{number}", inbound.identifiers, zone, full=full)
     if message.all("MRG"):
@@ -58,19 +57,20 @@ def _found(message: Message, inbound: Inbound, zone: tzinfo) -> Iterator[LeftOut
     yield from _visits(message, inbound, zone, full=full)
 
 
-def _time(segment: Segment, place: str, field: int, zone: tzinfo) -> Iterator[LeftOut]:
-    """A time of which nothing can be told: no date, a part of one, or a filler."""
-    if not segment.raw(field) or _is_day(segment, field, zone):
-        return
+def _times(segment: Segment, place: str, fields: Sequence[int], zone: tzinfo) -> Iterator[LeftOut]:
+    """The times of which nothing can be told: no date, a part of one, or a filler."""
+    for field in fields:
+        if segment.raw(field) and not _is_day(segment, field, zone) and (why := _fault(segment, field, zone)):
+            yield LeftOut(DATA_TYPE, f"{place}^{field}", why)
+
+
+def _fault(segment: Segment, field: int, zone: tzinfo) -> str | None:
     stamp = timestamp(segment, field, zone)
     if stamp is None:
-        if sent(segment, field) is None:
-            return
-        yield LeftOut(DATA_TYPE, f"{place}^{field}", _NO_DATE)
-    elif is_filler(stamp.value.date()):
-        yield LeftOut(DATA_TYPE, f"{place}^{field}", _FILLER)
-    elif stamp.precision < Precision.DAY:
-        yield LeftOut(DATA_TYPE, f"{place}^{field}", _PARTIAL)
+        return None if sent(segment, field) is None else _NO_DATE
+    if is_filler(stamp.value.date()):
+        return _FILLER
+    return _PARTIAL if stamp.precision < Precision.DAY else None
 
 
 def _is_day(segment: Segment, field: int, zone: tzinfo) -> bool:
@@ -88,7 +88,7 @@ def _patient(
         yield from _birth(message, pid, place)
         if pid.raw(8) not in SEXES and (sent(pid, 8) or "U").upper() not in _TOLD_SEXES:
             yield LeftOut(NOT_IN_TABLE, f"{place}^8", "is no sex we can tell: it is sent on as unknown")
-    yield from _time(pid, place, 29, zone)
+    yield from _times(pid, place, (29,), zone)
     if pid.raw(30) and (sent(pid, 30) or "Y").upper() not in {"Y", "N"}:
         yield LeftOut(NOT_IN_TABLE, f"{place}^30", "is neither Y nor N")
 
@@ -145,13 +145,13 @@ def _visit(
         text = f"the encounter's id has over {LONGEST_IDENTIFIER} characters: nothing is found by it"
         yield LeftOut(DATA_TYPE, place, text)
     if full:
-        yield from _time(pv1, place, 44, zone)
+        yield from _times(pv1, place, (44,), zone)
         yield from _no_ward(pv1, place)
         yield from _no_encounter(pv1, place, encounter, inbound.encounter_ids, zone)
     if message.message_code == "ADT" and message.trigger in NOT_DISCHARGED and sent(pv1, 45):
         yield LeftOut(OTHER, f"{place}^45", "is the time of the discharge that is cancelled")
     else:
-        yield from _time(pv1, place, 45, zone)
+        yield from _times(pv1, place, (45,), zone)
 
 
 def _no_ward(pv1: Segment, place: str) -> Iterator[LeftOut]:
