@@ -64,6 +64,7 @@ class MessageSchema(Schema):
     title = fields.String()
     door = fields.String()
     remarks = fields.String()
+    left_out = fields.Raw()
     charset = fields.String()
     ack = fields.Function(lambda row: _text(row["ack"], row["charset"]))
 

@@ -70,8 +70,10 @@ def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
     if row is None:
         raise click.ClickException("there is no message with that uuid")
     for name, value in row.items():
-        if name not in ("content", "received", "ack") and value is not None:
+        if name not in ("content", "received", "ack", "left_out") and value is not None:
             click.echo(f"{name:<20} {instant(value) if isinstance(value, datetime) else value}")
+    for each in row["left_out"] or ():
+        click.echo(f"{'left out':<20} {each['code']} {each['location']}: {each['text']}")
     for envelope in envelopes:
         click.echo(f"{'envelope':<20} {envelope_line(envelope)}")
     for delivery in sent:

@@ -19,12 +19,13 @@ WITH given AS MATERIALIZED (
         %(received_at)s::timestamptz[],
         %(message_uuid)s::uuid[], %(identity)s::bytea[], %(envelope_id)s::uuid[],
         %(sender)s::text[], %(correlation_id)s::text[], %(body)b::bytea[], %(received)b::bytea[],
-        %(kind)s::text[], %(message_type)s::text[], %(created_by)s::text[], %(door)s::text[], %(mrn)s::text[]
+        %(kind)s::text[], %(message_type)s::text[], %(created_by)s::text[], %(door)s::text[],
+        %(left_out)s::text[], %(mrn)s::text[]
     ) WITH ORDINALITY AS given (
         id, source_system, event_code, default_code, canonical_code, state, encounter_id,
         patient_identifier, payload, event_fields, tells_payload, companions, occurred_at, received_at,
         message_uuid, identity, envelope_id, sender, correlation_id, body, received, kind,
-        message_type, created_by, door, mrn, place)
+        message_type, created_by, door, left_out, mrn, place)
 ), kept AS (
     INSERT INTO integration_event (
         id, source_system, event_code, default_code, canonical_code, state, encounter_id,
@@ -43,11 +44,11 @@ WITH given AS MATERIALIZED (
 ), stored AS (
     INSERT INTO message (
         uuid, kind, created, created_by, modified, modified_by, src_description, dst_description, state,
-        message_type, event_code, sent_at, is_processed, processed_at, correlation_id, door)
+        message_type, event_code, sent_at, is_processed, processed_at, correlation_id, door, left_out)
     SELECT message_uuid, kind, received_at, created_by, received_at, created_by, source_system, 'dhos',
         'accepted',
         message_type, event_code, occurred_at, body IS NULL, CASE WHEN body IS NULL THEN received_at END,
-        correlation_id, door
+        correlation_id, door, left_out::jsonb
     FROM given JOIN kept USING (id) WHERE received IS NOT NULL
 ), stored_body AS (
     INSERT INTO message_body (message_uuid, created, received, content, charset)

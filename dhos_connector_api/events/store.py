@@ -25,6 +25,7 @@ from sqlalchemy import Connection, Row, RowMapping, text
 
 from dhos_connector_api.actions import process_event
 from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, Action, body
+from dhos_connector_api.actions.left_out import LeftOut, as_json
 from dhos_connector_api.db.large_rows import carried
 from dhos_connector_api.events import statements
 from dhos_connector_api.events.states import EventState
@@ -34,13 +35,14 @@ from dhos_connector_api.hl7v2.identifier_values import plain
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The bytes (UTF-8) by which an event is kept as a message of its own."""
+    """The bytes (UTF-8) by which an event is kept as a message of its own; `left_out` of what it tells."""
 
     received: bytes
     kind: str
     message_type: str
     created_by: str | None
     door: str | None
+    left_out: Sequence[LeftOut] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +166,7 @@ def _columns(event: NewEvent) -> dict[str, Any]:
         "message_type": kept.message_type if kept else None,
         "created_by": kept.created_by if kept else None,
         "door": kept.door if kept else None,
+        "left_out": as_json(kept.left_out) if kept else None,
         "mrn": plain(event.patient_identifier or "") or None,
     }
 

@@ -26,16 +26,17 @@ TWO_PATIENTS: frozenset[str] = frozenset({"A17", "A24", "A37"})
 
 @dataclass(slots=True)
 class PatientGroup:
-    """One patient of a message, with the merge and visit segments that belong to it."""
+    """One patient of a message, with the segments that belong to it: merge, visit, movement (ZBE, IHE's)."""
 
     pid: Segment
     mrg: Segment | None = None
     pv1: Segment | None = None
+    zbe: Segment | None = None
 
     @property
     def length(self) -> int:
         """Return the number of characters of its segments, as often as there may be envelopes with them."""
-        published = sum([len(segment.line) for segment in (self.pid, self.pv1) if segment])
+        published = sum([len(segment.line) for segment in (self.pid, self.pv1, self.zbe) if segment])
         if self.mrg is None:
             return published
         priors = [len(self.mrg.repetitions(field)) for field in FIELDS["MRG"]]
@@ -43,17 +44,27 @@ class PatientGroup:
 
 
 def patient_groups(message: Message) -> list[PatientGroup]:
-    """Return the groups in order, none without a PID. A group has the first PV1 that follows its PID.
+    """Return the groups in order, none without a PID. A group has the first PV1 and ZBE that follow its PID.
 
     They are made once; nobody changes them.
     """
     return message.msh.once("groups", lambda: _groups(message))
 
 
+def groups_or_nobody(message: Message) -> list[PatientGroup]:
+    """Return the groups; for a message that names no patient, one without any."""
+    groups = patient_groups(message)
+    if groups:
+        return groups
+    nobody = Segment("PID", "PID", message.delimiters, message.charset)
+    return [PatientGroup(nobody, pv1=message.first("PV1"), zbe=message.first("ZBE"))]
+
+
 def _groups(message: Message) -> list[PatientGroup]:
     patients = message.all("PID")
     if len(patients) == 1 and len(message.all("MRG")) <= 1:
-        return [PatientGroup(patients[0], message.first("MRG"), message.first("PV1"))]
+        mrg, pv1 = message.first("MRG"), message.first("PV1")
+        return [PatientGroup(patients[0], mrg, pv1, message.first("ZBE"))]
     groups: list[PatientGroup] = []
     for segment in message.segments():
         if segment.name == "PID":
@@ -64,7 +75,7 @@ def _groups(message: Message) -> list[PatientGroup]:
 
 
 def _attach(segment: Segment, groups: list[PatientGroup]) -> None:
-    """Give an MRG or PV1 to the last group; a second MRG begins another group of the same patient."""
+    """Give an MRG, PV1 or ZBE to the last group; a second MRG begins another group of the same patient."""
     last = groups[-1]
     if segment.name == "MRG":
         if last.mrg is None:
@@ -73,3 +84,5 @@ def _attach(segment: Segment, groups: list[PatientGroup]) -> None:
             groups.append(PatientGroup(last.pid, segment))
     elif segment.name == "PV1" and last.pv1 is None:
         last.pv1 = segment
+    elif segment.name == "ZBE" and last.zbe is None:
+        last.zbe = segment

@@ -20,7 +20,7 @@ MRN = "MRN"
 NHS_NUMBER = "NHS number"
 VISIT_ID = "Visit ID"
 
-_LONGEST = 200  # characters; what is longer is no identifier
+LONGEST = 200  # characters; what is longer is no identifier
 #: Where the identifiers stand: first the field of today, then that of v2.1 to v2.3.
 FIELDS = {"PID": (3, 2), "MRG": (1, 2)}
 
@@ -42,11 +42,15 @@ class Identifier:
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """The identifiers of a PID-3 or MRG-1: the best MRN and NHS number, if any, and all, best first."""
+    """The identifiers of a PID-3 or MRG-1: the best MRN and NHS number, if any, and all, best first.
+
+    `whole`: no repetition is empty, or holds none (`unusable` tells which).
+    """
 
     mrn: str | None
     nhs_number: str | None
     all: tuple[Identifier, ...]
+    whole: bool
 
 
 class Told(NamedTuple):
@@ -79,14 +83,17 @@ def patient_identifiers(segment: Segment, table: IdentifierTable, on: date | Non
 
 def _read(segment: Segment, table: IdentifierTable, on: date | None) -> Identifiers:
     ranked: list[_Ranked] = []
+    whole = True
     for field in FIELDS[segment.name]:
         if segment.raw(field):
-            found = _of_field(segment.repeated(field), table, on)
+            repetitions = segment.repeated(field)
+            found = _of_field(repetitions, table, on)
+            whole = whole and (bool(ranked) or len(found) == len(repetitions))
             ranked += list(_lacking(found, ranked)) if ranked else found
     if len(ranked) > 1:
         ranked.sort(key=lambda one: (one.out_of_force, one.by_type_only))  # stable: else as sent
     every = tuple([one.identifier for one in ranked])
-    return Identifiers(_first(every, MRN), _first(every, NHS_NUMBER), every)
+    return Identifiers(_first(every, MRN), _first(every, NHS_NUMBER), every, whole)
 
 
 def _of_field(repetitions: list[Repetition], table: IdentifierTable, on: date | None) -> list[_Ranked]:
@@ -113,7 +120,7 @@ def _lacking(found: list[_Ranked], known: list[_Ranked]) -> Iterable[_Ranked]:
 def _ranked(repetition: Repetition, table: IdentifierTable, on: date | None) -> _Ranked | None:
     """One repetition, told apart by the table; None when it holds no usable value."""
     value = identifier_values.plain(repetition.value())
-    if not value or len(value) > _LONGEST:
+    if not value or len(value) > LONGEST:
         return None
     name, universal, code = names_of(repetition)
     authorities = {each.upper() for each in (name, universal) if each}

@@ -23,7 +23,7 @@ from dhos_connector_api.hl7v2.identifiers import patient_identifiers
 from dhos_connector_api.hl7v2.pairing import Pairing, pairing
 from dhos_connector_api.hl7v2.read import DELETE, Defect, Message
 from dhos_connector_api.hl7v2.segment import MOST_REPETITIONS, Segment
-from dhos_connector_api.hl7v2.terms import Terms
+from dhos_connector_api.hl7v2.terms import ALL, Terms
 from dhos_connector_api.hl7v2.unidentified import no_patient_identifier, no_prior_identifier
 
 MOST_SEGMENTS = 300  # of PID, MRG and PV1 together: some hundred patients
@@ -131,7 +131,7 @@ def _kind(message: Message, terms: Terms) -> Verdict | None:
     triggers = terms.accepted.get(message.message_code)
     if triggers is None:
         return _TYPE
-    return None if message.trigger in triggers else _TRIGGER
+    return None if message.trigger in triggers or ALL in triggers else _TRIGGER
 
 
 def _processing(message: Message, terms: Terms) -> Verdict | None:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+#: Among the trigger events of a message type: every one.
+ALL = "*"
+
 
 class IdentifierTable(Protocol):
     """The codes by which PID-3 repetitions are told apart; all codes in upper case. Hashable."""

@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
+from dhos_connector_api.hl7v2.terms import ALL
 from dhos_connector_api.intake.arrival import Outcome, Read, Receipt
 from dhos_connector_api.intake.conflicts import ConflictCounter
 from dhos_connector_api.intake.control_ids import logged
@@ -83,9 +84,7 @@ def _log_one(read: Read, receipt: Receipt, facts: dict[str, Any]) -> None:
 
 def _hl7(read: Read, receipt: Receipt) -> dict[str, Any]:
     row = cast(Hl7Read, read).row
-    accepted = read.intake.site.inbound.accepted
-    code, _, trigger = (row.event_code or "").partition("_")
-    event = row.event_code if trigger in accepted.get(code, ()) else "other"
+    event = _event(row.event_code or "", read.intake.site.inbound.accepted)
     RECEIVED.labels(event, receipt.answer.code or "unreadable").inc()
     if receipt.outcome in _REPEATS:
         REPEATED.labels(_REPEATS[receipt.outcome]).inc()
@@ -98,6 +97,15 @@ def _hl7(read: Read, receipt: Receipt) -> dict[str, Any]:
         "ack": receipt.answer.code,
         "error": row.error_code,
     }
+
+
+def _event(event_code: str, accepted: Mapping[str, Collection[str]]) -> str:
+    """The event as metrics and logs name it: one the site names, else its type where all are taken."""
+    code, _, trigger = event_code.partition("_")
+    triggers = accepted.get(code, ())
+    if trigger in triggers:
+        return event_code
+    return code if ALL in triggers else "other"
 
 
 def _count_doors(read: Hl7Read, receipt: Receipt) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, IntegrityError
 
+from dhos_connector_api.actions.his import left_out
 from dhos_connector_api.actions.his.births import without_bad_births
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import BadInput, Conflict, ConnectorError, SourceNotAllowed
@@ -76,7 +77,10 @@ def _event(body: Mapping[str, Any], arrival: Arrival, intake: Intake) -> NewEven
     payload = body.get("payload_json") or {}
     told = without_bad_births(payload, arrival.day)
     is_told_whole = told == payload
-    event_id = body.get("event_id")
+    event_id, patient = body.get("event_id"), _text(body.get("patient_identifier"))
+    not_told = left_out.of_identifier(patient, "patient_identifier")
+    if not is_told_whole:
+        not_told += left_out.of_data(payload, "payload_json", arrival.day)
     return NewEvent(
         id=arrival.uuid,
         source_system=source,
@@ -84,14 +88,14 @@ def _event(body: Mapping[str, Any], arrival: Arrival, intake: Intake) -> NewEven
         default_code=code,
         canonical_code=code,
         encounter_id=_text(body.get("encounter_id")),
-        patient_identifier=_text(body.get("patient_identifier")),
+        patient_identifier=patient,
         payload=payload,
         occurred_at=occurred_at(payload, intake.zone),
         received_at=arrival.at,
         sender=source.lower(),
         correlation_id=arrival.correlation_id,
         identity=arrival.door.identity if event_id is None else identity_of(source, event_id),
-        kept=Kept(arrival.raw, arrival.kind, MESSAGE_TYPE, arrival.caller, arrival.door_name),
+        kept=Kept(arrival.raw, arrival.kind, MESSAGE_TYPE, arrival.caller, arrival.door_name, not_told),
         event_fields=_fields(payload) if is_told_whole else {**_fields(payload), "payload": told},
         tells_payload=is_told_whole,
     )

@@ -72,7 +72,8 @@ def _judged(body: CheckedBody, arrival: Arrival, intake: Intake) -> HisRead:
         outcomes = [Refusal(BAD_FORMAT, body.details)]
     else:
         outcomes = outcomes_of(body.value, intake, arrival.day)
-    effects = Effects(identifiers=identifiers_of(outcomes))
+    left_out = [one for each in outcomes if isinstance(each, Admission) for one in each.patient.left_out]
+    effects = Effects(identifiers=identifiers_of(outcomes), left_out=left_out)
     refusals = [each for each in outcomes if isinstance(each, Refusal)]
     if not refusals:
         effects = _keyed(effects, SOURCE, arrival.raw)

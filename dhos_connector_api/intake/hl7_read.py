@@ -9,6 +9,7 @@ from typing import Any
 
 from dhos_connector_api.actions.hl7.extract import extract
 from dhos_connector_api.actions.hl7.facts import Facts, facts, header_facts
+from dhos_connector_api.actions.hl7.left_out import left_out
 from dhos_connector_api.actions.hl7.merges import merges
 from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2 import read as reading
@@ -181,4 +182,5 @@ def _effects(
         identifiers=known.identifiers,
         merges=merges(understood, intake.site),
         envelopes=envelopes,
+        left_out=left_out(understood, intake.site, intake.zone),
     )

@@ -69,6 +69,7 @@ def _take_payload(connection: Connection, stored: Stored, read: HisRead, by: str
     if stored.state is MessageState.ACCEPTED:  # it has events: they are locked before their message
         encounters = {each.encounter for each in read.admissions}
         reprocess.of_message(connection, stored.uuid, also=encounters)
+        store.note_left_out(connection, stored.uuid, read.effects.left_out)
     else:
         _accept_keyed(connection, stored, read.effects, window=read.intake.duplicate_window, by=by)
     _settle(connection, read.row, stored.state, _queued(connection, stored, read), by)
@@ -85,7 +86,7 @@ def _take_webhook(connection: Connection, stored: Stored, read: WebhookRead, by:
     event = webhook.add_event(connection, read, kept=None)
     if event is None:
         raise Conflict(_TAKEN)
-    effects = Effects(identifiers=read.webhook.identifiers)
+    effects = Effects(identifiers=read.webhook.identifiers, left_out=read.left_out)
     _accept_keyed(connection, stored, effects, window=timedelta(0), by=by)
     _settle(connection, read.row, stored.state, int(event.envelope_id is not None), by)
     return True

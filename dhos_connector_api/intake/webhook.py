@@ -6,7 +6,7 @@ something else under a known id, is kept once however often it comes, and refuse
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -14,8 +14,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
+from dhos_connector_api.actions.his import left_out
 from dhos_connector_api.actions.his.births import without_bad_births
 from dhos_connector_api.actions.his.webhooks import Webhook, known_code, read_webhook
+from dhos_connector_api.actions.left_out import LeftOut
 from dhos_connector_api.errors import BadInput, Conflict, ConnectorError, Details, NotRead
 from dhos_connector_api.events import mappings
 from dhos_connector_api.events import store as events
@@ -42,7 +44,8 @@ class WebhookRead(Read):
     """A webhook, read.
 
     `webhook` and `name` are None where the body does not fit (`details`), or could not be read because of a
-    fault of ours (`failed`). `default_code` is what the event means where no mapping says otherwise.
+    fault of ours (`failed`). `default_code` is what the event means where no mapping says otherwise;
+    `left_out` is what it does not tell.
     """
 
     row: NewMessage
@@ -52,6 +55,7 @@ class WebhookRead(Read):
     payload: Mapping[str, Any] = field(default_factory=dict)
     details: Details = field(default_factory=dict)
     failed: bool = False
+    left_out: Sequence[LeftOut] = ()
 
     @property
     def source(self) -> str:
@@ -99,6 +103,10 @@ def _judged(body: CheckedBody, arrival: Arrival, intake: Intake) -> WebhookRead:
         webhook=found,
         default_code=known_code(source, found.event),
         payload=body.value,
+        left_out=[
+            *left_out.of_identifier(found.patient_code, "patient_code"),
+            *left_out.of_data(found.data or {}, "data", arrival.day),
+        ],
     )
 
 
@@ -113,7 +121,7 @@ def keep(connection: Connection, read: WebhookRead) -> Receipt | None:
         if not store.insert(connection, row, read.effects, window=_FOR_EVER):
             return None
         return Receipt(row.uuid, Outcome.REFUSED, None, _error(read))
-    kept = Kept(row.received, row.kind, row.message_type or "", row.created_by, row.door)
+    kept = Kept(row.received, row.kind, row.message_type or "", row.created_by, row.door, read.left_out)
     event = add_event(connection, read, kept)
     if event is not None:
         outcome = Outcome.IGNORED if event.canonical_code is None else Outcome.ACCEPTED

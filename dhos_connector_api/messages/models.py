@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Index, LargeBinary, Text, func, text
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from dhos_connector_api.db.metadata import db
@@ -59,6 +59,8 @@ class MessageRow(db.Model):  # type: ignore[name-defined,misc]
     door_charset: Mapped[str | None] = mapped_column(Text)
     # What was read otherwise than the message says.
     remarks: Mapped[str | None] = mapped_column(Text)
+    # `actions.left_out`, of what was accepted; None: nothing, or it came before this was noted.
+    left_out: Mapped[list[dict[str, str]] | None] = mapped_column(JSONB)
 
     __table_args__ = (
         Index("message_control_id", func.left(message_control_id, INDEXED_LENGTH), uuid),

@@ -63,14 +63,14 @@ _KEPT = (
         uuid, kind, created, created_by, modified, modified_by, src_description, dst_description, state,
         message_type, event_code, sending_application, sending_facility, message_control_id, sent_at,
         ack_status, error_code, error_location, error_text, key, duplicate_of, correlation_id, title,
-        door, door_charset, remarks)
+        door, door_charset, remarks, left_out)
     SELECT %(uuid)s::uuid, %(kind)s::text, %(at)s::timestamptz, %(created_by)s::text, %(at)s::timestamptz,
         %(created_by)s::text, %(src_description)s::text, %(dst_description)s::text, %(state)s::text,
         %(message_type)s::text, %(event_code)s::text, %(sending_application)s::text,
         %(sending_facility)s::text, %(message_control_id)s::text, %(sent_at)s::timestamptz,
         %(ack_status)s::text, %(error_code)s::text, %(error_location)s::text, %(error_text)s::text,
         %(key)s::bytea, %(duplicate_of)s::uuid, %(correlation_id)s::text,
-        %(title)s::text, %(door)s::text, %(door_charset)s::text, %(remarks)s::text
+        %(title)s::text, %(door)s::text, %(door_charset)s::text, %(remarks)s::text, %(left_out)s::jsonb
     WHERE %(key)s::bytea IS NULL OR EXISTS (SELECT FROM claimed)
     RETURNING uuid
 ), body AS (
@@ -92,7 +92,7 @@ ACCEPT = (
 , kept AS (
     UPDATE message SET state = 'accepted', replayed_at = %(at)s::timestamptz,
         modified = %(at)s::timestamptz, modified_by = %(by)s::text,
-        key = %(key)s::bytea,
+        key = %(key)s::bytea, left_out = %(left_out)s::jsonb,
         duplicate_of = CASE WHEN %(keeps_duplicate_of)s::boolean THEN duplicate_of END
     WHERE uuid = %(uuid)s::uuid AND state <> 'accepted' AND EXISTS (SELECT FROM claimed)
     RETURNING uuid

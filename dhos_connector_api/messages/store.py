@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import Envelope
 from dhos_connector_api.actions.hl7.merges import Merge
+from dhos_connector_api.actions.left_out import LeftOut, as_json
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.db.large_rows import carried, in_binary
 from dhos_connector_api.messages import statements
@@ -29,7 +30,8 @@ class Effects:
 
     `key` is None for a message that does not claim its control id (everything but AA). Where the same
     content is held under one of the `other_keys` (none or two), it is not kept either.
-    `identifiers` are (type, value) pairs; `envelopes` go to the outbox under `sender`.
+    `identifiers` are (type, value) pairs; `envelopes` go to the outbox under `sender`. `left_out` is what
+    they do not say.
     """
 
     key: bytes | None = None
@@ -39,6 +41,7 @@ class Effects:
     identifiers: Sequence[tuple[str, str]] = ()
     merges: Sequence[Merge] = ()
     envelopes: Sequence[Envelope] = ()
+    left_out: Sequence[LeftOut] = ()
 
     def parameters(self, at: datetime, window: timedelta) -> dict[str, Any]:
         """Return the statement parameters; `window` is how long a key belongs to one message."""
@@ -59,6 +62,7 @@ class Effects:
             "envelope_ids": [each.id for each in self.envelopes],
             "envelope_keys": [each.routing_key for each in self.envelopes],
             "envelope_bodies": [each.body for each in self.envelopes],
+            "left_out": as_json(self.left_out),
         }
 
 
@@ -250,6 +254,14 @@ def mark_unprocessed(connection: Connection, uuid: UUID, *, by: str | None, at: 
             " WHERE uuid = :uuid AND is_processed"
         ),
         {"uuid": uuid, "by": by, "at": at},
+    )
+
+
+def note_left_out(connection: Connection, uuid: UUID, left_out: Sequence[LeftOut]) -> None:
+    """Store what is left out of a message now, of which more is taken than when it came."""
+    connection.execute(
+        text("UPDATE message SET left_out = CAST(:left_out AS jsonb) WHERE uuid = :uuid"),
+        {"uuid": uuid, "left_out": as_json(left_out)},
     )
 
 

@@ -27,7 +27,7 @@ m.uuid, m.created, m.created_by, m.modified, m.modified_by, m.message_type, m.se
 m.is_processed, m.src_description, m.dst_description, m.message_control_id, m.ack_status,
 m.state, m.event_code, m.sending_application, m.sending_facility, m.error_code, m.error_location,
 m.error_text, m.processed_at, m.duplicate_of, m.replayed_at, m.correlation_id, m.title, m.door,
-m.door_charset, m.remarks,
+m.door_charset, m.remarks, m.left_out,
 coalesce(k.repeats, 0) AS repeats, k.repeated_at, {_KIND}
 """
 _CONTENT = "b.content, b.charset, b.ack"
@@ -35,6 +35,7 @@ _CONTENT = "b.content, b.charset, b.ack"
 _LONG_FACTS = (
     *("m.created_by", "m.modified_by", "m.src_description", "m.message_control_id", "m.message_type"),
     *("m.event_code", "m.sending_application", "m.sending_facility", "m.error_text", "m.title"),
+    "CAST(m.left_out AS text)",
 )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.hl7v2.senders import is_named, refusal, sender_of
+from dhos_connector_api.hl7v2.terms import ALL
 from dhos_connector_api.mllp.terms import Listener, Sender
 
 TOO_LONG = Verdict(Code.AR, "207", None, "The message is longer than this listener takes.")
@@ -44,7 +45,7 @@ def _kind(senders: list[Sender], message: Message) -> Verdict | None:
         if sender.accepted is None:
             return None
         triggers = sender.accepted.get(message.message_code)
-        if triggers is not None and ("*" in triggers or message.trigger in triggers):
+        if triggers is not None and (ALL in triggers or message.trigger in triggers):
             return None
         objection = _TRIGGER if triggers is not None else objection or _TYPE
     return objection

@@ -6,10 +6,15 @@ here is what a hospital gets that configures nothing.
 
 from dataclasses import dataclass, field
 
+#: In `Inbound.accepted`: every trigger of that message type.
+ALL = "*"
 #: ADT triggers that concern a patient (HL7 v2.x chapter 3; A59 and beyond are rare but legal).
 ALL_ADT_TRIGGERS: frozenset[str] = frozenset(f"A{number:02}" for number in range(1, 63)) - {
     "A20",  # bed status update: names no patient
 }
+
+#: The fields in which senders write the id of an encounter.
+ENCOUNTER_IDS = ("PV1-19", "PID-18", "PV1-50", "ZBE-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class Claim:
 class Inbound:
     """The messages accepted from the hospital. An empty set of processing ids or versions accepts all.
 
+    `accepted`: message type -> trigger events; `*` among them is every one (of ADT: ALL_ADT_TRIGGERS).
     `claims`: a sender that none of them names comes through any door. With `control_ids_hold_identifiers`
     no log shows MSH-10; with `control_ids_restart_daily` it names another message on another day of MSH-7.
     With `bad_dates` a date of birth that is none refuses the message, or is left out.
@@ -73,6 +79,7 @@ class Inbound:
     claims: tuple[Claim, ...] = ()
     control_ids_hold_identifiers: bool = False
     bad_dates: str = "refuse"  # | "leave_out"
+    encounter_ids: tuple[str, ...] = ("PV1-19",)  # of ENCOUNTER_IDS, the preferred first
 
 
 @dataclass(frozen=True, slots=True)

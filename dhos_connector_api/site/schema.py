@@ -6,14 +6,16 @@ The same structure comes from a file and from the trustomer service.
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
 from dhos_connector_api.config.values import misfits, seconds
 from dhos_connector_api.errors import BadSite
 from dhos_connector_api.site.claims_schema import ClaimSchema
 from dhos_connector_api.site.his_schema import HisSchema, check_zone
 from dhos_connector_api.site.model import (
+    ALL,
     ALL_ADT_TRIGGERS,
+    ENCOUNTER_IDS,
     Deliveries,
     DeliveryPolicy,
     Hl7Config,
@@ -23,6 +25,7 @@ from dhos_connector_api.site.model import (
     SendConfig,
     Site,
 )
+from dhos_connector_api.site.unknown import without_unknown
 
 #: Seconds of the longest duration in a site: a year.
 _LONGEST = 365 * 86400
@@ -31,12 +34,12 @@ _OURS = ("hl7_config", "send_config", "inbound", "deliveries", "his")
 
 
 class _Set(fields.Field[frozenset[str]]):
-    """A list of texts that becomes a frozenset of upper-case texts."""
+    """A list of texts that becomes a frozenset of upper-case texts without blanks around them."""
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **options: Any) -> frozenset[str]:
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise ValidationError("must be a list of texts")
-        return frozenset(each.upper() for each in value)
+        return frozenset(each.strip().upper() for each in value)
 
 
 class _Duration(fields.Field[float]):
@@ -97,6 +100,11 @@ class _IdentifierTableSchema(Schema):
         return IdentifierTable(**data)
 
 
+def _each_once(names: list[str]) -> None:
+    if len(set(names)) < len(names):
+        raise ValidationError("must not name a field twice")
+
+
 class _InboundSchema(Schema):
     accepted = fields.Dict(keys=fields.String(), values=_Set())
     processing_ids = _Set()
@@ -110,15 +118,30 @@ class _InboundSchema(Schema):
     control_ids_restart_daily = fields.Boolean()
     claims = fields.List(fields.Nested(ClaimSchema))
     control_ids_hold_identifiers = fields.Boolean()
+    encounter_ids = fields.List(
+        fields.String(validate=validate.OneOf(ENCOUNTER_IDS)), validate=[validate.Length(min=1), _each_once]
+    )
     bad_dates = fields.String(validate=validate.OneOf(["refuse", "leave_out"]))
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Inbound:
-        accepted = data.get("accepted", {})
-        for code, triggers in accepted.items():
-            if code == "ADT" and "*" in triggers:
-                accepted[code] = ALL_ADT_TRIGGERS
+        if "accepted" in data:
+            data["accepted"] = _accepted(data["accepted"])
+        if "encounter_ids" in data:
+            data["encounter_ids"] = tuple(data["encounter_ids"])
         return Inbound(claims=tuple(data.pop("claims", ())), **data)
+
+
+def _accepted(given: dict[str, frozenset[str]]) -> dict[str, frozenset[str]]:
+    """The triggers by message type in capitals; the star of ADT becomes those that concern a patient."""
+    accepted: dict[str, frozenset[str]] = {}
+    for code, triggers in given.items():
+        kind = code.strip().upper()
+        accepted[kind] = accepted.get(kind, frozenset()) | triggers
+    adt = accepted.get("ADT", frozenset())
+    if ALL in adt:
+        accepted["ADT"] = adt - {ALL} | ALL_ADT_TRIGGERS
+    return accepted
 
 
 class _DeliveryPolicySchema(Schema):
@@ -163,20 +186,24 @@ class _SiteSchema(Schema):
         return Site(**data)
 
 
-def parse(data: Mapping[str, Any], *, strict: bool = True) -> Site:
-    """Return the site of the structure of the file, or of the trustomer service.
+def parse(data: Mapping[str, Any]) -> Site:
+    """Return the site of the structure of a file: a typing error in it should be seen.
 
-    `strict` refuses entries that are not ours: a typing error in a file should be seen, while the
-    trustomer service answers much that concerns others. Raises BadSite naming the entries.
+    Raises BadSite naming the entries that do not fit, or that are not known.
     """
-    if not strict:
-        data = {name: data[name] for name in _OURS if name in data}
-    schema = _SiteSchema(unknown=RAISE if strict else EXCLUDE)
-    if not strict:
-        for name in _OURS:
-            schema.fields[name].unknown = EXCLUDE  # type: ignore[attr-defined]
     try:
-        site: Site = schema.load(data)
+        site: Site = _SiteSchema(unknown=RAISE).load(data)
     except ValidationError as error:
         raise BadSite(f"site configuration does not fit: {misfits(error.messages)}") from None
     return site
+
+
+def parse_answer(data: Mapping[str, Any]) -> tuple[Site, list[str]]:
+    """Return the site of an answer of the trustomer service, and the unknown entries in our parts of it.
+
+    It answers much that concerns others, and may say more than this version knows: both are left out.
+    Raises BadSite as `parse` does.
+    """
+    ours = {name: data[name] for name in _OURS if name in data}
+    known, unknown = without_unknown(_SiteSchema(), ours)
+    return parse(known), unknown

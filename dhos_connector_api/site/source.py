@@ -16,8 +16,9 @@ from dhos_connector_api import http_request
 from dhos_connector_api.errors import BadSite, SiteUnavailable
 from dhos_connector_api.http_request import NotAnswered
 from dhos_connector_api.site.model import Site
-from dhos_connector_api.site.schema import parse
+from dhos_connector_api.site.schema import parse, parse_answer
 from dhos_connector_api.site.settings import SiteSettings
+from dhos_connector_api.site.useless import Useless, useless
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +31,9 @@ _FIRST_RETRY_AFTER = 2
 FIRST_WAIT = 2.0
 #: Bytes of its answer.
 _LARGEST_ANSWER = 1_000_000
+#: Entries without effect that are told of.
+_MOST_WARNINGS = 50
+_LONGEST_NAME = 200
 
 
 def read_file(path: Path) -> Site:
@@ -73,6 +77,7 @@ class TrustomerSource:
         self._fresh_until = 0.0
         self._asking: Thread | None = None
         self._first: tuple[Thread, float] | None = None
+        self._warned: list[Useless] = []
 
     def __call__(self) -> Site:
         """Return the site; have the service asked when the last answer is stale.
@@ -121,7 +126,12 @@ class TrustomerSource:
         data = json.loads(reply.body)
         if not isinstance(data, dict):
             raise TypeError("the answer holds no table")
-        return parse(data, strict=False)
+        site, unknown = parse_answer(data)
+        warnings = [Useless(entry, "is not known") for entry in unknown] + useless(site)
+        if warnings != self._warned:  # not anew at each refresh
+            _warn(warnings)
+            self._warned = warnings
+        return site
 
     def _done(self, good: Site | None) -> None:
         with self._lock:
@@ -135,6 +145,12 @@ def _cause(error: Exception) -> str:
     return error.cause if isinstance(error, NotAnswered) else type(error).__name__
 
 
+def _warn(entries: list[Useless]) -> None:
+    for each in entries[:_MOST_WARNINGS]:
+        extra = {"entry": each.entry[:_LONGEST_NAME], "cause": each.cause}
+        _log.warning("an entry of the site's configuration has no effect", extra=extra)
+
+
 def source(settings: SiteSettings) -> Callable[[], Site]:
     """Return a function that gives the site now. A file that `settings` name is read at once (BadSite)."""
     if settings.trustomer_host and settings.customer_code:
@@ -145,4 +161,5 @@ def source(settings: SiteSettings) -> Callable[[], Site]:
             settings.fresh_for,
         )
     site = read_file(settings.file) if settings.file else Site()
+    _warn(useless(site))
     return lambda: site

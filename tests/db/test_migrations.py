@@ -70,6 +70,42 @@ def test_the_models_are_what_the_migrations_make(address: DatabaseAddress) -> No
     engine.dispose()
 
 
+def test_the_build_before_goes_on_writing_and_reading_when_a_message_has_what_it_left_out(
+    empty_database: DatabaseAddress,
+) -> None:
+    engine = create_engine(empty_database.url())
+    migrate.upgrade(engine)
+    migrate.downgrade(engine, "0009")
+    with engine.begin() as connection:
+        columns = {each["name"] for each in inspect(connection).get_columns("message")}
+        assert "left_out" not in columns
+        connection.execute(text(_AS_BUILD_0009_WRITES))
+    migrate.upgrade(engine)
+    with engine.begin() as connection:
+        connection.execute(text(_AS_BUILD_0009_WRITES))
+        found = connection.execute(text("SELECT left_out FROM message")).scalars().all()
+    assert found == [None, None]
+    migrate.downgrade(engine, "0009")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM message")).scalar_one() == 2
+    migrate.upgrade(engine)
+    engine.dispose()
+
+
+_AS_BUILD_0009_WRITES = """
+INSERT INTO message (
+    uuid, kind, created, created_by, modified, modified_by, src_description, dst_description, state,
+    message_type, event_code, sending_application, sending_facility, message_control_id, sent_at,
+    ack_status, error_code, error_location, error_text, key, duplicate_of, correlation_id, title,
+    door)
+VALUES (
+    gen_random_uuid(), 'hl7', now(), NULL, now(), NULL, 'tie', 'dhos', 'accepted',
+    'ADT^A01', 'ADT_A01', 'EPR', 'WARD', '1', now(),
+    'AA', NULL, NULL, NULL, NULL, NULL, 'request-1', NULL,
+    NULL)
+"""
+
+
 def test_a_newer_migration_than_the_code_knows_is_ready_enough(address: DatabaseAddress) -> None:
     engine = create_engine(address.url())
     with engine.connect() as connection:

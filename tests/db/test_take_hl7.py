@@ -16,6 +16,7 @@ from dhos_connector_api.intake.replay import replay
 from dhos_connector_api.intake.stored import Replayed
 from dhos_connector_api.intake.take import take
 from dhos_connector_api.messages import search
+from dhos_connector_api.site.model import Inbound, Site
 from tests.builders.hl7 import adt, merge, two_patients
 from tests.builders.intake import INTAKE, NARROW, REJECTING, an_arrival
 from tests.rigs.stored import count, published, stored
@@ -179,6 +180,29 @@ def test_a_merge_is_known_to_the_search(database: Database) -> None:
     with database.statements() as connection:
         page = search.by_identifier(connection, "MRN", "NEW1", limit=10, before=None)
     assert [row["merged_from"] for row in page.rows if row["uuid"] == old.uuid] == ["OLD1"]
+
+
+def test_an_encounter_is_found_by_the_field_the_site_names(database: Database) -> None:
+    site = Site(inbound=Inbound(encounter_ids=("PID-18", "PV1-19")))
+    raw = adt(PID_18="ACC1", visit="VISIT1")
+    receipt = send(database, raw, replace(INTAKE, site=site))
+    by = {"ACC1": [receipt.uuid], "VISIT1": []}
+    for value, expected in by.items():
+        with database.statements() as connection:
+            page = search.by_identifier(connection, "Visit ID", value, limit=10, before=None)
+        assert [each["uuid"] for each in page.rows] == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "event"), [("ORU^R01", "ORU"), ("ADT^A01", "ADT_A01"), ("MDM^T02", "other")]
+)
+def test_what_a_star_takes_is_logged_by_its_type(
+    database: Database, kind: str, event: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    accepted = {"ADT": frozenset({"A01"}), "ORU": frozenset({"*"})}
+    caplog.set_level("INFO")
+    send(database, adt(MSH_9=kind), replace(INTAKE, site=Site(inbound=Inbound(accepted=accepted))))
+    assert [vars(each)["event"] for each in caplog.records if each.message == "message received"] == [event]
 
 
 def _replay(database: Database, receipt: Receipt, intake: Intake = INTAKE) -> Replayed:

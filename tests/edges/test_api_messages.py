@@ -47,6 +47,18 @@ def posted(app: ASGIApp, raw: bytes) -> str:
     return str(answer["uuid"])
 
 
+def test_a_message_shows_what_it_left_out(app: ASGIApp) -> None:
+    whole, parted = posted(app, adt("A01")), posted(app, adt("A01", PV1_44="", PV1_2="", control_id="C1"))
+    assert get(app, f"/{whole}").json()["left_out"] is None
+    entry = {
+        "code": "101",
+        "location": "PV1^1^44",
+        "text": "no process_encounter: it needs PV1-44, PV1-2",
+    }
+    assert get(app, f"/{parted}").json()["left_out"] == [entry]
+    assert get(app, "/search/C1").json()[0]["left_out"] == [entry]
+
+
 def test_a_message_in_json_is_kept_and_acknowledged_in_json(app: ASGIApp) -> None:
     raw = adt("A01", codec="latin-1", MSH_18="8859/1", family="MÜLLER")
     response = post(app, raw, headers={"X-Request-ID": "feed-7"})

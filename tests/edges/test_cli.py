@@ -88,6 +88,21 @@ def test_a_taken_port_is_one_line(environ: dict[str, str], tmp_path: Path) -> No
     assert "cannot be listened on" in done.stderr
 
 
+def test_an_entry_of_the_site_file_that_has_no_effect_is_one_warning(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "site.toml").write_text('[inbound]\naccepted = { ADT = ["*", "ADT^A01"] }\n')
+    environ |= {"SITE_CONFIG": str(tmp_path / "site.toml"), "LOG_LEVEL": "WARN"}
+    by_command = start(environ, "replay", str(UUID(int=1))).stderr
+    with Web(environ, tmp_path) as web:
+        pass
+    by_server = (tmp_path / f"web-{web.port}.log").read_text()
+    for log in (by_command, by_server):
+        (told,) = [line for line in log.splitlines() if "has no effect" in line]
+        assert "WARNING" in told
+        assert "inbound.accepted.ADT: 'ADT^A01'" in told
+
+
 @pytest.mark.parametrize("name", ["internal", "epr_adapter"])
 def test_token_prints_one_that_is_taken(environ: dict[str, str], name: str) -> None:
     done = run(environ, "token", "--issuer", name, "--scope", "a b", "--system-id", "me")
@@ -148,6 +163,16 @@ def test_messages_list_and_show(environ: dict[str, str], database: Database) -> 
     assert "SECRETNAME" in run(environ, "messages", "show", "--content", str(accepted)).stdout
     unknown = run(environ, "messages", "show", str(UUID(int=1)))
     assert (unknown.returncode, unknown.stderr) == (1, "Error: there is no message with that uuid\n")
+
+
+def test_messages_show_what_was_left_out(environ: dict[str, str], database: Database) -> None:
+    whole, parted = kept(database, adt("A01")), kept(database, adt("A01", PV1_44="", PID_8="Q"))
+    assert "left out" not in run(environ, "messages", "show", str(whole)).stdout
+    lines = run(environ, "messages", "show", str(parted)).stdout.splitlines()
+    assert [line.split(maxsplit=2)[2] for line in lines if line.startswith("left out")] == [
+        "103 PID^1^8: is no sex we can tell: it is sent on as unknown",
+        "101 PV1^1^44: no process_encounter: it needs PV1-44",
+    ]
 
 
 def test_outbox_list_and_retry(environ: dict[str, str], database: Database) -> None:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from dhos_connector_api.actions.envelope import LEGACY_ROUTING_KEY, Envelope
 from dhos_connector_api.actions.hl7.extract import extract
 from dhos_connector_api.actions.hl7.facts import facts
+from dhos_connector_api.actions.hl7.left_out import left_out
 from dhos_connector_api.actions.hl7.merges import merges
+from dhos_connector_api.actions.left_out import MOST
 from dhos_connector_api.hl7v2.read import Message, read
 from dhos_connector_api.site.model import ALL_ADT_TRIGGERS, Site
 from tests.builders.envelopes import assert_shape
@@ -93,6 +95,18 @@ def test_facts_and_merges_are_fit_to_be_stored(trigger: str, fields: dict[str, s
     assert all(0 < len(value) <= 255 for _, value in known.identifiers)
     assert all(each.old != each.surviving for each in merged)
     assert {(each.identifier_type, each.old) for each in merged} <= set(known.identifiers)
+
+
+@given(trigger=triggers, fields=sent_fields)
+def test_where_a_visit_has_no_encounter_it_is_said_why(trigger: str, fields: dict[str, str]) -> None:
+    received = read(adt(trigger, **without_surrogates(fields)))
+    entries = left_out(received, Site(), UTC)
+    assert len(entries) <= MOST
+    said = any("no process_encounter" in each.text for each in entries)
+    for envelope in envelopes(received):
+        full = envelope.routing_key == LEGACY_ROUTING_KEY
+        actions = first_of_each_name(json.loads(envelope.body))
+        assert said is (full and "process_encounter" not in actions)
 
 
 @given(text=st.text(alphabet=st.characters(), min_size=1, max_size=6))

@@ -11,6 +11,7 @@ from dhos_connector_api.hl7v2.identifiers import patient_identifiers
 from dhos_connector_api.hl7v2.read import MOST_LINES, read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, DUPLICATE, OWN_FAILURE, REPEATED, Code, Verdict, judge
 from dhos_connector_api.site.model import ALL_ADT_TRIGGERS, IdentifierTable, Inbound
+from dhos_connector_api.site.schema import parse
 from tests.builders.hl7 import adt, merge, message, two_patients
 
 MERGES = ["A18", "A30", "A34", "A35", "A36", "A39", "A40", "A41", "A42", "A47"]
@@ -201,3 +202,17 @@ def test_a_senders_own_code_does_not_pass_for_ours() -> None:
     table = IdentifierTable(mrn_types=frozenset({"HOSP"}))
     (pid,) = read(adt(PID_3="1^^^X^MRN~2^^^X^HOSP")).all("PID")
     assert patient_identifiers(pid, table).mrn == "2"
+
+
+@pytest.mark.parametrize("kind", ["ORU^R01", "ORU^R30", "ORU^Z01"])
+def test_a_star_takes_every_trigger_of_its_type(kind: str) -> None:
+    accepted = parse({"inbound": {"accepted": {"ORU": ["*"], "MDM": ["T02"]}}}).inbound.accepted
+    assert answer(adt(MSH_9=kind), accepted=accepted) == AA
+    assert answer(adt(MSH_9="MDM^T01"), accepted=accepted) == ("AR", "201", "MSH^1^9^1^2")
+    assert answer(adt("A01"), accepted=accepted) == ("AR", "200", "MSH^1^9^1^1")
+
+
+def test_a_star_of_adt_takes_a_trigger_of_the_sites_own_beside_it() -> None:
+    accepted = parse({"inbound": {"accepted": {"ADT": ["*", "Z99"]}}}).inbound.accepted
+    assert answer(adt("Z99"), accepted=accepted) == answer(adt("A01"), accepted=accepted) == AA
+    assert answer(adt("Z98"), accepted=accepted) == ("AR", "201", "MSH^1^9^1^2")

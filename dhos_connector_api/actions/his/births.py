@@ -21,6 +21,29 @@ def without_bad_births(data: Mapping[str, Any], today: date) -> dict[str, Any]:
     return {name: _without(value, today) for name, value in data.items() if not _is_bad(name, value, today)}
 
 
+def bad_births(data: Mapping[str, Any], today: date) -> list[str]:
+    """Return the names of what `without_bad_births` leaves out, in small letters alone, each once."""
+    found: dict[str, None] = {}
+    _find(data, today, found)
+    return list(found)
+
+
+def _find(value: Any, today: date, found: dict[str, None]) -> None:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if _is_bad(name, inner, today):
+                found[_letters(name)] = None
+            else:
+                _find(inner, today, found)
+    elif isinstance(value, list):
+        for each in value:
+            _find(each, today, found)
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalpha, name)).lower()
+
+
 def _without(value: Any, today: date) -> Any:
     if isinstance(value, Mapping):
         return without_bad_births(value, today)
@@ -28,7 +51,7 @@ def _without(value: Any, today: date) -> Any:
 
 
 def _is_bad(name: str, value: Any, today: date) -> bool:
-    if not isinstance(value, str) or "".join(filter(str.isalpha, name)).lower() not in _FIELDS:
+    if not isinstance(value, str) or _letters(name) not in _FIELDS:
         return False
     day = day_of(value)
     return day is not None and not possible(day, today)

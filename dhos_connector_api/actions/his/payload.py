@@ -11,8 +11,10 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, post_load, validates_schema
 
+from dhos_connector_api.actions.his import left_out as left_outs
 from dhos_connector_api.actions.his.dates import read_birth, read_discharge, read_moment
 from dhos_connector_api.actions.his.json_fields import Text, Trimmed
+from dhos_connector_api.actions.left_out import LeftOut
 from dhos_connector_api.errors import Details
 
 STAYS = "FetchPatientDataTimeStampList"
@@ -78,11 +80,15 @@ class Stay:
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """A stay with the visits that belong to it, in the order sent; `place` is its entry's number."""
+    """A stay with the visits that belong to it, in the order sent; `place` is its entry's number.
+
+    `left_out` is what was sent of it and is not told.
+    """
 
     place: int
     stay: Stay
     visits: tuple[Visit, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class _Name(Text):
@@ -231,7 +237,10 @@ def _patient(
     found = [_loaded(_VISIT, visit, f"{VISITS}[{at}]", details) for at, visit in visits]
     if details:
         return Faults(details, _id(stay, "PatientID"))
-    return Patient(number, replace(read, birth=birth), tuple(found))
+    left_out = left_outs.of_stay(
+        stay, f"{STAYS}[{number}]", is_born=birth is not None, has_left=read.discharged is not None
+    )
+    return Patient(number, replace(read, birth=birth), tuple(found), tuple(left_out))
 
 
 def _loaded(schema: Schema, entry: Mapping[str, Any], place: str, details: Details) -> Any:

@@ -16,11 +16,11 @@ NOT_DISCHARGED = frozenset({DISCHARGE_CANCELLED, "A25"})
 
 
 def process_encounter(subject: Subject, trigger: str, zone: tzinfo) -> Action | None:
-    """Return the action, or None where PV1-44, PV1-19.1, PV1-2.1 or PV1-3.1 is missing.
+    """Return the action, or None where PV1-44, PV1-2.1, PV1-3.1 or the id (`visits`) is missing.
 
     Existing consumers refuse an encounter without them, and the patient's data with it.
     Decisions: a PV1-44 that is no date, a filler, or a month or year alone, counts as missing. What
-    MRG-5, MRG-6 or PV1-45 do not say is left out, not null.
+    MRG or PV1-45 do not say is left out, not null.
     """
     pv1 = subject.pv1
     admitted_at = moment(pv1, 44, zone)
@@ -40,7 +40,7 @@ def process_encounter(subject: Subject, trigger: str, zone: tzinfo) -> Action | 
     }
     optional = {
         "discharged_at": subject.discharged_at,
-        "parent_encounter_id": sent(subject.mrg, 5),
+        "parent_encounter_id": subject.prior_encounter_id,
         "epr_previous_location_code": sent(subject.mrg, 6),
         "previous_location": subject.known_previous,
     }

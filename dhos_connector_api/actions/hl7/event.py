@@ -82,10 +82,10 @@ def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Acti
 
 
 def _previous(subject: Subject, event_code: str) -> dict[str, dict[str, str | None]]:
-    """The numbers before the event: those of MRG-1 that were given up, and MRG-5."""
+    """The numbers before the event: those of MRG-1 that were given up, and the encounter's (MRG-5)."""
     if event_code not in _WITH_PRIOR:
         return {}
-    encounter_id = sent(subject.mrg, 5)
+    encounter_id = subject.prior_encounter_id
     return {
         "previous": {
             "mrn": subject.previous.mrn,

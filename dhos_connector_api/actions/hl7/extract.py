@@ -15,9 +15,7 @@ from dhos_connector_api.actions.hl7.event import process_event, read_occasion
 from dhos_connector_api.actions.hl7.location import process_location
 from dhos_connector_api.actions.hl7.patient import process_patient
 from dhos_connector_api.actions.hl7.subject import Subject, read_subjects
-from dhos_connector_api.hl7v2.groups import PatientGroup, patient_groups
 from dhos_connector_api.hl7v2.read import Message
-from dhos_connector_api.hl7v2.segment import Segment
 from dhos_connector_api.site.model import Site
 
 #: The ADT triggers whose envelopes existing consumers know, and upsert a patient by.
@@ -69,12 +67,10 @@ def extract(
     """
     zone = message.zone(zone)
     occasion = read_occasion(message, zone)
-    code, _, trigger = occasion.event_code.partition("_")
-    full = code == "ADT" and trigger in LEGACY_TRIGGERS
+    full, trigger = is_full(message), message.trigger
     envelopes = []
-    kind = trigger if code == "ADT" else ""
-    subjects = read_subjects(_groups(message), kind, site.inbound.identifiers, zone, message.sent_on)
-    for subject in subjects:
+    kind = trigger if message.message_code == "ADT" else ""
+    for subject in read_subjects(message, kind, site.inbound, zone):
         envelope_id = uuid5(message_uuid, subject.number)
         if kind in NOT_DISCHARGED:
             subject.discharged_at = None
@@ -85,13 +81,9 @@ def extract(
     return envelopes
 
 
-def _groups(message: Message) -> list[PatientGroup]:
-    """The patient groups; for a message of another type that names no patient, one without any."""
-    groups = patient_groups(message)
-    if not groups:
-        nobody = Segment("PID", "PID", message.delimiters, message.charset)
-        groups = [PatientGroup(nobody, pv1=message.first("PV1"))]
-    return groups
+def is_full(message: Message) -> bool:
+    """Return whether a message becomes a full envelope, with the actions that existing consumers apply."""
+    return message.message_code == "ADT" and message.trigger in LEGACY_TRIGGERS
 
 
 def _upserts(subject: Subject, trigger: str, zone: tzinfo, today: date | None) -> list[Action]:

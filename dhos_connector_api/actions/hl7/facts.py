@@ -1,13 +1,14 @@
 """The facts of a message as a whole: type, sender, time, and the identifiers it is found under."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, date, datetime, tzinfo
 from itertools import islice
 
-from dhos_connector_api.actions.hl7.values import clean, sent, timestamp
+from dhos_connector_api.actions.hl7.values import clean, timestamp
+from dhos_connector_api.actions.hl7.visits import number_in, prior_id, visits_of
 from dhos_connector_api.hl7v2.datetimes import Precision
-from dhos_connector_api.hl7v2.groups import patient_groups
+from dhos_connector_api.hl7v2.groups import groups_or_nobody, patient_groups
 from dhos_connector_api.hl7v2.identifiers import (
     MRN,
     NHS_NUMBER,
@@ -19,7 +20,7 @@ from dhos_connector_api.hl7v2.pairing import pairing
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.rules import LONGEST_SEGMENT, MOST_REPETITIONS_IN_ALL, MOST_SEGMENTS
 from dhos_connector_api.hl7v2.segment import Segment
-from dhos_connector_api.site.model import IdentifierTable, Site
+from dhos_connector_api.site.model import IdentifierTable, Inbound, Site
 
 #: Characters; a longer value does not fit the search index and is no identifier.
 LONGEST_IDENTIFIER = 255
@@ -52,9 +53,7 @@ class Facts:
 
 def facts(message: Message, site: Site, zone: tzinfo, header: Facts | None = None) -> Facts:
     """Return the facts of any readable message, accepted or not; MSH-7 without offset is read in `zone`."""
-    return replace(
-        header or header_facts(message, zone), identifiers=_identifiers(message, site.inbound.identifiers)
-    )
+    return replace(header or header_facts(message, zone), identifiers=_identifiers(message, site.inbound))
 
 
 def header_facts(message: Message, zone: tzinfo) -> Facts:
@@ -95,22 +94,21 @@ def _sent_at(message: Message, zone: tzinfo) -> datetime | None:
     return stamp.value
 
 
-def _identifiers(message: Message, table: IdentifierTable) -> tuple[tuple[str, str], ...]:
+def _identifiers(message: Message, inbound: Inbound) -> tuple[tuple[str, str], ...]:
     """MRNs, NHS and visit numbers of all patients: current ones, then old ones (MRG)."""
-    found = dict.fromkeys(islice(_found(message, table), MOST_IDENTIFIERS))
+    found = dict.fromkeys(islice(_found(message, inbound), MOST_IDENTIFIERS))
     return tuple([pair for pair in found if indexable(pair[1])])
 
 
-def _found(message: Message, table: IdentifierTable) -> Iterator[tuple[str, str]]:
+def _found(message: Message, inbound: Inbound) -> Iterator[tuple[str, str]]:
     """As `_identifiers`, before anything is left out. Facts are read before the message is judged."""
     pids, mrgs, visits = (_bounded(message.all(name)) for name in ("PID", "MRG", "PV1"))
-    on = message.sent_on
+    table, on = inbound.identifiers, message.sent_on
     for pid in pids:
         yield from _known(patient_identifiers(pid, table, on).all)
-    yield from _of_visits(visits, 19)
     if mrgs:
         yield from _given_up(message, pids, mrgs, table, on)
-        yield from _of_visits(mrgs, 5)
+    yield from _of_visits(message, visits, mrgs, inbound.encounter_ids)
 
 
 def _bounded(segments: tuple[Segment, ...]) -> list[Segment]:
@@ -137,7 +135,22 @@ def _known(identifiers: Iterable[Identifier]) -> Iterator[tuple[str, str]]:
     return ((each.type, each.value) for each in identifiers if each.type in PATIENT_TYPES)
 
 
-def _of_visits(segments: list[Segment], field: int) -> Iterator[tuple[str, str]]:
-    for segment in segments:
-        if visit := sent(segment, field):
-            yield VISIT_ID, visit
+def _of_visits(
+    message: Message, pv1s: list[Segment], mrgs: list[Segment], places: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    """The encounters of all patients, now and before; of each PV1 and MRG, also one that is no patient's."""
+    found = visits_of(message, places)
+    for visit in found:
+        yield from _visit_ids(visit)
+    if max(len(pv1s), len(mrgs)) <= len(found) == 1:
+        return
+    groups = groups_or_nobody(message)[: len(found)]
+    grouped = {id(segment) for group in groups for segment in (group.pv1, group.mrg)}
+    for segment in (*pv1s, *mrgs):
+        if id(segment) not in grouped:
+            read = number_in if segment.name == "PV1" else prior_id
+            yield from _visit_ids([read(places, segment)])
+
+
+def _visit_ids(ids: Iterable[str | None]) -> Iterator[tuple[str, str]]:
+    return ((VISIT_ID, each) for each in ids if each)

@@ -1,18 +1,20 @@
 """One patient group of a message, read once for all the actions made from it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 
 from dhos_connector_api.actions.hl7 import location
 from dhos_connector_api.actions.hl7.contact import Contact, read_contact
 from dhos_connector_api.actions.hl7.location import Location
-from dhos_connector_api.actions.hl7.values import moment, sent
-from dhos_connector_api.hl7v2.groups import PATIENT_MERGES, WITH_PRIOR, PatientGroup
+from dhos_connector_api.actions.hl7.values import moment
+from dhos_connector_api.actions.hl7.visits import Visit, visits_of
+from dhos_connector_api.hl7v2.groups import PATIENT_MERGES, WITH_PRIOR, PatientGroup, groups_or_nobody
 from dhos_connector_api.hl7v2.identifiers import patient_identifiers
 from dhos_connector_api.hl7v2.pairing import Known, Pair, given_up, now_known, pairing
+from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.segment import Segment
-from dhos_connector_api.site.model import IdentifierTable
+from dhos_connector_api.site.model import IdentifierTable, Inbound
 
 
 @dataclass(slots=True)
@@ -20,8 +22,8 @@ class Subject:
     """A patient and visit: the segments, and what the actions need of them.
 
     `number` is unique in the message. `identity` is PID-3's: in a merge, what survives `previous`, which is
-    MRG-1's and names only what changes. `contact` is PID-13's. Times are ISO 8601; `known_location` and
-    `known_previous` are None without a ward.
+    MRG-1's and names only what changes; `prior_encounter_id` is MRG's too. `contact` is PID-13's. Times
+    are ISO 8601; `known_location` and `known_previous` are None without a ward.
     """
 
     number: str
@@ -32,28 +34,29 @@ class Subject:
     previous: Known
     contact: Contact
     encounter_id: str | None
+    prior_encounter_id: str | None
     location: Location
     known_location: Location | None
     known_previous: Location | None
     discharged_at: str | None
 
 
-def read_subjects(
-    groups: Iterable[PatientGroup], trigger: str, table: IdentifierTable, zone: tzinfo, on: date | None
-) -> Iterator[Subject]:
-    """Return the subjects of each group; PID-3 and MRG-1 are told apart by `table` as of that day.
+def read_subjects(message: Message, trigger: str, inbound: Inbound, zone: tzinfo) -> Iterator[Subject]:
+    """Return the subjects of each group of an accepted message, by its trigger and what the site says.
 
     There is one for a group, but in a merge of patients one for each that is given up. Local times are
     read in `zone`. What has repetitions is read once of a PID that groups share: else a message of one
     long PID and many MRG would take quadratic time.
     """
+    table, on = inbound.identifiers, message.sent_on
+    groups, visits = groups_or_nobody(message), visits_of(message, inbound.encounter_ids)
     pid, contact = None, Contact()
-    for number, group in enumerate(groups):
+    for number, (group, visit) in enumerate(zip(groups, visits, strict=True)):
         if group.pid is not pid:
             pid, contact = group.pid, read_contact(group.pid)
         patient = patient_identifiers(group.pid, table, on)
         identity = Known(patient.mrn, patient.nhs_number)
-        subject = _subject(group, str(number), identity, contact, zone)
+        subject = _subject(group, str(number), identity, contact, visit, zone)
         steps = _steps(group, trigger, table, on)
         if steps:
             subject.identity, subject.previous = now_known(identity, steps[0]), given_up(steps[0])
@@ -73,7 +76,14 @@ def _steps(
     return steps if trigger in PATIENT_MERGES else steps[:1]
 
 
-def _subject(group: PatientGroup, number: str, identity: Known, contact: Contact, zone: tzinfo) -> Subject:
+def _subject(
+    group: PatientGroup,
+    number: str,
+    identity: Known,
+    contact: Contact,
+    visit: Visit,
+    zone: tzinfo,
+) -> Subject:
     pv1 = group.pv1
     assigned = location.read_location(pv1, location.ASSIGNED)
     return Subject(
@@ -84,7 +94,8 @@ def _subject(group: PatientGroup, number: str, identity: Known, contact: Contact
         identity=identity,
         previous=Known(),
         contact=contact,
-        encounter_id=sent(pv1, 19),
+        encounter_id=visit.id,
+        prior_encounter_id=visit.prior,
         location=assigned,
         known_location=location.known(assigned),
         known_previous=location.known(location.read_location(pv1, location.PRIOR)),
