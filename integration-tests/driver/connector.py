@@ -108,7 +108,9 @@ class Connector:
 
     def page(self, kind: str, value: str, limit: int | None = None) -> requests.Response:
         """One page of a search; `limit` None leaves the page's length to the Connector."""
-        wanted = {"identifier_type": kind, "identifier": value} | ({"limit": limit} if limit else {})
+        wanted: dict[str, Any] = {"identifier_type": kind, "identifier": value, "fields": "body"}
+        if limit:
+            wanted["limit"] = limit
         return self._read("/dhos/v1/message/search", params=wanted)
 
     def following(self, page: requests.Response) -> requests.Response | None:
@@ -153,8 +155,11 @@ class Connector:
         return done
 
     def metric(self, name: str, **labels: str) -> float:
-        """The value of a metric with those labels, in the Prometheus text format; 0 while it is not there."""
-        text = _expect(self.request("GET", "/metrics"), 200).text
+        """The value of a metric with those labels, in the Prometheus text format; 0 while it is not there.
+
+        In PRODUCTION metrics have a port of their own; that of the other Connector is not asked.
+        """
+        text = _expect(self._session.get(f"{self.around.metrics}/metrics", timeout=TIMEOUT), 200).text
         labelled = [f'{label}="{value}"' for label, value in labels.items()]
         lines = [line for line in text.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
         return sum(float(line.rpartition(" ")[2]) for line in lines if all(each in line for each in labelled))

@@ -17,6 +17,15 @@ def _fresh(prefix: str) -> str:
     return f"{prefix}{_RUN}{next(_number):04}"
 
 
+def _nhs_number() -> str:
+    """A fresh NHS number with its check digit (modulus 11)."""
+    while True:
+        digits = f"9{next(_number):04}{secrets.randbelow(10**4):04}"
+        check = -sum(int(digit) * weight for digit, weight in zip(digits, range(10, 1, -1), strict=True)) % 11
+        if check < 10:
+            return f"{digits}{check}"
+
+
 def _later() -> datetime:
     return _START + timedelta(minutes=next(_number))
 
@@ -31,7 +40,7 @@ class Patient:
     """Somebody in hospital, unlike any other patient of this run."""
 
     mrn: str = field(default_factory=lambda: _fresh("M"))
-    nhs_number: str = field(default_factory=lambda: f"9{next(_number):04}{secrets.randbelow(10**5):05}")
+    nhs_number: str = field(default_factory=_nhs_number)
     visit: str = field(default_factory=lambda: _fresh("V"))
     first_name: str = field(default_factory=lambda: _fresh("ANN"))
     last_name: str = field(default_factory=lambda: _fresh("EXAMPLE"))

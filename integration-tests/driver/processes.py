@@ -77,8 +77,12 @@ class LocalStack:
         different = {"HL7_DUPLICATE_POLICY": "reject", "MIRTH_HOST_URL_BASE": "", "WEB_PROCESSES": "1"}
         serving = {"CONNECTOR_URL": connector, "OTHER_CONNECTOR_URL": connector | different}
         for name, environ in serving.items():
-            port = {"SERVER_PORT": _port(self._environ[name])}
-            self._begin(name.removesuffix("_URL").lower(), (*_CONNECTOR, "serve"), environ | port)
+            service = name.removesuffix("_URL")
+            ports = {
+                "SERVER_PORT": _port(self._environ[name]),
+                "METRICS_PORT": _port(self._environ[f"{service}_METRICS_URL"]),
+            }
+            self._begin(service.lower(), (*_CONNECTOR, "serve"), environ | ports)
         for name in serving:
             eventually(partial(_is_ready, self._environ[name]), f"ready Connector at {name}", _START)
         return self._environ
@@ -101,12 +105,15 @@ class LocalStack:
 
     def _choose_addresses(self) -> None:
         """Free ports for everything, under the names docker-compose.yml uses."""
-        web, other, trustomer, epr, mirth, control, *near = (f"127.0.0.1:{port}" for port in _free_ports(9))
+        found = (f"127.0.0.1:{port}" for port in _free_ports(11))
+        web, other, metrics, other_metrics, trustomer, epr, mirth, control, *near = found
         rabbitmq = self._environ["RABBITMQ_HOST"], self._environ["RABBITMQ_PORT"]
         lines = zip(("rabbitmq", "epr", "mirth"), near, (":".join(rabbitmq), epr, mirth), strict=True)
         self._environ |= {
             "CONNECTOR_URL": f"http://{web}",
+            "CONNECTOR_METRICS_URL": f"http://{metrics}",
             "OTHER_CONNECTOR_URL": f"http://{other}",
+            "OTHER_CONNECTOR_METRICS_URL": f"http://{other_metrics}",
             "DHOS_TRUSTOMER_API_HOST": f"http://{trustomer}",
             "TRUSTOMER_LISTEN": trustomer,
             "EPR_URL": f"http://{epr}",

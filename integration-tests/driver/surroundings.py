@@ -9,6 +9,7 @@ class Surroundings:
     """Addresses and keys of one test run."""
 
     connector: str
+    metrics: str  # of that one
     other_connector: str  # the same with HL7_DUPLICATE_POLICY=reject, and without Mirth
     trustomer: str
     epr: str
@@ -31,6 +32,7 @@ def from_environment() -> Surroundings:
     get = os.environ
     return Surroundings(
         connector=get["CONNECTOR_URL"],
+        metrics=get["CONNECTOR_METRICS_URL"],
         other_connector=get["OTHER_CONNECTOR_URL"],
         trustomer=get["DHOS_TRUSTOMER_API_HOST"],
         epr=get["EPR_URL"],

@@ -178,8 +178,12 @@ def check_dead(context: Any, whom: str) -> None:
     found = context.connector.deliveries(state="dead", destination=whom)
     assert {(each["state"], each["destination"]) for each in found} == {("dead", whom)}
     assert found[0]["uuid"] == delivery["uuid"], "it is not the newest"
-    counted = context.connector.metric("connector_deliveries_dead", destination=whom)
-    assert counted == len(found)
+
+    def is_counted() -> bool:
+        counted = context.connector.metric("connector_deliveries_dead", destination=whom)
+        return bool(counted == len(found))
+
+    eventually(is_counted, f"count of {len(found)} dead deliveries to {whom}")
 
 
 @step("an engineer retries it")

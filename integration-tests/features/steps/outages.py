@@ -49,8 +49,11 @@ def note_count(context: Any, event: str, code: str) -> None:
 
 @step("the count has grown by {number:d}")
 def check_count(context: Any, number: int) -> None:
-    now = context.connector.metric("connector_messages_received_total", **context.counted)
-    assert now - context.count == number, f"{context.count} and now {now}"
+    def has_grown() -> bool:
+        now = context.connector.metric("connector_messages_received_total", **context.counted)
+        return bool(now - context.count == number)
+
+    eventually(has_grown, f"growth by {number}")
 
 
 @step("the trustomer service fails")
