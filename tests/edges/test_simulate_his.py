@@ -103,7 +103,8 @@ def test_what_was_refused_is_taken_by_a_replay_on_the_command_line(web: Any, dat
     with Path(environ["SITE_CONFIG"]).open("a") as site:
         site.write('\n[[his.hospitals]]\ncode = "North"\nname = "North"\n')
     command = [sys.executable, "-m", "dhos_connector_api", "replay", "--state", "refused"]
-    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 4), "some payloads may be the very same: one of them is taken"
     assert "accepted now" in done.stdout
     with database.statements() as connection:
         query = "SELECT count(*) FROM outbox WHERE sender = 'his|North'"
