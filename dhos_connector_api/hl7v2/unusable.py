@@ -26,7 +26,7 @@ def unusable(segment: Segment, table: IdentifierTable, on: date | None) -> Itera
     """
     found = patient_identifiers(segment, table, on)
     untold = [one for one in found.all if not one.type]
-    if found.whole and not any(_says_nhs({one.authority.upper()}, one.code, table) for one in untold):
+    if found.whole and not any(_says_nhs({*one.authorities}, one.code, table) for one in untold):
         return  # the most frequent kind
     for field in FIELDS[segment.name]:
         repetitions = segment.repeated(field)
