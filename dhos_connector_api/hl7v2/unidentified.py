@@ -59,7 +59,7 @@ def _kind(repetition: Repetition, values: set[str]) -> str:
     if not value:
         words.append("no usable value")
     elif not nhs_number(value) and {name.upper(), universal.upper(), code} & {"NHS", "NHSNBR", "NHSNMBR"}:
-        words.append("no NHS number by its check digit")
+        words.append("no NHS number by its digits")
     return " ".join(words[:1]) + "".join(f", {word}" for word in words[1:])
 
 

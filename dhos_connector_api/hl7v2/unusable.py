@@ -16,7 +16,7 @@ from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
 from dhos_connector_api.hl7v2.terms import IdentifierTable
 
 _NONE = "is no identifier: a word, zeros or marks that stand for none, or too long"
-_NHS = "is no NHS number: it has not ten digits, or a wrong check digit"
+_NHS = "is no NHS number: it has not ten digits, ten equal ones, or a wrong check digit"
 
 
 def unusable(segment: Segment, table: IdentifierTable, on: date | None) -> Iterator[tuple[int, int, str]]:

@@ -44,7 +44,7 @@ def test_what_the_site_takes_is_what_its_file_says() -> None:
 def test_a_value_that_is_none_and_a_wrong_check_digit_are_told() -> None:
     assert "type MR, authority RTH, no usable value" in said(adt_message(PID_3="UNKNOWN^^^RTH^MR"))
     text = said(adt_message(PID_3="9434765918^^^NHS^NH"))
-    assert "type NH, authority NHS, no NHS number by its check digit" in text
+    assert "type NH, authority NHS, no NHS number by its digits" in text
 
 
 @pytest.mark.parametrize(

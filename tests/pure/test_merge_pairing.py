@@ -273,6 +273,13 @@ def test_every_trigger_with_a_prior_tells_it(trigger: str) -> None:
     assert event["previous"] == {"mrn": "1002", "nhs_number": OTHER_NHS, "encounter_id": "V9"}
 
 
+@pytest.mark.parametrize("trigger", ["A35", "A43", "A44"])
+def test_of_several_priors_of_an_account_or_a_move_the_first_is_told(trigger: str) -> None:
+    received = merging("2^^^RTH^MR~3^^^RTH^MR", trigger=trigger, MRG_5="V9")
+    [envelope] = envelopes(received)
+    assert actions(envelope)["process_event"]["previous"]["mrn"] == "2"
+
+
 def test_a_move_without_a_visit_is_still_a_move() -> None:
     received = merging("1002", trigger="A44", MRG_3="ACC1")
     [envelope] = envelopes(received)
