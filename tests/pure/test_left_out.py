@@ -156,6 +156,13 @@ def test_a_prior_identifier_that_became_nothing_is_told_of() -> None:
     assert places(adt_message("A35", PID_3="1^^^^MRN", MRG_1="3^^^X^ZZ")) == [("103", "MRG^1^1")]
 
 
+@pytest.mark.parametrize("mrg_1", ["2^^^^MRN~3", "3~2^^^^MRN", "2^^^RTH^MR~3^^^OTHER"])
+@pytest.mark.parametrize("trigger", ["A34", "A40", "A47"])
+def test_a_prior_identifier_without_a_type_beside_an_mrn_is_told_of(trigger: str, mrg_1: str) -> None:
+    assert places(read(merge(trigger, PID_3="1^^^^MRN", MRG_1=mrg_1))) == [("103", "MRG^1^1")]
+    assert places(read(merge(trigger, PID_3="1^^^RTH^MR", MRG_1="2^^^RTH^MR~3^^^RTH"))) == []
+
+
 def test_an_encounter_that_is_too_long_to_be_found_is_told_of() -> None:
     assert places(adt_message(PV1_19="V" * 256)) == [("102", "PV1^1")]
     assert places(adt_message(PV1_19="V" * 255)) == []
