@@ -60,19 +60,26 @@ class Pairing:
         return [[pair for pair in step if pair is not None] for step in zip_longest(*of_type)]
 
 
-#: By type, authority and type code, from all of them to none (None: whichever); the best come first.
+#: Type, authority and type code, from all of them to none (None: whichever).
 _Key = tuple[str | None, str | None, str | None]
-_Survivors = Mapping[_Key, Sequence[Identifier]]
 #: Type and value.
 _Number = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Survivors:
+    """The identifiers of a PID, the best first: by what they have in common with others, and by number."""
+
+    like: Mapping[_Key, Sequence[Identifier]]
+    of_number: Mapping[_Number, Sequence[Identifier]]
 
 
 def pairing(pid: Segment, mrg: Segment, table: IdentifierTable, on: date | None) -> Pairing:
     """Return what became of each identifier of an MRG that belongs to that PID, and to no other.
 
-    The surviving identifier is of the prior one's type: the one of its authority (CX.4), else of its type
-    code (CX.5), else the best; where there is none of that type, the best there is. One that the MRG gives
-    up too survives only where there is no other of the same authority and type code.
+    The surviving identifier is of the prior one's type: the one of its number, else of its authority (CX.4),
+    else of its type code (CX.5), else the best; where there is none of that type, the best there is. One
+    that the MRG gives up too survives only where there is no other of the same authority and type code.
 
     An untyped prior identifier that is an NHS number of the patient is one. Else it has the type of the
     patient's one of its authority; else it is an MRN where no MRN that says so stands beside it and the
@@ -94,90 +101,96 @@ def given_up(step: Sequence[Pair]) -> Known:
 
 
 def _pairing(pid: Segment, mrg: Segment, table: IdentifierTable, on: date | None) -> Pairing:
-    patient = patient_identifiers(pid, table, on)
-    survivors: _Survivors = pid.once(("survivors", table, on), lambda: _survivors(patient))
+    survivors = pid.once(("survivors", table, on), lambda: _survivors(patient_identifiers(pid, table, on)))
     given = patient_identifiers(mrg, table, on)
     has_mrn = any(one.typed and one.type == MRN for one in given.all)
     priors = tuple([one if one.typed else _with_type(one, survivors, has_mrn) for one in given.all])
-    sent = {_number(one) for one in priors}
+    sent = {(one.type, one.value) for one in priors}
     pairs: dict[_Number, Pair] = {}
     for one in priors:
         if one.type and (survivor := _surviving(one, survivors, sent)):
-            pairs.setdefault(_number(one), Pair(one, survivor))
-    changed = {number: pair for number, pair in pairs.items() if _number(pair.surviving) != number}
-    remaining = Known(_remaining(patient, MRN, changed), _remaining(patient, NHS_NUMBER, changed))
-    return Pairing(priors, tuple(changed.values()), bool(pairs) and not changed, remaining)
+            pairs.setdefault((one.type, one.value), Pair(one, survivor))
+    changed = tuple([each for number, each in pairs.items() if number != _number(each.surviving)])
+    remaining = Known(_remaining(MRN, survivors, sent), _remaining(NHS_NUMBER, survivors, sent))
+    return Pairing(priors, changed, bool(pairs) and not changed, remaining)
 
 
 def _number(one: Identifier) -> _Number:
     return one.type, one.value
 
 
-def _remaining(patient: Identifiers, kind: str, changed: Container[_Number]) -> str | None:
-    """The patient's best number of that type that is not given up."""
-    for one in patient.all:
-        if one.type == kind and (kind, one.value) not in changed:
-            return one.value
-    return None
+def _remaining(kind: str, survivors: _Survivors, sent: Container[_Number]) -> str | None:
+    """The patient's best number of that type, or what survives it."""
+    best = survivors.like.get((kind, None, None))
+    survivor = _surviving(best[0], survivors, sent) if best else None
+    return survivor.value if survivor else None
 
 
 def _survivors(patient: Identifiers) -> _Survivors:
-    survivors: dict[_Key, list[Identifier]] = defaultdict(list)
+    like: dict[_Key, list[Identifier]] = defaultdict(list)
+    of_number: dict[_Number, list[Identifier]] = defaultdict(list)
     told = [one for one in patient.all if one.type]  # the best come first, then those of no type
     for each in [*told, *(one for one in patient.all if not one.type)]:
         for key in _keys(each):
-            survivors[key].append(each)
+            like[key].append(each)
         for authority in each.authorities:
-            survivors[None, authority, None].append(each)
+            like[None, authority, None].append(each)
         if each.type:
-            survivors[None, None, None].append(each)
-    return survivors
+            like[None, None, None].append(each)
+            of_number[each.type, each.value].append(each)
+    return _Survivors(like, of_number)
 
 
 def _keys(one: Identifier) -> list[_Key]:
     """What an identifier is looked up by, the closest first; what it does not say has nothing in common."""
     kind, code, authorities = one.type, one.code, one.authorities
     keys: list[_Key] = [(kind, authority, code) for authority in authorities or ("",)]
-    keys += [(kind, authority, None) for authority in authorities]
+    if authorities:
+        keys += [(kind, authority, None) for authority in authorities]
     if code:
-        keys.append((kind, None, code))
+        keys += [(kind, None, code)]
     return [*keys, (kind, None, None)]
 
 
 def _with_type(prior: Identifier, survivors: _Survivors, has_mrn: bool) -> Identifier:
     """An untyped prior identifier with the type the survivors tell; '' where they do not."""
     number = identifier_values.nhs_number(prior.value)
-    nhs_numbers = survivors.get((NHS_NUMBER, None, None), ())
-    of_authority = [one for each in prior.authorities for one in survivors.get((None, each, None), ())]
-    if number and any(one.value == number for one in nhs_numbers):
+    of_authority = [one for each in prior.authorities for one in survivors.like.get((None, each, None), ())]
+    if (NHS_NUMBER, number) in survivors.of_number:
         kind = NHS_NUMBER
     elif of_authority:
         kind = of_authority[0].type
     elif has_mrn:
         kind = ""
     else:
-        kind = MRN if (MRN, None, None) in survivors else NHS_NUMBER
+        kind = MRN if (MRN, None, None) in survivors.like else NHS_NUMBER
     if kind == NHS_NUMBER:
-        kind = NHS_NUMBER if number and nhs_numbers else ""
+        kind = NHS_NUMBER if number and (NHS_NUMBER, None, None) in survivors.like else ""
     if kind == prior.type:
         return prior
     return replace(prior, type=kind, value=number if kind == NHS_NUMBER else prior.value)
 
 
 def _surviving(prior: Identifier, survivors: _Survivors, sent: Container[_Number]) -> Identifier | None:
-    """The closest there is; one like it that is not given up, where the closest is."""
+    """What survives a prior identifier. It follows from the number alone where that is the patient's too."""
+    own = survivors.of_number.get((prior.type, prior.value))
+    closest = own[0] if own else _closest(prior, survivors)
+    if closest is None or _number(closest) not in sent:
+        return closest
+    alike = survivors.of_number[_number(closest)]
+    others = [one for one in survivors.like[closest.type, None, None] if _number(one) not in sent]
+    return next((one for one in others if any(_alike(one, each) for each in alike)), closest)
+
+
+def _closest(prior: Identifier, survivors: _Survivors) -> Identifier | None:
     for key in (*_keys(prior), (None, None, None)):
-        if found := survivors.get(key):
-            best = found[0]
-            if _number(best) not in sent:
-                return best
-            others = survivors[best.type, None, None]
-            return next((one for one in others if _number(one) not in sent and _alike(one, best)), best)
+        if found := survivors.like.get(key):
+            return found[0]
     return None
 
 
 def _alike(one: Identifier, other: Identifier) -> bool:
-    """Whether type, type code and authority are the same; also where neither has an authority."""
-    if (one.type, one.code) != (other.type, other.code):
+    """Whether type code and authority are the same; also where neither has an authority."""
+    if one.code != other.code:
         return False
     return one.authorities == other.authorities or not {*one.authorities}.isdisjoint(other.authorities)

@@ -1,5 +1,6 @@
 """One pairing of prior and surviving identifiers: in the answer, envelopes, event and index alike."""
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -97,6 +98,16 @@ def in_index(received: Message) -> list[Merge]:
         (
             "1002^^^RTH^MR~1001^^^RTH^MR",
             "1002^^^RTH^MR~1003^^^RTH^MR",
+            [("1002", "1001"), ("1003", "1001")],
+        ),
+        (
+            "W^^^^MR~1002^^^RTH^MR~1001^^^RTH^MR",
+            "1002^^^^MR~1003^^^RTH^MR",
+            [("1002", "1001"), ("1003", "1001")],
+        ),
+        (
+            "1002^^^A^MR~1002^^^B^MR~1001^^^B^MR",
+            "1002^^^B^MR~1003^^^B^MR",
             [("1002", "1001"), ("1003", "1001")],
         ),
         # what is the survivor's own has no effect
@@ -250,12 +261,34 @@ def test_the_patients_own_nhs_number_is_never_given_up(pid_3: str, mrg_1: str) -
     assert (given_up, given_up_nhs, known) == (None, None, NHS)
 
 
-@pytest.mark.parametrize("other", ["E77^^^EMPI^PI", "E77^^^EMPI^MR", "E77^^^RTH^PI"])
+@pytest.mark.parametrize("other", ["E77^^^EMPI^PI", "E77^^^EMPI^MR", "E77^^^RTH^PI", "E77^^^^MR"])
 @pytest.mark.parametrize("mrg_1", ["1002^^^RTH^MR", "1002^^^^MR", "1002^^^RTH", "1002"])
 def test_one_of_another_authority_or_type_code_is_no_other_survivor(mrg_1: str, other: str) -> None:
     received = merging(mrg_1, f"1002^^^RTH^MR~{other}")
     assert "nothing is merged" in (verdict(received).text or "")
     assert in_index(received) == []
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_what_survives_is_never_given_up_by_the_same_mrg(seed: int) -> None:
+    random = Random(seed)
+
+    def several(most: int) -> str:
+        repetition = "{}^^^{}^{}"
+        parts = [("1001", "1002", "1003", NHS, OTHER_NHS), ("", "A", "B&1.2.3", "&1.2.3", "NHS", "MR")]
+        codes = ("", "MR", "PI", "NH")
+        return "~".join(
+            repetition.format(*(random.choice(part) for part in (*parts, codes)))
+            for _ in range(random.randint(1, most))
+        )
+
+    received = merging(several(3), f"{several(4)}~1009^^^C^MR")
+    if verdict(received).code == "AA":
+        index, told = in_index(received), in_events(received)
+        given_up = {(kind, old) for kind, old, _ in index}
+        assert given_up.isdisjoint({(kind, surviving) for kind, _, surviving in index})
+        assert given_up.isdisjoint({("MRN", now) for _, now, _, _ in told})
+        assert given_up.isdisjoint({("NHS number", now) for *_, now in told})
 
 
 def test_a_merge_of_which_a_part_is_into_itself_says_nothing() -> None:
