@@ -66,8 +66,7 @@ _Key = tuple[str | None, str | None, str | None]
 _Number = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Survivors:
+class _Survivors(NamedTuple):
     """The identifiers of a PID, the best first: by what they have in common with others, and by number."""
 
     like: Mapping[_Key, Sequence[Identifier]]
