@@ -1,4 +1,7 @@
-"""The acknowledgement: MSH, MSA and, with an error, ERR, in the sender's own terms (HL7 v2 chapter 2)."""
+"""The acknowledgement: MSH, MSA and, where something is to be said, ERR, in the sender's own terms.
+
+HL7 v2 chapter 2.
+"""
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from datetime import datetime
@@ -12,6 +15,7 @@ from dhos_connector_api.hl7v2.rules import Code, Verdict
 
 #: Table 0357, message error condition codes.
 ERROR_NAMES = {
+    "0": "Message accepted",
     "100": "Segment sequence error",
     "101": "Required field missing",
     "102": "Data type error",
@@ -41,8 +45,8 @@ def acknowledge(message: Message, verdict: Verdict, *, control_id: str, now: dat
     marks = _marks(message)
     version = _version(message.version)
     lines = [_msh(message, marks, version, control_id, now), _msa(message, marks, version, verdict)]
-    if verdict.error:
-        lines.append(_err(verdict, verdict.error, marks, version))
+    if verdict.error or (verdict.text and version >= _DETAILED):
+        lines.append(_err(verdict, marks, version))
     return "".join([line + "\r" for line in lines]).encode(message.charset, "replace")
 
 
@@ -101,15 +105,20 @@ def _msa(message: Message, marks: Delimiters, version: Version, verdict: Verdict
     return segment("MSA", verdict.code, _echo(message, 10, marks), text, delimiters=marks)
 
 
-def _err(verdict: Verdict, error: str, marks: Delimiters, version: Version) -> str:
-    """ERR in the layout of the sender's version: before 2.5 all in ERR-1, then in ERR-2 to ERR-8."""
+def _err(verdict: Verdict, marks: Delimiters, version: Version) -> str:
+    """ERR in the layout of the sender's version: before 2.5 all in ERR-1, then in ERR-2 to ERR-8.
+
+    What is only to be known has the severity I (table 0516).
+    """
+    error = verdict.error or "0"
     name = escape(ERROR_NAMES[error], marks)
     location = (verdict.location or "").split("^")
     if version >= _DETAILED:
         where = marks.component.join(location)
         what = marks.component.join((error, name, "HL70357"))
         text = escape(verdict.text or "", marks)
-        return segment("ERR", "", where, what, "E", "", "", "", text, delimiters=marks)
+        severity = "E" if verdict.error else "I"
+        return segment("ERR", "", where, what, severity, "", "", "", text, delimiters=marks)
     what = error
     if version >= _STRUCTURED:
         what = marks.subcomponent.join((error, name, "HL70357"))

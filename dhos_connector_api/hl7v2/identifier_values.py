@@ -6,8 +6,9 @@ What is stored, published and searched is the same text, however the sender spac
 from operator import mul
 from unicodedata import category
 
-#: Written where nothing is known, in capitals. So are `""`, zeros alone, and what has no letter or digit.
-_NONE = frozenset({"NULL", "UNKNOWN", "UNK", "NONE", "N/A"})
+#: Written where nothing is known, in capitals without blanks. So are `""`, zeros or X alone, and what has no
+#: letter or digit.
+_NONE = frozenset({"NULL", "NIL", "UNKNOWN", "UNK", "NOTKNOWN", "NONE", "N/A", "NA"})
 #: Unicode categories of blanks, line breaks, control, zero-width and private-use characters.
 _BLANK = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Co"})
 _NHS_DIGITS = 10
@@ -30,17 +31,21 @@ def without_blanks(value: str) -> str:
 
 
 def _says_nothing(text: str) -> bool:
-    return not any(each.isalnum() and each != "0" for each in text) or text.upper() in _NONE
+    capitals = text.upper()
+    if capitals in _NONE or not capitals.strip("X"):
+        return True
+    return not any(each.isalnum() and each != "0" for each in text)
 
 
 def nhs_number(value: str) -> str:
     """Return the ten digits of an NHS number; '' where there are not ten, or the check digit is wrong.
 
     Whatever is no digit is left out first. The check digit is modulus 11 (NHS data dictionary, "NHS
-    NUMBER"): with weights 10 to 1 over all ten digits the sum is a multiple of 11. Zeros alone are none.
+    NUMBER"): with weights 10 to 1 over all ten digits the sum is a multiple of 11. Ten equal digits, which
+    all are right by that, are none.
     """
     digits = digits_of(value)
-    if len(digits) != _NHS_DIGITS or not digits.strip("0"):
+    if len(digits) != _NHS_DIGITS or not digits.strip(digits[0]):
         return ""
     # The codes of digits stand for digits: 48 times the sum of the weights is a multiple of 11 too.
     return digits if sum(map(mul, digits.encode(), _WEIGHTS)) % 11 == 0 else ""

@@ -5,7 +5,7 @@ when the message was sent comes after the others. One that says neither is the M
 stands beside it (PID-3 was the hospital's own number up to v2.3), unless the site says otherwise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date
 from functools import lru_cache
@@ -29,13 +29,14 @@ FIELDS = {"PID": (3, 2), "MRG": (1, 2)}
 class Identifier:
     """One identifier. `type` is MRN, NHS_NUMBER or VISIT_ID, '' where the site's table knows no type.
 
-    `code` is its own type code (CX.5) in capitals. `typed`: that or its authority said what it is; else it
-    stands for an MRN by default, if at all.
+    `authorities` are the name and the universal id of the one that assigned it, `code` is the type code, in
+    capitals; one that stands in CX.4 is no authority. `typed`: these said what it is; else it stands for an
+    MRN by default, if at all.
     """
 
     type: str
     value: str
-    authority: str = ""
+    authorities: tuple[str, ...] = ()
     code: str = ""
     typed: bool = True
 
@@ -123,11 +124,26 @@ def _ranked(repetition: Repetition, table: IdentifierTable, on: date | None) -> 
     if not value or len(value) > LONGEST:
         return None
     name, universal, code = names_of(repetition)
-    authorities = {each.upper() for each in (name, universal) if each}
+    authorities = tuple([each.upper() for each in (name, universal) if each])
     kind, value, by_type_only = told(value, authorities, code, table)
-    typed = bool(kind or code) or not authorities.isdisjoint(capitals(table.nhs_authorities))
+    typed = bool(kind or code) or _says_nhs(authorities, table)
+    if kind and by_type_only and not code:
+        code, authorities = _code_of(authorities, table)
     out_of_force = on is not None and _out_of_force(repetition, on)
-    return _Ranked(out_of_force, by_type_only, Identifier(kind, value, name or universal, code, typed))
+    return _Ranked(out_of_force, by_type_only, Identifier(kind, value, authorities, code, typed))
+
+
+def _says_nhs(authorities: tuple[str, ...], table: IdentifierTable) -> bool:
+    """Whether CX.4 says that it is an NHS number, though the value may be none."""
+    known = (table.nhs_authorities, table.nhs_types)
+    return any(not capitals(each).isdisjoint(authorities) for each in known)
+
+
+def _code_of(authorities: tuple[str, ...], table: IdentifierTable) -> tuple[str, tuple[str, ...]]:
+    """The type code that stands in the authority's place, and the authorities that are left."""
+    types = capitals(table.mrn_types | table.nhs_types)
+    code = next((each for each in authorities if each in types), "")
+    return code, tuple([each for each in authorities if each != code])
 
 
 def names_of(repetition: Repetition) -> tuple[str, str, str]:
@@ -155,24 +171,24 @@ def _compared(day: str, on: date) -> int:
     return (given > sent) - (given < sent)
 
 
-def told(value: str, authorities: set[str], code: str, table: IdentifierTable) -> Told:
+def told(value: str, authorities: Collection[str], code: str, table: IdentifierTable) -> Told:
     """Return what the table makes of a plain value. Authorities and type code are given in capitals.
 
     An NHS number has a right check digit, whoever says that it is one; what has none is judged by its
     type alone. A type code that stands in the authority's place counts where there is none in its own.
     """
-    if not authorities.isdisjoint(capitals(table.nhs_authorities)):
+    if not capitals(table.nhs_authorities).isdisjoint(authorities):
         number = identifier_values.nhs_number(value)
         if number:
             return Told(NHS_NUMBER, number, False)
-    if not authorities.isdisjoint(capitals(table.mrn_authorities)):
+    if not capitals(table.mrn_authorities).isdisjoint(authorities):
         return Told(MRN, value, False)
-    codes = {code} if code else authorities
-    if not codes.isdisjoint(capitals(table.nhs_types)):
+    codes = (code,) if code else authorities
+    if not capitals(table.nhs_types).isdisjoint(codes):
         number = identifier_values.nhs_number(value)
         if number:
             return Told(NHS_NUMBER, number, True)
-    return Told("" if codes.isdisjoint(capitals(table.mrn_types)) else MRN, value, True)
+    return Told("" if capitals(table.mrn_types).isdisjoint(codes) else MRN, value, True)
 
 
 def sought(kind: str, value: str) -> str:

@@ -88,7 +88,7 @@ _TOO_MANY_LINES = Verdict(Code.AE, "207", None, "More segments than one message 
 _NO_PID = Verdict(Code.AE, "100", "PID^1", "The PID segment is missing.")
 _SECOND_PID = Verdict(Code.AE, "100", "PID^2", "There is more than one PID where one belongs.")
 _NO_MRG = Verdict(Code.AE, "100", "MRG^1", "A merge needs an MRG segment for each PID.")
-_ONE_PID = Verdict(Code.AE, "100", "PID^2", "A swap, link or unlink needs two PID segments.")
+_NOT_TWO_PID = "A swap, link or unlink needs two PID segments."
 _SAME = Verdict(
     Code.AA, None, None, "The prior identifiers are those of the patient already: nothing is merged."
 )
@@ -190,8 +190,8 @@ def _structure(message: Message, _terms: Terms) -> Verdict | None:
         return _NO_PID
     if patients > 1 and trigger not in SEVERAL_PATIENTS:
         return _SECOND_PID
-    if patients < 2 and trigger in TWO_PATIENTS:  # noqa: PLR2004
-        return _ONE_PID
+    if trigger in TWO_PATIENTS and patients != 2:  # noqa: PLR2004
+        return Verdict(Code.AE, "100", f"PID^{min(patients + 1, 3)}", _NOT_TWO_PID)
     if trigger in MERGES and not all(group.mrg for group in patient_groups(message)):
         return _NO_MRG
     return None

@@ -11,10 +11,15 @@ from dhos_connector_api.hl7v2.identifiers import FIELDS, names_of
 from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
 from dhos_connector_api.hl7v2.terms import IdentifierTable
 
-#: What names a type or an authority: a word with two digits at most, or an OID. Anything else may be a value.
-_NAME = re.compile(r"(?=.{1,20}\Z)[A-Z][A-Z_./ -]*(?:[0-9][A-Z_./ -]*){0,2}|[0-2](?:\.[0-9]{1,10}){4,20}")
+#: What names a type or an authority: a word of 12 characters without blanks, with two digits at most and no
+#: British postcode, or an OID. Anything else may be a value, a name or an address.
+_NAME = re.compile(
+    r"(?=.{1,12}\Z)(?![A-Z]{1,2}[0-9][A-Z0-9]?[0-9][A-Z]{2}\Z)[A-Z][A-Z_./-]*(?:[0-9][A-Z_./-]*){0,2}"
+    r"|[0-2](?:\.[0-9]{1,10}){4,20}"
+)
 #: Kinds of identifier that are told of, and codes of the site's table in a row.
 _MOST_KINDS, _MOST_CODES = 4, 6
+_UNTYPED = "no type where no MRN that has one stands beside it"
 
 
 def no_patient_identifier(pid: Segment, table: IdentifierTable) -> str:
@@ -59,7 +64,7 @@ def _kind(repetition: Repetition, values: set[str]) -> str:
     if not value:
         words.append("no usable value")
     elif not nhs_number(value) and {name.upper(), universal.upper(), code} & {"NHS", "NHSNBR", "NHSNMBR"}:
-        words.append("no NHS number by its check digit")
+        words.append("no NHS number by its digits")
     return " ".join(words[:1]) + "".join(f", {word}" for word in words[1:])
 
 
@@ -71,7 +76,7 @@ def _taken(table: IdentifierTable) -> str:
     """What the site takes, in the words of its table."""
     nhs = [_listed("authority", table.nhs_authorities), _listed("type", table.nhs_types)]
     mrn = [_listed("authority", table.mrn_authorities), _listed("type", table.mrn_types)]
-    mrn.append("no type" if table.untyped_is_mrn or table.mrn_first_repetition else "")
+    mrn.append(_UNTYPED if table.untyped_is_mrn or table.mrn_first_repetition else "")
     return f"NHS number by {_either(nhs)}; MRN by {_either(mrn)} (site file, inbound.identifiers)"
 
 

@@ -16,7 +16,7 @@ from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
 from dhos_connector_api.hl7v2.terms import IdentifierTable
 
 _NONE = "is no identifier: a word, zeros or marks that stand for none, or too long"
-_NHS = "is no NHS number: it has not ten digits, or a wrong check digit"
+_NHS = "is no NHS number: it has not ten digits, ten equal ones, or a wrong check digit"
 
 
 def unusable(segment: Segment, table: IdentifierTable, on: date | None) -> Iterator[tuple[int, int, str]]:
@@ -26,7 +26,7 @@ def unusable(segment: Segment, table: IdentifierTable, on: date | None) -> Itera
     """
     found = patient_identifiers(segment, table, on)
     untold = [one for one in found.all if not one.type]
-    if found.whole and not any(_says_nhs({one.authority.upper()}, one.code, table) for one in untold):
+    if found.whole and not any(_says_nhs({*one.authorities}, one.code, table) for one in untold):
         return  # the most frequent kind
     for field in FIELDS[segment.name]:
         repetitions = segment.repeated(field)

@@ -75,7 +75,7 @@ def test_an_mrn_of_any_door_is_found_by_every_spelling(database: Database, sent:
         assert each.get("process_patient", {}).get("mrn", "M1001") == "M1001"
 
 
-@pytest.mark.parametrize("sent", ["null", "UNKNOWN", "0000"])
+@pytest.mark.parametrize("sent", ["null", "UNKNOWN", "0000", "NIL", "Not known", "XXXX"])
 def test_what_is_no_identifier_is_at_no_door(database: Database, sent: str) -> None:
     send(database, adt(PID_3=f"{sent}^^^RTH^MR~9434765919^^^NHS"))
     send_his(database, payload(stay(PatientID=sent)))

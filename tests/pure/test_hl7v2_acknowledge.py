@@ -10,7 +10,7 @@ from dhos_connector_api.hl7v2.framing import Deframer, Frame, framed
 from dhos_connector_api.hl7v2.read import read
 from dhos_connector_api.hl7v2.rules import ACCEPTED, DUPLICATE, OWN_FAILURE, Code, Verdict, judge
 from dhos_connector_api.site.model import Site
-from tests.builders.hl7 import NOW, adt
+from tests.builders.hl7 import NOW, adt, merge
 
 
 def ack(raw: bytes, verdict: Verdict | None = None, now: datetime = NOW) -> bytes:
@@ -69,6 +69,20 @@ def test_a_verdict_without_place_or_with_a_segment_alone() -> None:
     assert lines(adt(version="2.4"), OWN_FAILURE)[2] == "ERR|^^^207&Application internal error&HL70357"
     assert lines(adt(version="2.4", PID=None))[2].startswith("ERR|PID^1^^100&")
     assert lines(adt(version="2.5"), DUPLICATE)[2].startswith("ERR||MSH^1^10|205^")
+
+
+@pytest.mark.parametrize("trigger", ["A40", "A34", "A18"])
+def test_a_merge_into_itself_says_so_where_the_version_has_room_for_it(trigger: str) -> None:
+    def said(version: str, mrg_1: str) -> list[str]:
+        raw = merge(trigger, version=version, control_id="C1", PID_3="1^^^RTH^MR", MRG_1=mrg_1)
+        return lines(raw)[1:-1]
+
+    text = "The prior identifiers are those of the patient already: nothing is merged."
+    for old in ("2.2", "2.3", "2.4"):
+        assert said(old, "1") == [f"MSA|AA|C1|{text}"]
+    for new in ("2.5", "2.5.1", "2.8.2", ""):
+        assert said(new, "1") == ["MSA|AA|C1", f"ERR|||0^Message accepted^HL70357|I||||{text}"]
+        assert said(new, "2") == ["MSA|AA|C1"]
 
 
 def test_the_trigger_from_evn_and_none_at_all() -> None:

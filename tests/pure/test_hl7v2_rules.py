@@ -51,6 +51,10 @@ def test_every_group_of_a_merge_needs_its_mrg() -> None:
 @pytest.mark.parametrize("trigger", ["A17", "A24", "A37"])
 def test_swap_link_and_unlink_name_two_patients(trigger: str) -> None:
     assert answer(two_patients(trigger)) == AA
+    assert answer(adt(trigger)) == ("AE", "100", "PID^2")
+    for further in (1, 2):
+        more = [f"PID|||{CX.format(str(number))}" for number in range(1 + further)]
+        assert answer(adt(trigger, more=more)) == ("AE", "100", "PID^3")
 
 
 @pytest.mark.parametrize("trigger", ["A01", "A08", "A31", "A34", "A45"])

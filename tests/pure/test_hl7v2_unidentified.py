@@ -26,7 +26,7 @@ def test_types_and_authorities_that_were_there_are_told_and_those_the_site_takes
     text = said(adt_message(PID_3="4711^^^RTH^PN~078051120^^^&2.16.840.1.113883.4.1&ISO^SS~4711^^^RTH^PN"))
     assert "There: type PN, authority RTH; type SS, authority 2.16.840.1.113883.4.1." in text
     assert "NHS number by authority NHS" in text
-    assert "MRN by type HN, MEDREC, MR, MRN, PI or no type" in text
+    assert "MRN by type HN, MEDREC, MR, MRN, PI or no type where no MRN that has one stands beside it" in text
     assert "inbound.identifiers" in text
 
 
@@ -44,7 +44,7 @@ def test_what_the_site_takes_is_what_its_file_says() -> None:
 def test_a_value_that_is_none_and_a_wrong_check_digit_are_told() -> None:
     assert "type MR, authority RTH, no usable value" in said(adt_message(PID_3="UNKNOWN^^^RTH^MR"))
     text = said(adt_message(PID_3="9434765918^^^NHS^NH"))
-    assert "type NH, authority NHS, no NHS number by its check digit" in text
+    assert "type NH, authority NHS, no NHS number by its digits" in text
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,33 @@ def test_no_value_is_ever_told_wherever_it_stands(pid_3: str) -> None:
     assert "not shown" in text
 
 
+@pytest.mark.parametrize(
+    ("pid_3", "told", "hidden"),
+    [
+        ("1 High St^^OXFORD^OXON^OX1 1AA", "type not shown, authority OXON", "OX1 1AA"),
+        ("1 High St^^OXFORD^OXON^OX11AA", "type not shown, authority OXON", "OX11AA"),
+        ("1 High St^^OXFORD^W1A1AA^ZZ", "type ZZ, authority not shown", "W1A1AA"),
+        ("SMITH^JOHN^^MARY ANN^X", "type X, authority not shown", "MARY ANN"),
+        ("SMITH^JOHN^^MARY-ANNABELLE^X", "type X, authority not shown", "ANNABELLE"),
+        ("SMITH^JOHN^^X^MARY ANN", "type not shown, authority X", "MARY ANN"),
+    ],
+)
+def test_a_name_or_an_address_in_the_wrong_field_is_not_told(pid_3: str, told: str, hidden: str) -> None:
+    of_merge = read(merge("A40", PID_3="1^^^RTH^MR~1^^^^X", MRG_1=pid_3))
+    for text in (said(adt_message(PID_3=pid_3)), said(of_merge, untyped_is_mrn=False)):
+        assert f"There: {told}." in text
+        assert hidden not in text
+
+
+def test_what_has_no_type_beside_an_mrn_that_has_one_is_not_said_to_be_taken() -> None:
+    refused = read(merge("A40", PID_3="77^^^OTH^MR~1001^^^RTH", MRG_1="1002^^^RTH"))
+    text = said(refused)
+    assert "There: no type, authority RTH. Taken: " in text
+    assert "or no type where no MRN that has one stands beside it (site file" in text
+    assert "or no type where no MRN" in said(adt_message(PID_3="7^^^RTH^PN"), mrn_first_repetition=True)
+    assert "no type where" not in said(adt_message(PID_3="7^^^RTH^PN"), untyped_is_mrn=False)
+
+
 def test_a_merge_says_what_its_mrg_held() -> None:
     empty, unknown = (read(merge("A40", PID_3="1^^^RTH^MR", MRG_1=mrg)) for mrg in ("", "4711^^^USSSA^SS"))
     assert said(empty) == "MRG-1 is empty: a merge needs the identifier that is given up."
@@ -75,7 +102,7 @@ def test_a_merge_says_what_its_mrg_held() -> None:
 
 
 def test_the_text_is_of_a_bounded_length() -> None:
-    many = "~".join(f"{number}^^^AUTHORITY {chr(65 + number % 26)}^PN" for number in range(100))
+    many = "~".join(f"{number}^^^AUTHORITY-{chr(65 + number % 26)}^PN" for number in range(100))
     codes = frozenset(f"CODE{letter}" for letter in "ABCDEFGHIJKLMNOP")
     text = said(adt_message(PID_3=many), mrn_types=codes, mrn_authorities=codes)
     assert "others" in text

@@ -219,9 +219,16 @@ def test_a_type_code_in_the_place_of_the_authority_counts_where_there_is_no_othe
         ("943476591^^^^NHS", [("", "943476591")]),
         ("123456^^^NHS^MR", [(MRN, "123456")]),
         ("123456^^^NHS", [("", "123456")]),
+        ("123456^^^NHSNBR", [("", "123456")]),
+        ("9434765918^^^nhsnbr&1.2.3&ISO", [("", "9434765918")]),
+        ("123456^^^NHSNBR~7", [("", "123456"), (MRN, "7")]),
         ("9434765919^^^SPINE^NH", [("", "9434765919")]),
         ("UNKNOWN^^^NHS^NH", []),
         ("0000000000^^^NHS^NH", []),
+        ("1111111111^^^NHS^NH", [("", "1111111111")]),
+        ("999 999 9999^^^NHS^NH", [("", "9999999999")]),
+        ("222-222-2222^^^^NHSNBR", [("", "222-222-2222")]),
+        ("1111111111^^^RTH^MR", [(MRN, "1111111111")]),
     ],
 )
 def test_an_nhs_number_has_a_right_check_digit_whatever_its_spelling(
@@ -231,7 +238,11 @@ def test_an_nhs_number_has_a_right_check_digit_whatever_its_spelling(
 
 
 @pytest.mark.parametrize(
-    "value", ["null", "UNKNOWN", "Unknown", "0", "00000", "000-000", "N/A", "-", "\u200b"]
+    "value",
+    [
+        *("null", "UNKNOWN", "Unknown", "0", "00000", "000-000", "N/A", "-", "\u200b"),
+        *("NA", "na", "NIL", "NOT KNOWN", "Not known", "XXXX", "x", "xx xx"),
+    ],
 )
 @pytest.mark.parametrize("field", ["^^^RTH^MR", "", "^^^NHS^NHS"])
 def test_what_says_that_nothing_is_known_is_no_identifier(value: str, field: str) -> None:
@@ -239,7 +250,8 @@ def test_what_says_that_nothing_is_known_is_no_identifier(value: str, field: str
 
 
 @pytest.mark.parametrize(
-    ("spelt", "kept"), [(" M 10\u00a001 ", "M1001"), ("M1\u200b001", "M1001"), ("0-10", "0-10")]
+    ("spelt", "kept"),
+    [(" M 10\u00a001 ", "M1001"), ("M1\u200b001", "M1001"), ("0-10", "0-10"), ("NA1", "NA1"), ("XX7", "XX7")],
 )
 def test_an_mrn_is_kept_without_blanks_of_any_kind(spelt: str, kept: str) -> None:
     assert identifiers(f"{spelt}^^^RTH^MR") == [(MRN, kept)]

@@ -64,6 +64,8 @@ def test_nor_of_a_merge_or_link(raw: bytes) -> None:
         ({"PID_3": "0000^^^^MRN~1^^^^MRN"}, [("102", "PID^1^3^1")]),
         ({"PID_3": "1^^^^MRN~1234567890^^^NHS^NHSNBR"}, [("102", "PID^1^3^2")]),
         ({"PID_3": "1^^^^MRN~1234567890^^^NHS"}, [("102", "PID^1^3^2")]),
+        ({"PID_3": "1^^^^MRN~9999999999^^^NHS^NHSNBR"}, [("102", "PID^1^3^2")]),
+        ({"PID_3": "1^^^^MRN~NOT KNOWN^^^^MRN"}, [("102", "PID^1^3^2")]),
         ({"PID_3": "", "PID_2": "1^^^^MRN~null"}, [("102", "PID^1^2^2")]),
         ({"MSH_7": "2024"}, [("102", "MSH^1^7")]),
         ({"EVN_2": "noon"}, [("102", "EVN^1^2")]),
@@ -91,7 +93,6 @@ def test_what_is_left_out_is_named_by_place_and_code(
         {"PV1_44": "2024-03-01T10:15:00Z"},
         {"PID_3": "1^^^^MRN~078051120^^^USSSA^SS~^^^^MRN~"},  # of a type nobody asked for; empty ones
         {"PID_3": "1^^^^MRN~123456^^^NHS^MR"},  # taken as what its type says
-        {"PID_3": "1^^^^MRN~9999999999^^^NHS^NHSNBR"},
         {"PID_2": "UNKNOWN"},  # not read: PID-3 has what is needed
     ],
 )
@@ -153,6 +154,13 @@ def test_the_second_patient_is_named_as_such() -> None:
 def test_a_prior_identifier_that_became_nothing_is_told_of() -> None:
     assert places(read(merge("A40", PID_3="1^^^^MRN", MRG_1="2^^^^MRN~3^^^X^ZZ"))) == [("103", "MRG^1^1")]
     assert places(adt_message("A35", PID_3="1^^^^MRN", MRG_1="3^^^X^ZZ")) == [("103", "MRG^1^1")]
+
+
+@pytest.mark.parametrize("mrg_1", ["2^^^^MRN~3", "3~2^^^^MRN", "2^^^RTH^MR~3^^^OTHER"])
+@pytest.mark.parametrize("trigger", ["A34", "A40", "A47"])
+def test_a_prior_identifier_without_a_type_beside_an_mrn_is_told_of(trigger: str, mrg_1: str) -> None:
+    assert places(read(merge(trigger, PID_3="1^^^^MRN", MRG_1=mrg_1))) == [("103", "MRG^1^1")]
+    assert places(read(merge(trigger, PID_3="1^^^RTH^MR", MRG_1="2^^^RTH^MR~3^^^RTH"))) == []
 
 
 def test_an_encounter_that_is_too_long_to_be_found_is_told_of() -> None:

@@ -1,5 +1,6 @@
 """One pairing of prior and surviving identifiers: in the answer, envelopes, event and index alike."""
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from tests.builders.envelopes import LONDON, actions, envelopes
 from tests.builders.hl7 import adt, adt_message, merge, two_patients
 
 OURS = "1001^^^RTH^MR"
-NHS, OTHER_NHS = "9434765919", "9434765870"
+NHS, OTHER_NHS, THIRD_NHS = "9434765919", "9434765870", "9434765897"
 #: Who gives up what, by (old, surviving), for MRNs and NHS numbers.
 Told = list[tuple[str | None, str | None, str | None, str | None]]
 
@@ -70,8 +71,48 @@ def in_index(received: Message) -> list[Merge]:
         ("3^^^A^MR~4^^^B^MR", "1^^^A^MR~2^^^B^MR", [("1", "3"), ("2", "4")]),
         ("3^^^A^MR~4^^^B^MR", "2^^^b^MR~1^^^A^MR", [("2", "4"), ("1", "3")]),
         ("3^^^&1.2.3&ISO^MR~4^^^B^MR", "1^^^&1.2.3&ISO^MR", [("1", "3")]),
+        # an NHS number beside it takes nothing from one without a type
+        (f"{OURS}~{NHS}^^^NHS^NH", f"1002~{NHS}^^^NHS^NH", [("1002", "1001")]),
+        (f"{OURS}~{NHS}^^^NHS^NH", f"1002^^^OLDPAS~{NHS}^^^NHS^NH", [("1002", "1001")]),
+        (f"1001~{NHS}^^^NHS^NH", f"{NHS}^^^NHS^NH~1002", [("1002", "1001")]),
+        # where no authority or type code is told, none is the same
+        (f"{OURS}~E77^^^^PI", "1002^^^^MR", [("1002", "1001")]),
+        (f"{OURS}~E77^^^^PI", "1002", [("1002", "1001")]),
+        ("1001^^^RTH^MR~E77^^^MRN", "1002^^^OTHER^PI", [("1002", "1001")]),
+        # by the authority's name or its universal id, whichever both have
+        ("E^^^X^MR~1001^^^RTH&1.2.3&ISO^MR", "1002^^^&1.2.3&ISO^MR", [("1002", "1001")]),
+        ("E^^^X^MR~1001^^^&1.2.3&ISO^MR", "1002^^^RTH&1.2.3&ISO^MR", [("1002", "1001")]),
+        ("E^^^X^MR~1001^^^RTH&1.2.3&ISO^MR", "1002^^^rth^MR", [("1002", "1001")]),
+        ("E^^^X^MR~1001^^^RTH&1.2.3&ISO^MR", "1002^^^&1.2.3&ISO", [("1002", "1001")]),
+        # a type code in the authority's place is the type code
+        ("E7^^^EMPI^PI~1001^^^MRN", "1002^^^^MRN", [("1002", "1001")]),
+        ("E7^^^EMPI^PI~1001^^^^MRN", "1002^^^MRN", [("1002", "1001")]),
+        ("E7^^^PI~1001^^^MR", "1002^^^RTH^MR", [("1002", "1001")]),
+        ("E7^^^MR&1.2.3&ISO~1001^^^B&4.5.6&ISO^MR", "1002^^^&4.5.6&ISO^MR", [("1002", "1001")]),
+        # what is given up survives nothing where another of its authority and type code does
+        ("1002^^^RTH^MR~1001^^^RTH^MR", "1002^^^RTH^MR", [("1002", "1001")]),
+        ("1001^^^RTH^MR~1002^^^RTH^MR", "1002^^^RTH^MR", [("1002", "1001")]),
+        ("1002^^^RTH^MR~1001^^^RTH^MR", "1002", [("1002", "1001")]),
+        ("1002~1001", "1002", [("1002", "1001")]),
+        ("1002^^^RTH&1.2.3^MR~1001^^^&1.2.3^MR", "1002^^^RTH^MR", [("1002", "1001")]),
+        (
+            "1002^^^RTH^MR~1001^^^RTH^MR",
+            "1002^^^RTH^MR~1003^^^RTH^MR",
+            [("1002", "1001"), ("1003", "1001")],
+        ),
+        (
+            "W^^^^MR~1002^^^RTH^MR~1001^^^RTH^MR",
+            "1002^^^^MR~1003^^^RTH^MR",
+            [("1002", "1001"), ("1003", "1001")],
+        ),
+        (
+            "1002^^^A^MR~1002^^^B^MR~1001^^^B^MR",
+            "1002^^^B^MR~1003^^^B^MR",
+            [("1002", "1001"), ("1003", "1001")],
+        ),
         # what is the survivor's own has no effect
         (OURS, f"{OURS}~1002^^^RTH^MR", [("1002", "1001")]),
+        (f"{OURS}~E77^^^EMPI^PI", f"{OURS}~1002^^^RTH^MR", [("1002", "1001")]),
         (OURS, "1002^^^RTH^MR~1002^^^RTH^MR", [("1002", "1001")]),
     ],
 )
@@ -111,6 +152,30 @@ def test_mrns_are_paired_by_authority_then_by_type(
         # of a type that the patient has none of: consumers are told, the index knows no such merge
         (OURS, f"{OTHER_NHS}^^^NHS^NH", [(None, "1001", OTHER_NHS, None)], []),
         (f"{NHS}^^^NHS", "1002^^^RTH^MR", [("1002", None, None, NHS)], []),
+        # nobody is known by a number that is given up, in no envelope
+        (
+            f"1002^^^RTH^MR~1001^^^RTH^MR~{NHS}^^^NHS^NH",
+            f"1002^^^RTH^MR~{OTHER_NHS}^^^NHS^NH~{THIRD_NHS}^^^NHS^NH",
+            [("1002", "1001", OTHER_NHS, NHS), (None, "1001", THIRD_NHS, NHS)],
+            [
+                ("MRN", "1002", "1001"),
+                ("NHS number", OTHER_NHS, NHS),
+                ("NHS number", THIRD_NHS, NHS),
+            ],
+        ),
+        (
+            f"{OTHER_NHS}^^^NHS^NH~{NHS}^^^NHS^NH",
+            f"{OTHER_NHS}^^^NHS^NH",
+            [(None, None, OTHER_NHS, NHS)],
+            [("NHS number", OTHER_NHS, NHS)],
+        ),
+        # the patient's own NHS number is one, and not an MRN, also without a type
+        (
+            f"{OURS}~{NHS}^^^NHS^NH",
+            f"{NHS}~1002^^^RTH^MR",
+            [("1002", "1001", None, NHS)],
+            [("MRN", "1002", "1001")],
+        ),
         # the same NHS number stays the patient's
         (
             f"{OURS}~{NHS}^^^NHS",
@@ -185,6 +250,47 @@ def test_a_merge_into_itself_is_accepted_has_no_effect_and_says_so(mrg_1: str) -
     assert in_events(received) == [(None, "1001", None, None)]
 
 
+@pytest.mark.parametrize("pid_3", [f"{OURS}~{NHS}^^^NHS^NH", f"{NHS}^^^NHS^NH", f"{NHS}^^^NHS~{OURS}"])
+@pytest.mark.parametrize("mrg_1", [NHS, "943 476 5919", f"{NHS}^^^RTH", f"{NHS}^^^NHS"])
+def test_the_patients_own_nhs_number_is_never_given_up(pid_3: str, mrg_1: str) -> None:
+    received = merging(mrg_1, pid_3)
+    answered = verdict(received)
+    assert (answered.code, "nothing is merged" in (answered.text or "")) == ("AA", True)
+    assert in_index(received) == []
+    [(given_up, _, given_up_nhs, known)] = in_events(received)
+    assert (given_up, given_up_nhs, known) == (None, None, NHS)
+
+
+@pytest.mark.parametrize("other", ["E77^^^EMPI^PI", "E77^^^EMPI^MR", "E77^^^RTH^PI", "E77^^^^MR"])
+@pytest.mark.parametrize("mrg_1", ["1002^^^RTH^MR", "1002^^^^MR", "1002^^^RTH", "1002"])
+def test_one_of_another_authority_or_type_code_is_no_other_survivor(mrg_1: str, other: str) -> None:
+    received = merging(mrg_1, f"1002^^^RTH^MR~{other}")
+    assert "nothing is merged" in (verdict(received).text or "")
+    assert in_index(received) == []
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_what_survives_is_never_given_up_by_the_same_mrg(seed: int) -> None:
+    random = Random(seed)
+
+    def several(most: int) -> str:
+        repetition = "{}^^^{}^{}"
+        parts = [("1001", "1002", "1003", NHS, OTHER_NHS), ("", "A", "B&1.2.3", "&1.2.3", "NHS", "MR")]
+        codes = ("", "MR", "PI", "NH")
+        return "~".join(
+            repetition.format(*(random.choice(part) for part in (*parts, codes)))
+            for _ in range(random.randint(1, most))
+        )
+
+    received = merging(several(3), f"{several(4)}~1009^^^C^MR")
+    if verdict(received).code == "AA":
+        index, told = in_index(received), in_events(received)
+        given_up = {(kind, old) for kind, old, _ in index}
+        assert given_up.isdisjoint({(kind, surviving) for kind, _, surviving in index})
+        assert given_up.isdisjoint({("MRN", now) for _, now, _, _ in told})
+        assert given_up.isdisjoint({("NHS number", now) for *_, now in told})
+
+
 def test_a_merge_of_which_a_part_is_into_itself_says_nothing() -> None:
     assert verdict(merging(f"{OURS}~1002^^^RTH^MR")).text is None
     assert verdict(merging(OURS, more=["PID|2||2001^^^RTH^MR", "MRG|2002^^^RTH^MR"])).text is None
@@ -198,6 +304,13 @@ def test_every_trigger_with_a_prior_tells_it(trigger: str) -> None:
     event = actions(envelope)["process_event"]
     assert event["patient"] == {"mrn": "1001", "nhs_number": NHS}
     assert event["previous"] == {"mrn": "1002", "nhs_number": OTHER_NHS, "encounter_id": "V9"}
+
+
+@pytest.mark.parametrize("trigger", ["A35", "A43", "A44"])
+def test_of_several_priors_of_an_account_or_a_move_the_first_is_told(trigger: str) -> None:
+    received = merging("2^^^RTH^MR~3^^^RTH^MR", trigger=trigger, MRG_5="V9")
+    [envelope] = envelopes(received)
+    assert actions(envelope)["process_event"]["previous"]["mrn"] == "2"
 
 
 def test_a_move_without_a_visit_is_still_a_move() -> None:

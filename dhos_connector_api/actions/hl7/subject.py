@@ -1,6 +1,6 @@
 """One patient group of a message, read once for all the actions made from it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, tzinfo
 
@@ -11,7 +11,7 @@ from dhos_connector_api.actions.hl7.values import moment
 from dhos_connector_api.actions.hl7.visits import Visit, visits_of
 from dhos_connector_api.hl7v2.groups import PATIENT_MERGES, WITH_PRIOR, PatientGroup, groups_or_nobody
 from dhos_connector_api.hl7v2.identifiers import patient_identifiers
-from dhos_connector_api.hl7v2.pairing import Known, Pair, given_up, now_known, pairing
+from dhos_connector_api.hl7v2.pairing import Known, given_up, now_known, pairing
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.hl7v2.segment import Segment
 from dhos_connector_api.site.model import IdentifierTable, Inbound
@@ -59,21 +59,21 @@ def read_subjects(message: Message, trigger: str, inbound: Inbound, zone: tzinfo
         subject = _subject(group, str(number), identity, contact, visit, zone)
         steps = _steps(group, trigger, table, on)
         if steps:
-            subject.identity, subject.previous = now_known(identity, steps[0]), given_up(steps[0])
+            subject.identity, subject.previous = steps[0]
         yield subject
-        for place, step in enumerate(steps[1:], start=1):
-            known, previous = now_known(identity, step), given_up(step)
+        for place, (known, previous) in enumerate(steps[1:], start=1):
             yield replace(subject, number=f"{number}.{place}", identity=known, previous=previous)
 
 
 def _steps(
     group: PatientGroup, trigger: str, table: IdentifierTable, on: date | None
-) -> list[Sequence[Pair]]:
-    """The pairs of prior and surviving identifiers, one envelope's at a time; none where nothing changes."""
+) -> list[tuple[Known, Known]]:
+    """The numbers of the patient now and those given up, an envelope's at a time; none where none change."""
     if group.mrg is None or trigger not in WITH_PRIOR:
         return []
-    steps = pairing(group.pid, group.mrg, table, on).steps
-    return steps if trigger in PATIENT_MERGES else steps[:1]
+    found = pairing(group.pid, group.mrg, table, on)
+    steps = found.steps if trigger in PATIENT_MERGES else found.steps[:1]
+    return [(now_known(found.remaining, step), given_up(step)) for step in steps]
 
 
 def _subject(
