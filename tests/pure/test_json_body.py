@@ -132,7 +132,11 @@ def test_a_number_without_a_fraction_is_an_integer_however_it_is_written(text: s
 
 @pytest.mark.parametrize(
     "text",
-    ["1.5", "0.99999999999999999999", "1e20", "9223372036854775808.0", "1e-400", "6.144520917542306e+16"],
+    [
+        *("1.5", "0.99999999999999999999", "1e20", "9223372036854775808.0"),
+        *("1e-400", "6.144520917542306e+16"),
+        *("0e99999999999999999999", "1e-99999999999999999999", "-0.0E+99999999999999999999"),
+    ],
 )
 def test_what_is_no_integer_of_64_bits_stays_a_float(text: str) -> None:
     assert isinstance(parse(text.encode()), float)
