@@ -39,7 +39,9 @@ class Defect(Enum):
     """A fault of a message as a whole; `rules` says how each one is answered."""
 
     INVALID_CHARACTERS = "bytes do not fit the character set"
-    CHARSET_OVERRULED = "an 8859 is declared, and the bytes are UTF-8 (read as such, and no fault otherwise)"
+    CHARSET_OVERRULED = (
+        "an 8859 or ASCII is declared, and the bytes are UTF-8 (read as such, and no fault otherwise)"
+    )
     NUL = "NUL characters (left out of the text)"
     DELIMITERS = "MSH-1 and MSH-2 do not tell the parts apart"
     SEVERAL_MESSAGES = "more than one MSH, or text after an MLLP end block"

@@ -77,8 +77,11 @@ def test_a_line_break_in_a_field_is_kept(send: Send, database: Database) -> None
     assert '"O MSH the Second"' in _envelope(database), "of no code and no name is a line break a part"
 
 
-def test_utf_8_under_another_name_is_read_and_remarked_on(send: Send, database: Database) -> None:
-    assert b"\rMSA|AA|" in send(adt(MSH_18="8859/1", family="Łódź"))
+@pytest.mark.parametrize("declared", ["8859/1", "ASCII"])
+def test_utf_8_under_another_name_is_read_and_remarked_on(
+    send: Send, database: Database, declared: str
+) -> None:
+    assert b"\rMSA|AA|" in send(adt(MSH_18=declared, family="Łódź"))
     row = _row(database)
     assert "Łódź" in row["content"]
     assert (row["charset"], row["remarks"]) == ("utf-8", _REMARK)
@@ -89,6 +92,12 @@ def test_an_unknown_character_set_is_named(send: Send, database: Database) -> No
     assert b"\rMSA|AE|" in answer
     assert b"The character set GB 2312 is not known here" in answer
     assert _row(database)["remarks"] is None
+
+
+def test_what_may_be_a_patient_is_no_name_of_a_character_set(send: Send, database: Database) -> None:
+    answer = send(adt(version="2.5", MSH_18="TESTER TOM 19820305", family="É", codec="latin-1"))
+    assert b"The character set named is not known here" in answer
+    assert "TESTER" not in _row(database)["error_text"]
 
 
 def test_gb_18030_is_taken(send: Send, database: Database) -> None:
