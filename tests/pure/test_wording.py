@@ -22,7 +22,8 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 #: Names of rules, which are nobody's words.
 _RULES = re.compile(
-    "(min|max)[A-Z]|anyOf|oneOf|allOf|pattern|format|nullable|additional|unique|does not fit the|of type|array"
+    "(min|max)[A-Z]|anyOf|oneOf|allOf|pattern|format|nullable|additional|unique|does not fit the"
+    "|of type|array"
 )
 SECRET = "SECRET-7"
 _TIME = "must be a time as RFC 3339 writes it, such as 2025-06-05T11:06:00+03:00"
