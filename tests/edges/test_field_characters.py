@@ -123,10 +123,34 @@ def test_msh_18_goes_before_the_charset_of_the_content_type(app: ASGIApp, databa
     assert "Łódź" in _row(database)["content"]
 
 
-def test_an_unknown_charset_of_the_content_type_is_named(app: ASGIApp) -> None:
-    raw = adt(version="2.5", family="É", codec="latin-1")
-    answer = post(app, raw, f"{ER7}; charset=x-sjis")
-    assert b"The character set x-sjis is not known here" in answer.content
+@pytest.mark.parametrize("content_type", ["application/hl7-v2", ER7, "application/hl7-v2-batch"])
+@pytest.mark.parametrize(
+    ("charset", "said"),
+    [
+        ("x-sjis", "The character set x-sjis is not known here (Content-Type), and the bytes are not UTF-8."),
+        ("TOM1982", "The character set named is not known here (Content-Type), and the bytes are not UTF-8."),
+        ("utf-8", "The bytes do not fit the charset of the Content-Type."),
+        ("us-ascii", "The bytes do not fit the charset of the Content-Type."),
+    ],
+)
+@pytest.mark.parametrize("msh_18", ["", '""', "~"])
+def test_a_charset_of_the_content_type_is_blamed_as_that(
+    app: ASGIApp, database: Database, content_type: str, charset: str, said: str, msh_18: str
+) -> None:
+    raw = adt(version="2.5", MSH_18=msh_18, family="É", codec="latin-1")
+    answer = post(app, raw, f"{content_type}; charset={charset}").content
+    assert said.encode() in answer
+    assert b"MSH^1^18" not in answer
+    row = _row(database)
+    assert (row["error_code"], row["error_location"], row["error_text"]) == ("102", None, said)
+
+
+def test_msh_18_is_blamed_for_what_it_says_whatever_the_content_type(
+    app: ASGIApp, database: Database
+) -> None:
+    raw = adt(version="2.5", MSH_18="UNICODE UTF-8", family="É", codec="latin-1")
+    assert b"MSH^1^18" in post(app, raw, f"{ER7}; charset=UNICODE").content
+    assert b"(MSH-18)" in post(app, raw, f"{ER7}; charset=x-sjis").content
     assert post(app, adt(), f"{ER7}; charset=x-sjis").content.count(b"\rMSA|AA|") == 1
 
 
