@@ -12,6 +12,7 @@ from itertools import islice, pairwise
 
 from dhos_connector_api.hl7v2.build import escape, segment, timestamp
 from dhos_connector_api.hl7v2.delimiters import STANDARD, Delimiters, choose, usable
+from dhos_connector_api.hl7v2.headers import BEHIND, INDENT
 from dhos_connector_api.hl7v2.read import begins_segment
 from dhos_connector_api.hl7v2.segment import Segment
 
@@ -20,13 +21,14 @@ MOST_MESSAGES = 10_000
 #: Segments that say how it is built: each message may stand in a batch of its own, within a file.
 _MOST_PARTS = 3 * MOST_MESSAGES + 2
 _BOM = b"\xef\xbb\xbf"
-#: Where a segment begins that says how a batch is built; `read` finds lines, and text in them, the same way.
+_BLANK = b" \t\r\n\f\x0b" + _BOM
+#: Where a segment begins that says how a batch is built; the first one may have any mark.
 _PART = re.compile(
-    rb"(?:\A|[\r\n\x1c](?=[ \t\f\x0b]*+[A-Z]{3}(?![A-Za-z0-9]|[ \t]++[^ \t\r\n\x1c])))"
-    rb"[ \t\f\x0b]*+(FHS|BHS|MSH|BTS|FTS)"
+    rb"(?:\A|[\r\n\x1c](?=" + INDENT + rb"[A-Z]{3}" + BEHIND + rb"))" + INDENT + rb"(FHS|BHS|MSH|BTS|FTS)"
 )
 #: In place: every frame is asked, and the largest would be copied.
-_BEGINS = re.compile(rb"[ \t\r\n\f\x0b]*+(?:\xef\xbb\xbf)?+(?:FHS|BHS)")
+_BEGINS = re.compile(rb"(?:[ \t\r\n\f\x0b]|\xef\xbb\xbf)*+(?:FHS|BHS)")
+_INDENT = re.compile(INDENT)
 _LINE = re.compile(rb"[^\r\n\x1c]*")
 #: Without NUL: a message in UTF-16 is no text of a header.
 _NEXT_LINE = re.compile(rb"[\r\n]++([^\r\n\x1c\0]++)(?!\0)")
@@ -80,7 +82,7 @@ def split(raw: bytes) -> File:
             batches.append(Batch(opened, tuple(messages), last))
         messages.clear()
 
-    for name, line, rest in _parts(raw.removeprefix(_BOM)):
+    for name, line, rest in _parts(raw):
         if name == b"MSH":
             messages.append(line + rest)
             continue
@@ -93,29 +95,38 @@ def split(raw: bytes) -> File:
         elif name == b"BTS":
             close(line)
             opened = None
-        if rest.strip():
+        if rest.strip(_BLANK):
             messages.append(rest)
     close(None)
     return File(header, tuple(batches), trailer)
 
 
 def _parts(raw: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Name and line of every header, trailer and MSH, and what follows it up to the next one."""
-    starts = [(found[1], found.start(1)) for found in _PART.finditer(raw)]
+    """Name and line of every header, trailer and MSH, and what follows it up to the next one.
+
+    A byte order mark before MSH is a part of the message: it says how that is read.
+    """
+    starts = [(found[1], _begin(raw, found.start(1))) for found in _PART.finditer(raw)]
     before = raw[: starts[0][1]] if starts else raw
-    if before.strip():
+    if before.strip(_BLANK):
         yield b"", b"", before
     for (name, start), (_, end) in pairwise([*starts, (b"", len(raw))]):
         line = _LINE.match(raw, start, end)
         stop = line.end() if line else start
-        yield name, raw[start:stop], raw[stop:end]
+        text = raw[start:stop]
+        yield name, text if name == b"MSH" else text.removeprefix(_BOM), raw[stop:end]
+
+
+def _begin(raw: bytes, name: int) -> int:
+    """The place of a byte order mark directly before a segment's name, else that of the name."""
+    return name - len(_BOM) if raw.endswith(_BOM, 0, name) else name
 
 
 def _continued(line: bytes, rest: bytes) -> tuple[bytes, bytes]:
     """A header or trailer with the lines that continue it, and what is left behind these."""
     mark, end = line[3:4].decode("latin-1"), 0
     while (found := _NEXT_LINE.match(rest, end)) and not begins_segment(
-        found[1].decode("latin-1").lstrip(), mark
+        _INDENT.sub(b"", found[1], count=1).decode("latin-1"), mark
     ):
         end = found.end()
     return line + rest[:end], rest[end:]

@@ -1,6 +1,7 @@
 """From bytes to text: which character set a message is in (MSH-18, HL7 table 0211), and decoding by it."""
 
 import codecs
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -34,17 +35,27 @@ _TABLE_NAMES = {
     "ascii": "ASCII",
     "gb18030": "GB 18030-2000",
 }
-#: Character sets of one byte a character, which fit nearly any bytes.
-_ONE_BYTE = frozenset(("cp1252", *(codec for codec in _CODECS.values() if codec.startswith("iso8859"))))
-#: Characters of a name that may be shown.
-_LONGEST_NAME = 40
+#: Character sets of one byte a character, which fit nearly any bytes or, as ASCII, are a part of UTF-8.
+_ONE_BYTE = frozenset(
+    ("ascii", "cp1252", *(codec for codec in _CODECS.values() if codec.startswith("iso8859")))
+)
+#: Characters of a name that may be known, and of one that may be shown.
+_LONGEST_NAME, _LONGEST_SHOWN = 40, 20
+#: What is shown begins as character sets do, and goes on with few digits and what stands in their names.
+_SHOWN = re.compile(
+    r"(?:x[-_])?(?:8859|ANSI|ASCII|BIG|CNS|CP|EBCDIC|EUC|GBK?|HZ|IBM|ISO|JAS|JIS|KOI|KSC?|LATIN|MACROMAN"
+    r"|(?:SHIFT[-_ ]?|S)JIS|TIS|TSCII|UCS|UNICODE|UTF|VISCII|WINDOWS)"
+    r"(?:[ ._/-]?(?:IR|X|C|CN|JP|KR|TW|HKSCS|LE|BE|R|RU|U|UTF|UCS))?"
+    r"(?:[ ._/-]?[A-Z]?[0-9]{1,5})?(?:[-_./:](?:[0-9]{1,4}|[A-Z]{1,2}))?",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """A message as text, the Python codec that made it, and whether all bytes fitted it.
 
-    `overruled`: the bytes are UTF-8, though 8859 was declared.
+    `overruled`: the bytes are UTF-8, though 8859 or ASCII was declared.
     """
 
     text: str
@@ -64,14 +75,14 @@ def codec_named(name: str) -> str | None:
 def unknown_name(declared: Sequence[str]) -> str | None:
     """Return the first of the declared names where none is known; None where one is, or nothing is declared.
 
-    What is too long or no printable ASCII, and may be anything, is shown as nothing.
+    One that does not look like that of a character set (`BIG-5`, `KS X 1001`), and may be anything, a
+    patient's name too, is shown as nothing.
     """
     names = [name for name in declared if is_declared(name)]
     if not names or any(map(codec_named, names)):
         return None
-    return (
-        names[0] if len(names[0]) <= _LONGEST_NAME and names[0].isascii() and names[0].isprintable() else ""
-    )
+    name = names[0]
+    return name if len(name) <= _LONGEST_SHOWN and name.isascii() and _SHOWN.fullmatch(name) else ""
 
 
 def is_declared(name: str) -> bool:
@@ -117,8 +128,12 @@ def decode(raw: bytes, declared: Sequence[str], default_charset: str) -> Decoded
 
 
 def _decode_by(codec: str, raw: bytes) -> Decoded:
-    """Decode strictly; 8859/1 with bytes 80 to 9F is Windows-1252 in truth. Raises UnicodeDecodeError."""
+    """Decode strictly; 8859/1 with bytes 80 to 9F is Windows-1252 in truth, if it can be.
+
+    Raises UnicodeDecodeError.
+    """
     text = codecs.decode(raw, codec)
     if codec == "iso8859_1" and any("\x80" <= character <= "\x9f" for character in set(text)):
-        return Decoded(codecs.decode(raw, "cp1252"), "cp1252", valid=True)
+        with suppress(UnicodeDecodeError):
+            return Decoded(codecs.decode(raw, "cp1252"), "cp1252", valid=True)
     return Decoded(text, codec, valid=True)

@@ -7,7 +7,7 @@ from enum import IntEnum
 from functools import lru_cache
 
 _LONGEST = 64  # no time stamp is longer; anything beyond is not read at all
-_STAMP = re.compile(r"([0-9]{4,14})(?:[.,]([0-9]+))? ?([Zz]|[+-][0-9]{2}:?[0-9]{2})?")
+_STAMP = re.compile(r"([0-9]{4,14})(?:[.,]([0-9]+))? ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?")
 #: ISO 8601 with its dashes and colons, or with slashes: whatever begins with the year has one reading.
 _ISO = re.compile(
     r"([0-9]{4})([-/]?)([0-9]{2})(?:\2([0-9]{2})"
@@ -15,11 +15,11 @@ _ISO = re.compile(
     r" ?([Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
 _DAY_MINUTES = 24 * 60
-#: What .NET, SQL Server, OLE and Unix write where they hold no date.
-_FILLERS = frozenset(
-    {date(1, 1, 1), date(1753, 1, 1), date(1899, 12, 30), date(1900, 1, 1), date(1970, 1, 1)}
-    | {date(2079, 6, 6), date(9999, 12, 31)}
-)
+_HOURS_ALONE = 3  # characters of +01
+#: What happens to patients lies between 1 January 1900 and 6 June 2079, which SQL Server writes where it
+#: holds no date; other fillers lie beyond (those of .NET and OLE, 2199, 2999, 9999), and only Unix's within.
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 2), date(2079, 6, 5)
+_UNIX = date(1970, 1, 1)
 
 
 class Precision(IntEnum):
@@ -63,8 +63,8 @@ class Timestamp:
 
 
 def is_filler(day: date) -> bool:
-    """Return whether databases write that day where they hold none: nobody was admitted or died on it."""
-    return day in _FILLERS
+    """Return whether that day stands for none, as databases write it: nobody is admitted or dies on it."""
+    return not _FIRST_DAY <= day <= _LAST_DAY or day == _UNIX
 
 
 def written(at: datetime) -> str:
@@ -82,7 +82,8 @@ def parse(text: str, zone: tzinfo) -> Timestamp | None:
     """Return `YYYY[MM[DD[HH[MM[SS[.S..]]]]]][+/-ZZZZ]` read; None for what has no reading, or two.
 
     Read too, as one reading is possible: `Z`, ISO 8601 (`2017-07-31T14:13:00.1+01:00`, with a blank
-    for the T, with slashes), any number of digits of a second (microseconds are kept).
+    for the T, with slashes), any number of digits of a second (microseconds are kept). Behind an hour an
+    offset may be `+01`; behind a year or a month none begins with a dash.
     In: the first component of a TS field, the zone of times without an offset. A local time that a
     clock change skips keeps the offset from before it (01:30 becomes 02:30 summer time); one that
     occurs twice is the first. Never raises.
@@ -93,7 +94,7 @@ def parse(text: str, zone: tzinfo) -> Timestamp | None:
 @lru_cache(maxsize=1024)  # a message says the same time in several places
 def _parse(text: str, zone: tzinfo) -> Timestamp | None:
     found = _STAMP.fullmatch(text)
-    if found:
+    if found and _is_offset(found[3] or "", found[1]):
         digits, fraction, offset = found.groups()
     elif iso := _ISO.fullmatch(text):
         year, _, *rest, fraction, offset = iso.groups()
@@ -110,6 +111,16 @@ def _parse(text: str, zone: tzinfo) -> Timestamp | None:
     except (ValueError, OverflowError):
         return None
     return Timestamp(value, precision, has_offset=bool(offset))
+
+
+def _is_offset(offset: str, digits: str) -> bool:
+    """Whether that, or nothing, is an offset behind these digits.
+
+    Behind less than an hour there may be two readings: 2026-0701 is a day to some, 20260701-01 an hour.
+    """
+    if len(digits) >= Precision.HOUR:
+        return True
+    return len(offset) != _HOURS_ALONE and (not offset.startswith("-") or len(digits) == Precision.DAY)
 
 
 def _moment(digits: str, fraction: str, zone: tzinfo) -> datetime:

@@ -2,16 +2,18 @@
 
 import re
 
-#: MSH and a mark: a line of text that begins so continues the segment before it (see `read`).
-_MESSAGE_START = re.compile(rb"(?:^|(?<=[\r\n\x0b]))MSH(?![A-Za-z0-9 \t])")
+from dhos_connector_api.hl7v2.headers import BEHIND, INDENT, LINE_BEGINS
+
+_MESSAGE = re.compile(LINE_BEGINS + INDENT + rb"(MSH)" + BEHIND)
 
 
 def split_messages(content: bytes) -> list[bytes]:
     """Return the messages in `content`, each from its MSH to the next; the whole where there is no MSH."""
-    starts = [match.start() for match in _MESSAGE_START.finditer(content)]
-    if not starts:
+    found = list(_MESSAGE.finditer(content))
+    if not found:
         return [content]
-    ends = [*starts[1:], len(content)]
+    ends = [*(each.start() for each in found[1:]), len(content)]
     return [
-        content[start:end].rstrip(b"\x0b\x1c\r\n") + b"\r" for start, end in zip(starts, ends, strict=True)
+        content[each.start(1) : end].rstrip(b"\x0b\x1c\r\n") + b"\r"
+        for each, end in zip(found, ends, strict=True)
     ]

@@ -8,15 +8,19 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dhos_connector_api.hl7v2.headers import MARK
+
 START, END = b"\x0b", b"\x1c\r"
 #: Bytes kept of a frame that is too long: enough to read its MSH and to say what it was.
 HEAD = 65_536
 #: What may stand between frames.
 LINE_ENDS = b"\r\n"
-#: 0B that begins another frame inside a frame: behind 1C, or before a header.
-_RESTART = re.compile(rb"\x0b(?:(?<=\x1c\x0b)|(?=[ \t\r\n\f]{0,8}(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)))")
+#: 0B that begins another frame inside a frame: behind 1C, or before a header that has come whole.
+_RESTART = re.compile(
+    rb"\x0b(?:(?<=\x1c\x0b)|(?=[ \t\r\n\f]{0,8}(?:\xef\xbb\xbf)?(?:MSH|FHS|BHS)" + MARK + rb"))"
+)
 #: Bytes of a 0B and what has to be seen behind it.
-_LOOKED_AT = 15
+_LOOKED_AT = 16
 
 
 class Oddity(StrEnum):

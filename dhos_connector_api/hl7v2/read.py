@@ -14,6 +14,7 @@ from dhos_connector_api.hl7v2.charsets import decode, decode_utf16, is_declared
 from dhos_connector_api.hl7v2.datetimes import Precision, parse
 from dhos_connector_api.hl7v2.delimiters import choose, usable
 from dhos_connector_api.hl7v2.escapes import unescape
+from dhos_connector_api.hl7v2.headers import is_header
 from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
 
 __all__ = ["DELETE", "Defect", "Message", "Repetition", "Segment", "read", "read_text", "unescape"]
@@ -21,7 +22,6 @@ __all__ = ["DELETE", "Defect", "Message", "Repetition", "Segment", "read", "read
 #: Lines of a message that are taken apart; a message of more is refused (`rules`).
 MOST_LINES = 20_000
 _BATCH = frozenset({"FHS", "BHS", "BTS", "FTS"})
-_STRUCTURE = _BATCH | {"MSH"}
 #: Segments of ADT messages, which may stand as their names alone; other such lines are text, such as YES.
 _BARE = frozenset(
     (
@@ -39,7 +39,9 @@ class Defect(Enum):
     """A fault of a message as a whole; `rules` says how each one is answered."""
 
     INVALID_CHARACTERS = "bytes do not fit the character set"
-    CHARSET_OVERRULED = "an 8859 is declared, and the bytes are UTF-8 (read as such, and no fault otherwise)"
+    CHARSET_OVERRULED = (
+        "an 8859 or ASCII is declared, and the bytes are UTF-8 (read as such, and no fault otherwise)"
+    )
     NUL = "NUL characters (left out of the text)"
     DELIMITERS = "MSH-1 and MSH-2 do not tell the parts apart"
     SEVERAL_MESSAGES = "more than one MSH, or text after an MLLP end block"
@@ -271,14 +273,14 @@ def _segments(parts: list[str], separator: str) -> list[str]:
 def begins_segment(line: str, separator: str) -> bool:
     """Return whether a line begins a segment: three capitals or digits and the field separator.
 
-    MSH and the segments of batches begin one whatever mark follows: no second message may pass for text.
+    MSH and the segments of batches begin one whatever mark follows (`headers`).
     """
     name, mark = line[:_NAME], line[_NAME : _NAME + 1]
     if mark == separator and name.isalnum() and name.isascii() and name == name.upper():
         return True
-    if not mark.strip() and len(line.rstrip()) == _NAME:
-        return name in _BARE or name in _STRUCTURE or name[0] == "Z"
-    return name in _STRUCTURE and not (mark.isascii() and (mark.isalnum() or mark.isspace()))
+    if not mark.strip() and len(line.rstrip()) == _NAME and (name in _BARE or name[0] == "Z"):
+        return True
+    return is_header(line)
 
 
 def _marks(header: str) -> tuple[str, str]:

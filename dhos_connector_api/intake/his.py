@@ -16,7 +16,7 @@ from dhos_connector_api.errors import BadInput, ConnectorError, Details, NotRead
 from dhos_connector_api.hl7v2.rules import OWN_FAILURE
 from dhos_connector_api.intake import his_stored
 from dhos_connector_api.intake.arrival import Arrival, Intake, Outcome, Read, Receipt
-from dhos_connector_api.intake.his_events import add_events
+from dhos_connector_api.intake.his_events import add_events, takes_back
 from dhos_connector_api.intake.his_patients import (
     BAD_FORMAT,
     Admission,
@@ -98,11 +98,14 @@ def _keyed(effects: Effects, room: str, raw: bytes) -> Effects:
 def keep(connection: Connection, read: HisRead) -> Receipt | None:
     """Store the payload and those of its events that are new; None where its bytes are known.
 
+    Known bytes are stored again, without a key, where another payload has told of another patient since.
     `connection` is a transaction's.
     """
-    row = read.row
-    if not store.insert(connection, row, read.effects, window=read.intake.duplicate_window):
-        return None
+    row, window = read.row, read.intake.duplicate_window
+    if not store.insert(connection, row, read.effects, window=window):
+        if not takes_back(connection, row, read.admissions):
+            return None
+        store.insert(connection, row, replace(read.effects, key=None, content_hash=b""), window=window)
     added = add_events(connection, row, read.admissions)
     if row.state == MessageState.ACCEPTED and not added.queued:  # nobody will ever say that it is processed
         store.mark_processed(connection, row.uuid, by=None, at=row.at)

@@ -67,6 +67,27 @@ def add_events(
     return Added(frozenset(new), heard.total())
 
 
+def takes_back(connection: Connection, row: NewMessage, admissions: Sequence[Admission]) -> bool:
+    """Return whether a payload tells of another patient than a payload since: A, B, and the bytes of A again.
+
+    Then its stays are locked until the transaction ends: of copies at the same moment one is the first,
+    and the others tell what was told last.
+    """
+    if not _tells_another(connection, row, admissions):
+        return False
+    if mappings.load(connection, [SOURCE]).meaning(SOURCE, CORRECTED, CORRECTED) is None:
+        return False
+    visits.lock(connection, {each.encounter for each in admissions})
+    return _tells_another(connection, row, admissions)
+
+
+def _tells_another(connection: Connection, row: NewMessage, admissions: Sequence[Admission]) -> bool:
+    """Whether it says of a patient what was not told last, before it came."""
+    said = {each.encounter: each.companions[0] for each in admissions}
+    told = his_stored.told(connection, said)
+    return any(known.at <= row.at and known.companions[0] != said[stay] for stay, known in told.items())
+
+
 @dataclass(frozen=True, slots=True)
 class _Meant:
     """A payload with what is known of its codes and stays; `newer` is what newer payloads told."""

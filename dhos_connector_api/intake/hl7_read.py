@@ -4,7 +4,7 @@ All of it is thought out before anything is written; `hl7` keeps it.
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dhos_connector_api.actions.hl7.extract import extract
@@ -15,10 +15,11 @@ from dhos_connector_api.errors import UnreadableMessage
 from dhos_connector_api.hl7v2 import read as reading
 from dhos_connector_api.hl7v2 import rules
 from dhos_connector_api.hl7v2.acknowledge import acknowledge, refuse_unreadable
+from dhos_connector_api.hl7v2.charsets import is_declared, unknown_name
 from dhos_connector_api.hl7v2.read import Defect, Message, read_text
 from dhos_connector_api.hl7v2.rules import Code, Verdict
 from dhos_connector_api.intake import claims
-from dhos_connector_api.intake.arrival import Arrival, Intake, Read
+from dhos_connector_api.intake.arrival import Arrival, Door, Intake, Read
 from dhos_connector_api.intake.control_ids import ack_control_id, content_hash, duplicate_keys
 from dhos_connector_api.log import where
 from dhos_connector_api.messages.states import MessageState
@@ -27,6 +28,7 @@ from dhos_connector_api.outbox.models import SENDER_LENGTH
 
 _log = logging.getLogger(__name__)
 
+_CHARSET = "MSH^1^18"
 _OVERRULED = "read as UTF-8, as its bytes are, though another character set is declared"
 
 
@@ -98,7 +100,7 @@ def _judged(message: Message, arrival: Arrival, intake: Intake) -> Hl7Read:
         verdict = (
             claims.objection(intake.site.inbound.claims, arrival.door.name, message)
             or arrival.door.objects(message)
-            or rules.judge(understood, intake.site.inbound)
+            or _by_door(rules.judge(understood, intake.site.inbound), message, arrival.door)
         )
         if verdict.code is Code.AA:
             effects = _effects(message, understood, known, arrival, intake)
@@ -130,6 +132,20 @@ def _judged(message: Message, arrival: Arrival, intake: Intake) -> Hl7Read:
         message=message,
         verdict=verdict,
     )
+
+
+def _by_door(verdict: Verdict, message: Message, door: Door) -> Verdict:
+    """The verdict; where it blames an empty MSH-18 for the character set of the door, it blames the door."""
+    if verdict.location != _CHARSET or message.declared != (door.charset,):
+        return verdict
+    if any(map(is_declared, message.msh.raw(18).split(message.delimiters.repetition or "~"))):
+        return verdict
+    name = unknown_name(message.declared)
+    text = "The bytes do not fit the charset of the Content-Type."
+    if name is not None:
+        named = name or "named"
+        text = f"The character set {named} is not known here (Content-Type), and the bytes are not UTF-8."
+    return replace(verdict, location=None, text=text)
 
 
 def _transformed(message: Message, intake: Intake) -> Message:

@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from itertools import islice
 from typing import Any
 
@@ -134,11 +134,15 @@ def _float(digits: str) -> float:
 def _number(digits: str) -> int | float:
     """The number; an integer where it is one, and not too large for one.
 
-    With an exponent it was a float to its sender too: what no float is exactly is left as it is.
+    With an exponent it was a float to its sender too: what no float is exactly is left as it is, and so is
+    what has an exponent beyond those of a Decimal.
     """
     number = _float(digits)
     if number.is_integer() and abs(number) <= -LEAST_INTEGER:
-        exact = Decimal(digits)
+        try:
+            exact = Decimal(digits)
+        except InvalidOperation:
+            return number
         if exact == exact.to_integral_value() and LEAST_INTEGER <= exact <= MOST_INTEGER:
             whole = int(exact)
             return whole if whole == number or "e" not in digits.lower() else number

@@ -84,9 +84,7 @@ class ListBody:
 
     def _elements(self, at: int) -> tuple[list[tuple[int, int]], int]:
         if self._text[at] != "[":
-            raise BadInput(
-                f"body.{self._name}: must be of type array", {self._name: ["must be of type array"]}
-            )
+            raise BadInput(f"body.{self._name}: must be a list", {self._name: ["must be a list"]})
         places: list[tuple[int, int]] = []
         at = self._after(at + 1)
         while self._text[at] != "]":

@@ -5,7 +5,7 @@ asks for.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jsonschema import ValidationError
@@ -17,6 +17,15 @@ _UNSAID = "is not as the specification has it"
 #: Of formats that are checked (`compiled`).
 _FORMATS = {"date-time": "must be a time as RFC 3339 writes it, such as 2025-06-05T11:06:00+03:00"}
 _OF_SEVERAL = ("anyOf", "oneOf")
+_TYPES = {
+    "object": "an object",
+    "array": "a list",
+    "string": "a text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "null": "null",
+}
 
 
 def explain(error: ValidationError) -> str:
@@ -90,8 +99,8 @@ def _expectation(error: ValidationError) -> str:
     rule, wanted, schema = str(error.validator), error.validator_value, error.schema
     own: dict[str, Any] = schema if isinstance(schema, dict) else {}
     if rule in _OF_SEVERAL:
-        types = dict.fromkeys(str(one[0].validator_value) for one in _branches(error))
-        return f"must be of type {' or '.join(types)}" if types else _UNSAID
+        types = dict.fromkeys(_types(one[0].validator_value) for one in _branches(error))
+        return f"must be {' or '.join(types)}" if types else _UNSAID
     if rule in ("pattern", "not"):
         return str(own.get("x-must", _UNSAID))
     sentence = _SENTENCES.get(rule)
@@ -109,7 +118,7 @@ def _least_length(number: Any, _entry: str) -> str:
 
 #: By rule: of what it asks for, and what an entry is called.
 _SENTENCES: dict[str, Callable[[Any, str], str]] = {
-    "type": lambda kind, _: f"must be of type {_types(kind)}",
+    "type": lambda kind, _: f"must be {_types(kind)}",
     "enum": lambda values, _: f"must be one of {json.dumps(values)}",
     "format": lambda name, _: _FORMATS.get(name, _UNSAID),
     "minLength": _least_length,
@@ -126,5 +135,6 @@ _SENTENCES: dict[str, Callable[[Any, str], str]] = {
 }
 
 
-def _types(kind: str | Sequence[str]) -> str:
-    return kind if isinstance(kind, str) else " or ".join(kind)
+def _types(kind: Any) -> str:
+    """The type in words, or several of which one is asked for."""
+    return " or ".join(_TYPES.get(each, _UNSAID) for each in ([kind] if isinstance(kind, str) else kind))

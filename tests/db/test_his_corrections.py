@@ -1,5 +1,7 @@
 """A HIS that says again who a patient is: told where it is new, as the newest payload has it."""
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -58,6 +60,49 @@ def test_each_correction_is_told_once_also_one_that_comes_back(database: Databas
         send(database, payload(entry | {"MobileNo": phone, "FullAge": str(number)}, visits=seen))
     assert codes(database).count(UPDATED) == 3
     assert [each["phone"] for each in patients(database)] == ["1", "1", "2", "1", "2"]
+
+
+@pytest.mark.parametrize("field", ["MobileNo", "PatientName", "DOB"])
+def test_bytes_that_come_again_after_others_tell_what_they_say(database: Database, field: str) -> None:
+    entry, seen = stay(), [visit()]
+    value = {"MobileNo": "0502", "PatientName": "Sara Otter", "DOB": "1985-06-06"}[field]
+    first, second = payload(entry, visits=seen), payload(entry | {field: value}, visits=seen)
+    outcomes = [send(database, each).outcome for each in (first, second, first, first, second)]
+    assert outcomes == ["accepted", "accepted", "accepted", "repeated", "accepted"]
+    assert codes(database)[2:] == [UPDATED] * 3
+    one, _, other, again, last = patients(database)
+    assert (one, other) == (again, last)
+    assert one != other
+
+
+def test_of_copies_at_the_same_moment_one_tells_it(database: Database) -> None:
+    entry = stay()
+    first, second = payload(entry, visits=[]), payload(entry | {"MobileNo": "2"}, visits=[])
+    for each in (first, second):
+        send(database, each)
+    with ThreadPoolExecutor(8) as pool:
+        outcomes = Counter(each.outcome for each in pool.map(lambda _: send(database, first), range(16)))
+    assert outcomes == {"accepted": 1, "repeated": 15}
+    assert codes(database) == ["HIS_ADMITTED", UPDATED, UPDATED]
+
+
+def test_bytes_that_came_before_the_others_tell_nothing(database: Database) -> None:
+    entry = stay()
+    first, second = payload(entry, visits=[]), payload(entry | {"MobileNo": "2"}, visits=[])
+    for each in (first, second):
+        send(database, each)
+    late = an_arrival(raw_of(first), Kind.HIS, at=clock.now() - timedelta(hours=1))
+    assert take(late, INTAKE, database).outcome == "repeated"
+    assert codes(database) == ["HIS_ADMITTED", UPDATED]
+
+
+def test_what_is_kept_again_can_be_replayed(database: Database) -> None:
+    entry = stay()
+    first, second = payload(entry, visits=[]), payload(entry | {"MobileNo": "2"}, visits=[])
+    again = [send(database, each) for each in (first, second, first)][-1]
+    before = rows(database, "SELECT id FROM outbox ORDER BY id")
+    replay.replay(database, uuid_of(again), INTAKE, by="test")
+    assert rows(database, "SELECT id FROM outbox ORDER BY id") == before
 
 
 def test_what_is_new_besides_tells_it(database: Database) -> None:
@@ -133,7 +178,8 @@ def test_a_replay_tells_the_correction_under_the_id_it_has(database: Database) -
 def test_a_mapping_may_ignore_corrections(database: Database) -> None:
     map_to(database, None, code=UPDATED)
     entry = stay()
-    for phone in "123":
+    for phone in "1231":
         send(database, payload(entry | {"MobileNo": phone}, visits=[]))
+    assert rows(database, "SELECT count(*) FROM message") == [(3,)]
     assert codes(database) == ["HIS_ADMITTED"]
     assert rows(database, "SELECT count(*) FROM integration_event") == [(1,)]

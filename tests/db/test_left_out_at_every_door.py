@@ -61,11 +61,13 @@ ARRIVALS = {
         ],
     ),
     "webhook": (
-        a_webhook(patient_code="null", data={"patients": [{"Birth-Date": "1405-09-16"}]}),
+        a_webhook(patient_code="null", data={"patients": [{"Birth-Date": {"value": 14050916}}]}),
         [("102", "patient_code"), ("102", "data.birthdate")],
     ),
     "event": (
-        an_event(patient_identifier="000", payload_json={"dob": "0001-01-01", "a": {"DOB": "9999-12-31"}}),
+        an_event(
+            patient_identifier="000", payload_json={"dob": "0001-01-01", "a": {"DOB": ["9999-12-31+03:00"]}}
+        ),
         [("102", "patient_identifier"), ("102", "payload_json.dob")],
     ),
 }

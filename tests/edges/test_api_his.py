@@ -103,7 +103,7 @@ BAD = [
     (b'{"a": 1, "a": 2}', "unparseable", {"body": ["has an object with the same name twice"]}),
     (b'{"Code": "\\u0000"}', "unparseable", {"body": ["holds a NUL or half a surrogate pair"]}),
     (b"[" * 100_000, "unparseable", {"body": ["is nested deeper than 64 levels"]}),
-    (b"[]", "refused", {"body": ["must be of type object"]}),
+    (b"[]", "refused", {"body": ["must be an object"]}),
     (
         b"{}",
         "refused",
@@ -117,8 +117,8 @@ BAD = [
         raw_of(payload(stay(PatientID=["CANARY"], AdmitDate=5), visits=[{"Type": "CANARY"}])),
         "refused",
         {
-            "FetchPatientDataTimeStampList[0].PatientID": ["must be of type string or integer"],
-            "FetchPatientDataTimeStampList[0].AdmitDate": ["must be of type string"],
+            "FetchPatientDataTimeStampList[0].PatientID": ["must be a text or a whole number"],
+            "FetchPatientDataTimeStampList[0].AdmitDate": ["must be a text"],
             "FetchPatientDataTimeStampVisitDataList[0].BillDate": ["is missing"],
         },
     ),

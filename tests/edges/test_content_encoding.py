@@ -52,6 +52,13 @@ def asked(app: ASGIApp, operation: Operation, coding: str, content: bytes) -> Re
     )
 
 
+def test_the_specification_says_that_gzip_is_taken_and_what_counts() -> None:
+    document = specification.load()
+    assert "`Content-Encoding: gzip`" in document["info"]["description"]
+    responses = document["components"]["responses"]
+    assert all("unpacked" in responses[name]["description"] for name in ("TooLarge", "ApiTooLarge"))
+
+
 @pytest.mark.parametrize("operation", WITH_BODY, ids=lambda each: each.id)
 @pytest.mark.parametrize("coding", ["br", "deflate", "zstd", "gzip, gzip", "gzip;q=1", "nonsense"])
 def test_another_content_encoding_is_415_and_says_what_is_taken(

@@ -77,8 +77,11 @@ def test_a_line_break_in_a_field_is_kept(send: Send, database: Database) -> None
     assert '"O MSH the Second"' in _envelope(database), "of no code and no name is a line break a part"
 
 
-def test_utf_8_under_another_name_is_read_and_remarked_on(send: Send, database: Database) -> None:
-    assert b"\rMSA|AA|" in send(adt(MSH_18="8859/1", family="Łódź"))
+@pytest.mark.parametrize("declared", ["8859/1", "ASCII"])
+def test_utf_8_under_another_name_is_read_and_remarked_on(
+    send: Send, database: Database, declared: str
+) -> None:
+    assert b"\rMSA|AA|" in send(adt(MSH_18=declared, family="Łódź"))
     row = _row(database)
     assert "Łódź" in row["content"]
     assert (row["charset"], row["remarks"]) == ("utf-8", _REMARK)
@@ -89,6 +92,12 @@ def test_an_unknown_character_set_is_named(send: Send, database: Database) -> No
     assert b"\rMSA|AE|" in answer
     assert b"The character set GB 2312 is not known here" in answer
     assert _row(database)["remarks"] is None
+
+
+def test_what_may_be_a_patient_is_no_name_of_a_character_set(send: Send, database: Database) -> None:
+    answer = send(adt(version="2.5", MSH_18="TESTER TOM 19820305", family="É", codec="latin-1"))
+    assert b"The character set named is not known here" in answer
+    assert "TESTER" not in _row(database)["error_text"]
 
 
 def test_gb_18030_is_taken(send: Send, database: Database) -> None:
@@ -114,10 +123,34 @@ def test_msh_18_goes_before_the_charset_of_the_content_type(app: ASGIApp, databa
     assert "Łódź" in _row(database)["content"]
 
 
-def test_an_unknown_charset_of_the_content_type_is_named(app: ASGIApp) -> None:
-    raw = adt(version="2.5", family="É", codec="latin-1")
-    answer = post(app, raw, f"{ER7}; charset=x-sjis")
-    assert b"The character set x-sjis is not known here" in answer.content
+@pytest.mark.parametrize("content_type", ["application/hl7-v2", ER7, "application/hl7-v2-batch"])
+@pytest.mark.parametrize(
+    ("charset", "said"),
+    [
+        ("x-sjis", "The character set x-sjis is not known here (Content-Type), and the bytes are not UTF-8."),
+        ("TOM1982", "The character set named is not known here (Content-Type), and the bytes are not UTF-8."),
+        ("utf-8", "The bytes do not fit the charset of the Content-Type."),
+        ("us-ascii", "The bytes do not fit the charset of the Content-Type."),
+    ],
+)
+@pytest.mark.parametrize("msh_18", ["", '""', "~"])
+def test_a_charset_of_the_content_type_is_blamed_as_that(
+    app: ASGIApp, database: Database, content_type: str, charset: str, said: str, msh_18: str
+) -> None:
+    raw = adt(version="2.5", MSH_18=msh_18, family="É", codec="latin-1")
+    answer = post(app, raw, f"{content_type}; charset={charset}").content
+    assert said.encode() in answer
+    assert b"MSH^1^18" not in answer
+    row = _row(database)
+    assert (row["error_code"], row["error_location"], row["error_text"]) == ("102", None, said)
+
+
+def test_msh_18_is_blamed_for_what_it_says_whatever_the_content_type(
+    app: ASGIApp, database: Database
+) -> None:
+    raw = adt(version="2.5", MSH_18="UNICODE UTF-8", family="É", codec="latin-1")
+    assert b"MSH^1^18" in post(app, raw, f"{ER7}; charset=UNICODE").content
+    assert b"(MSH-18)" in post(app, raw, f"{ER7}; charset=x-sjis").content
     assert post(app, adt(), f"{ER7}; charset=x-sjis").content.count(b"\rMSA|AA|") == 1
 
 

@@ -56,6 +56,14 @@ def test_the_number_of_a_patient_is_a_whole_one(app: ASGIApp, number: str, known
     assert len(ask(app, "GET", path, token=internal(READ)).json()) == 1
 
 
+@pytest.mark.parametrize("number", ["0e99999999999999999999", "1e-99999999999999999999"])
+def test_a_giant_exponent_is_taken_where_any_number_is(app: ASGIApp, number: str) -> None:
+    body = EVENT | {"payload_json": {"a": "<id>"}}
+    assert post(app, "/api/integrations/events/", with_number(body, number)).status_code == 201
+    entry = with_number(payload(stay(PatientID="<id>")), number)
+    assert post(app, "/api/integrations/his-patient-data/", entry).status_code == 400
+
+
 @pytest.mark.parametrize("number", ["1.5", "9223372036854775808", "6.144520917542306e+16"])
 def test_what_is_no_integer_of_64_bits_is_no_patient(app: ASGIApp, number: str) -> None:
     entry = with_number(payload(stay(PatientID="<id>")), number)

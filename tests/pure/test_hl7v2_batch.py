@@ -4,10 +4,12 @@ import pytest
 
 from dhos_connector_api.hl7v2.batch import Batch, File, answer, is_batch, is_too_large, split
 from dhos_connector_api.hl7v2.files import split_messages
+from dhos_connector_api.hl7v2.read import Defect, read
 from tests.builders.hl7 import NOW
 
 _FHS = b"FHS|^~\\&|EPR|RBH|TIE|DHOS|20260131||nightly||F1"
 _BHS = b"BHS|^~\\&|EPR|RBH|TIE|DHOS|20260131||||B1"
+_BOM = b"\xef\xbb\xbf"
 _A, _B = b"MSH|^~\\&|A\rEVN|A01\r", b"MSH|^~\\&|B\rEVN|A01\r"
 
 
@@ -33,6 +35,10 @@ def _body(*lines: bytes, end: bytes = b"\r") -> bytes:
         ),
         (_body(_BHS, _A, _BHS, _B), File(None, (Batch(_BHS, (_A,), None), Batch(_BHS, (_B,), None)), None)),
         (b"\xef\xbb\xbf" + _body(_BHS, _A), File(None, (Batch(_BHS, (_A,), None),), None)),
+        (_body(_BHS, _BOM + _A, _B), File(None, (Batch(_BHS, (_BOM + _A, _B), None),), None)),
+        (_body(_FHS, _BOM + _BHS, _A, _BOM + _B), File(_FHS, (Batch(_BHS, (_A, _BOM + _B), None),), None)),
+        (_body(_BOM + _A, _BOM + _B), File(None, (Batch(None, (_BOM + _A, _BOM + _B), None),), None)),
+        (_body(_BHS, _A, _BOM + b"BTS|1"), File(None, (Batch(_BHS, (_A,), b"BTS|1"),), None)),
         (_body(_BHS, b"NTE|x", _A), File(None, (Batch(_BHS, (b"\rNTE|x\r", _A), None),), None)),
         (b"rubbish\r" + _A, File(None, (Batch(None, (b"rubbish\r", _A), None),), None)),
         (b"rubbish", File(None, (Batch(None, (b"rubbish",), None),), None)),
@@ -56,6 +62,7 @@ def test_line_ends_may_be_any(end: bytes) -> None:
     [
         (b"FHS|", True),
         (b"\r\n BHS|", True),
+        (b"\xef\xbb\xbf\r\n BHS|", True),
         (b"\xef\xbb\xbfBHS|", True),
         (_A, False),
         (b"", False),
@@ -164,3 +171,22 @@ def test_a_header_and_a_trailer_may_go_on_in_another_line() -> None:
 def test_text_within_a_message_does_not_take_a_file_apart(text: bytes) -> None:
     first = _A + b"NTE|1||see\n" + text + b"\r"
     assert split_messages(first + _B) == [first, _B]
+
+
+@pytest.mark.parametrize("before", [b"", b" ", b"\t", _BOM, b"\x0b", b"\x0b" + _BOM, _BOM + b" "])
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\x1c\r"])
+def test_a_message_begins_in_a_file_and_a_batch_where_one_begins_for_the_reader(
+    before: bytes, end: bytes
+) -> None:
+    raw = _A.rstrip(b"\r") + end + before + _B
+    assert Defect.SEVERAL_MESSAGES in read(raw).defects
+    assert [message[-len(_B) :] for message in split_messages(raw)] == [_A[-len(_B) :], _B]
+    assert len(split(raw).messages) == 2
+
+
+@pytest.mark.parametrize("text", [b"MSH the ward", b" MSHA", b"MSH\tx", _BOM + b"MSH is text", b"\x0bMSH 1"])
+def test_what_is_text_for_the_reader_is_text_in_a_file_and_a_batch(text: bytes) -> None:
+    raw = _A + b"NTE|1||see\r" + text + b"\r"
+    assert not read(raw).defects
+    assert split_messages(raw) == [raw]
+    assert len(split(raw).messages) == 1

@@ -56,6 +56,14 @@ def test_windows_1252_under_the_name_of_8859_1() -> None:
     assert not found.defects
 
 
+@pytest.mark.parametrize("byte", ["\x81", "\x8d", "\x9d"])
+def test_8859_1_that_cannot_be_windows_1252_is_what_it_says(byte: str) -> None:
+    for msh_18, default in (("8859/1", "utf-8"), ("ISO-8859-1", "utf-8"), ("", "8859/1")):
+        found = read(adt(MSH_18=msh_18, family=f"É{byte}\x96", codec="latin-1"), default_charset=default)
+        assert found.first("PID").value(5) == f"É{byte}\x96"  # type: ignore[union-attr]
+        assert (found.charset, found.defects) == ("iso8859_1", frozenset())
+
+
 @pytest.mark.parametrize("default", ["cp1252", "8859/1", "iso8859_1"])
 def test_the_sites_character_set_when_none_is_named_and_utf_8_does_not_fit(default: str) -> None:
     assert read(adt(family="É", codec="latin-1"), default_charset=default).first("PID").value(5) == "É"  # type: ignore[union-attr]
@@ -66,9 +74,10 @@ def test_the_sites_character_set_when_none_is_named_and_utf_8_does_not_fit(defau
     ("charset", "raw_name"),
     [
         ("UNICODE UTF-8", b"\xc9"),
-        ("ASCII", b"\xc3\xa9"),
+        ("ASCII", b"\xe9"),
+        ("US-ASCII", b"\xc3\xa9\xe9"),
         ("", b"\xff\xfe"),
-        ("8859/1", b"\x81"),
+        ("CP1252", b"\x81"),
         ("8859/7", b"\xff"),
     ],
 )
@@ -92,7 +101,9 @@ def test_gb_18030_is_read_and_answered() -> None:
     assert table_name("gb18030") == "GB 18030-2000"
 
 
-@pytest.mark.parametrize("declared", ["8859/1", "8859/2", "8859/15", "ISO-8859-1", "CP1252", "8859/1~ASCII"])
+@pytest.mark.parametrize(
+    "declared", ["8859/1", "8859/2", "8859/15", "ISO-8859-1", "CP1252", "8859/1~ASCII", "ASCII", "us-ascii"]
+)
 @pytest.mark.parametrize("family", ["MÜLLER", "O’BRIEN", "Łódź", "王小明"])
 def test_utf_8_wins_over_a_character_set_of_one_byte_a_character(declared: str, family: str) -> None:
     found = read(adt(MSH_18=declared, family=family))
@@ -119,11 +130,26 @@ def test_ascii_and_8859_itself_are_not_overruled() -> None:
     [
         ("GB 2312", "The character set GB 2312 is not known here"),
         ("KS X 1001~BIG-5", "The character set KS X 1001 is not known here"),
-        ("X" * 40, f"The character set {'X' * 40} is not known here"),
-        ("X" * 41, "The character set named is not known here"),
+        ("CNS 11643-1992", "The character set CNS 11643-1992 is not known here"),
+        ("ISO IR159", "The character set ISO IR159 is not known here"),
+        ("JAS2020", "The character set JAS2020 is not known here"),
+        ("x-sjis", "The character set x-sjis is not known here"),
+        ("UNICODE UTF-32", "The character set UNICODE UTF-32 is not known here"),
+        ("windows-1251", "The character set windows-1251 is not known here"),
+        ("KOI8-R", "The character set KOI8-R is not known here"),
+        ("ISO-2022-JP", "The character set ISO-2022-JP is not known here"),
+        ("TESTER TOM 19820305", "The character set named is not known here"),
+        ("TESTER", "The character set named is not known here"),
+        ("19820305", "The character set named is not known here"),
+        ("9434765919", "The character set named is not known here"),
+        ("CP TESTER", "The character set named is not known here"),
+        ("GB 19820305", "The character set named is not known here"),
+        ("ISO" + " " * 18, "The character set named is not known here"),
+        ("ISO 1É", "The character set named is not known here"),
+        ("X" * 40, "The character set named is not known here"),
         ("Umläut", "The character set named is not known here"),
         ("A\tB", "The character set named is not known here"),
-        ("8859/1~GB 2312", "The bytes do not fit"),
+        ("8859/7~GB 2312", "The bytes do not fit"),
         ("ASCII", "The bytes do not fit"),
         ('""', "The bytes do not fit"),
         ("", "The bytes do not fit"),

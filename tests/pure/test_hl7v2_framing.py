@@ -22,13 +22,13 @@ def _read(pieces: list[bytes], largest: int = LARGEST) -> list[Event]:
         deframer.feed(piece)
         while (event := deframer.take()) is not None:
             events.append(event)
-        assert deframer.held <= 2 * largest + len(piece)
+        assert deframer.held <= largest + max(largest, 16) + len(piece)
     last = deframer.finish()
     return [*events, last] if last else events
 
 
 _MANY = b"x" * 100
-STARTS = (b"\x0b", b"\x0bMSH", b"\x0b \rBHS", b"\x1c\r\x0bMS")
+STARTS = (b"\x0b", b"\x0bMSH", b"\x0bMSH|", b"\x0b\r\n\xef\xbb\xbfFHS ", b"\x0b \rBHS", b"\x1c\r\x0bMS")
 STREAMS: dict[str, tuple[bytes, list[Event]]] = {
     "nothing": (b"", []),
     "one frame": (b"\x0bMSH\x1c\r", [_frame(b"MSH")]),
@@ -52,6 +52,10 @@ STREAMS: dict[str, tuple[bytes, list[Event]]] = {
     ),
     "a start as content": (b"\x0bMSH|\x0bA\x1c\r", [_frame(b"MSH|\x0bA")]),
     "starts as content": (b"\x0bMSH|\x0b\x0bMS\x0b\x1c\r", [_frame(b"MSH|\x0b\x0bMS\x0b")]),
+    "a start before text": (b"\x0bMSH|\x0bMSH is text\x1c\r", [_frame(b"MSH|\x0bMSH is text")]),
+    "a start before a word": (b"\x0bMSH|\x0b BHSA|\x1c\r", [_frame(b"MSH|\x0b BHSA|")]),
+    "a start before a name": (b"\x0bMSH|\x0bFHS\x1c\r", [_frame(b"MSH|\x0bFHS")]),
+    "a start before any mark": (b"\x0bA\x0bMSH#\x1c\r", [Dropped(Oddity.RESTARTED, 1), _frame(b"MSH#")]),
     "a start at the end": (b"\x0bMSH|\x0b\x1c\r\x0bA\x1c\r", [_frame(b"MSH|\x0b"), _frame(b"A")]),
     "cut behind a start": (b"\x0bMSH|\x0bM", [Dropped(Oddity.PARTIAL, 6)]),
     "a start twice": (b"\x0b\x0bA\x1c\r", [Dropped(Oddity.RESTARTED, 0), _frame(b"A")]),

@@ -57,7 +57,13 @@ LONDON = ZoneInfo("Europe/London")
         ),
         ("2017-07-31t14:13:00z", Precision.SECOND, "2017-07-31T14:13:00.000Z", "2017-07-31"),
         ("2017-07-31 14:13:00.5+01", Precision.FRACTION, "2017-07-31T14:13:00.500+01:00", "2017-07-31"),
-        ("2017-0731", Precision.YEAR, None, None),  # 2017 with the offset -0731, as HL7 has it
+        ("20170731101500+01", Precision.SECOND, "2017-07-31T10:15:00.000+01:00", "2017-07-31"),
+        ("20170731101500.5-03", Precision.FRACTION, "2017-07-31T10:15:00.500-03:00", "2017-07-31"),
+        ("2017073110 +01", Precision.HOUR, "2017-07-31T10:00:00.000+01:00", "2017-07-31"),
+        ("20170731-0330", Precision.DAY, "2017-07-31T00:00:00.000-03:30", "2017-07-31"),
+        ("20170731Z", Precision.DAY, "2017-07-31T00:00:00.000Z", "2017-07-31"),
+        ("1982+0100", Precision.YEAR, None, None),
+        ("198203+0100", Precision.MONTH, None, None),
     ],
 )
 def test_times(text: str, precision: Precision, iso: str | None, date: str | None) -> None:
@@ -86,6 +92,13 @@ def test_times(text: str, precision: Precision, iso: str | None, date: str | Non
             "2017073114.5",
             "31-07-2017",
             "201707-31",
+            "2017-0731",
+            "2017 -0731",
+            "2017-07:31",
+            "201707-3100",
+            "201707-0100",
+            "20170731+01",
+            "1982+03",
             "2017-07-31+01:00",
             "2017-07-31T14:13:00+1",
             "07/31/2017",

@@ -70,6 +70,8 @@ def test_nor_of_a_merge_or_link(raw: bytes) -> None:
         ({"MSH_7": "2024"}, [("102", "MSH^1^7")]),
         ({"EVN_2": "noon"}, [("102", "EVN^1^2")]),
         ({"EVN_6": "00010101"}, [("102", "EVN^1^6")]),
+        ({"EVN_6": "21990101"}, [("102", "EVN^1^6")]),
+        ({"PV1_45": "18991231"}, [("102", "PV1^1^45")]),
     ],
 )
 def test_what_is_left_out_is_named_by_place_and_code(

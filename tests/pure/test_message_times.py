@@ -79,14 +79,36 @@ def test_what_has_no_reading_or_two_is_no_time(sent: str) -> None:
     assert found["process_event"]["discharged_at"] is None
 
 
-@pytest.mark.parametrize("sent", ["19000101", "00010101000000", "99991231235959", "1900-01-01T00:00:00Z"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *("19000101", "00010101000000", "99991231235959", "1900-01-01T00:00:00Z", "18991231", "17530101"),
+        *("21990101", "20790606", "29991231", "19700101"),
+    ],
+)
 def test_what_databases_write_for_no_date_is_none(sent: str) -> None:
     assert "process_encounter" not in actions(PV1_44=sent)
-    found = actions("A03", PV1_45=sent, PID_29=sent, EVN_2=sent, MSH_7="20240115100000")
+    found = actions("A03", PV1_45=sent, PID_29=sent, EVN_2=sent, EVN_6=sent, MSH_7="20240115100000")
     assert "discharged_at" not in found["process_encounter"]
     assert found["process_encounter"]["patient_deceased"] is False
     assert "date_of_death" not in found["process_patient"]
     assert found["process_event"]["occurred_at"] == "2024-01-15T10:00:00.000+03:00"
+
+
+@pytest.mark.parametrize("sent", ["19000102", "19700102", "20790605"])
+def test_days_beside_those_are_told(sent: str) -> None:
+    day = f"{sent[:4]}-{sent[4:6]}-{sent[6:]}"
+    found = actions("A03", PV1_45=sent, PID_29=sent, EVN_6=sent)
+    assert found["process_encounter"]["discharged_at"][:10] == day
+    assert found["process_patient"]["date_of_death"] == day
+    assert found["process_event"]["occurred_at"][:10] == day
+
+
+@pytest.mark.parametrize("sent", ["2024011509+03", "20240115090000+03", "20240115090000.0 +03"])
+def test_an_offset_may_be_hours_alone(sent: str) -> None:
+    found = actions("A03", EVN_6=sent, PV1_45=sent)
+    assert found["process_event"]["occurred_at"] == "2024-01-15T09:00:00.000+03:00"
+    assert found["process_event"]["discharged_at"] == "2024-01-15T09:00:00.000+03:00"
 
 
 TIMES = {"EVN_6": "20240115080000", "EVN_2": "20240115093000", "MSH_7": "20240115100000"}

@@ -57,15 +57,15 @@ def test_the_example_of_a_schema_fits_it(name: str) -> None:
         ({}, "body.actions[].data: patient, encounter, observation_set are missing"),
         (
             data(uuid=5) | {"encounter": None},
-            "body.actions[].data.encounter: must be of type object",
+            "body.actions[].data.encounter: must be an object",
         ),
         (
             data(seen("heart_rate", observation_value="72")),
-            "body.actions[].data.observation_set.observations[].observation_value: must be of type number",
+            "body.actions[].data.observation_set.observations[].observation_value: must be a number",
         ),
         (
             data(clinician={"send_entry_identifier": ["7"]}),
-            "body.actions[].data.clinician.send_entry_identifier: must be of type number or string",
+            "body.actions[].data.clinician.send_entry_identifier: must be a number or a text",
         ),
         (
             data({"observation_type": "heart_rate"}),

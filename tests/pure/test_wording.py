@@ -23,6 +23,7 @@ BODIES: dict[str, dict[str, Any]] = {
 #: Names of rules, which are nobody's words.
 _RULES = re.compile(
     "(min|max)[A-Z]|anyOf|oneOf|allOf|pattern|format|nullable|additional|unique|does not fit the"
+    "|of type|array"
 )
 SECRET = "SECRET-7"
 _TIME = "must be a time as RFC 3339 writes it, such as 2025-06-05T11:06:00+03:00"
@@ -40,6 +41,12 @@ _TIME = "must be a time as RFC 3339 writes it, such as 2025-06-05T11:06:00+03:00
         ({"type": "string", "maxLength": 1}, SECRET, "must have at most one character"),
         ({"pattern": "^x", "x-must": "must begin with x"}, SECRET, "must begin with x"),
         ({"pattern": "^x"}, SECRET, "is not as the specification has it"),
+        ({"type": "object"}, SECRET, "must be an object"),
+        ({"type": "array"}, {}, "must be a list"),
+        ({"type": "string"}, 7, "must be a text"),
+        ({"type": ["integer", "null"]}, SECRET, "must be a whole number or null"),
+        ({"type": "boolean"}, SECRET, "must be true or false"),
+        ({"anyOf": [{"type": "array"}, {"type": "number"}]}, SECRET, "must be a list or a number"),
         ({"minimum": 3}, 2, "must be 3 or more"),
         ({"maximum": 3}, 4, "must be 3 or less"),
         ({"multipleOf": 5}, 4, "must be a multiple of 5"),
@@ -51,7 +58,7 @@ _TIME = "must be a time as RFC 3339 writes it, such as 2025-06-05T11:06:00+03:00
         (
             {"anyOf": [{"type": "string", "maxLength": 2}, {"type": "integer"}]},
             [],
-            "must be of type string or integer",
+            "must be a text or a whole number",
         ),
         (
             {"anyOf": [{"type": "string", "maxLength": 2}, {"type": "integer"}]},
