@@ -56,7 +56,7 @@ class Verdict:
     """An answer. `error` is of table 0357; `location` segment^occurrence^field^repetition^component (ERL).
 
     `text` is for the people at the other end. Of the message it quotes nothing but names of identifiers'
-    types and authorities, and of a character set: printable ASCII of at most 40 characters. With AA it says
+    types and authorities, and of a character set: at most 20 characters that look like one. With AA it says
     what had no effect.
     """
 
