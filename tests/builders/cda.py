@@ -3,10 +3,10 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from dhos_connector_api.simulate.hospital.people import nhs_numbers
+from tests.builders.numbers import NhsNumbers
 
 _numbers = itertools.count(1)
-_nhs_numbers = nhs_numbers(1)
+_nhs_numbers = NhsNumbers()
 _BEGIN = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 
 NHS_ROOT = "2.16.840.1.113883.2.1.4.1"

@@ -17,13 +17,13 @@ from itertools import count
 from typing import Any
 
 from dhos_connector_api.hl7v2.read import Message, read
-from dhos_connector_api.simulate.hospital.people import nhs_numbers
+from tests.builders.numbers import NhsNumbers
 
 #: A fixed aware moment, for functions that are given the time.
 NOW = datetime(2024, 3, 18, 9, 15, 3, 250_000, tzinfo=UTC)
 _BEGINNING = datetime(2024, 1, 15, 8, 0, tzinfo=UTC)
 _numbers = count(1)
-_nhs_numbers = nhs_numbers(1)
+_nhs_numbers = NhsNumbers()
 
 Fields = dict[int, str]
 

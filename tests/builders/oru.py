@@ -17,13 +17,13 @@ from uuid import UUID
 
 from dhos_connector_api.deliveries.oru.message import ObservationMessage, build
 from dhos_connector_api.hl7v2.read import Message, read_text
-from dhos_connector_api.simulate.hospital.people import nhs_numbers
 from dhos_connector_api.site.model import Hl7Config, OxygenMask, SendConfig, Site
 from tests.builders.hl7 import NOW
+from tests.builders.numbers import NhsNumbers
 
 _BEGINNING = datetime(2024, 1, 15, 8, 0, tzinfo=UTC)
 _numbers = count(1)
-_nhs_numbers = nhs_numbers(1)
+_nhs_numbers = NhsNumbers()
 
 SITE = Site(
     hl7_config=Hl7Config(

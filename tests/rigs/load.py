@@ -54,7 +54,7 @@ class Load:
     def wait_for(self, number: int) -> None:
         """Wait until so many messages are acknowledged."""
         eventually(lambda: self._failures or self.total() >= number, seconds=180)
-        assert not self._failures
+        assert not self._failures, self._failures
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -74,4 +74,4 @@ class Load:
     def _join(self) -> None:
         for thread in self._threads:
             thread.join(200)
-        assert not self._failures
+        assert not self._failures, self._failures
