@@ -30,7 +30,7 @@ _PATHS = [
 ]
 
 
-@pytest.mark.parametrize("style", ["json", "plain"])
+@pytest.mark.parametrize("style", ["json", pytest.param("plain", marks=pytest.mark.slow)])
 def test_no_canary_reaches_a_log_a_metric_an_error_or_an_amqp_header(
     address: DatabaseAddress,
     database: Database,

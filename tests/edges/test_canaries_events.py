@@ -43,7 +43,7 @@ _GETS = (
 )
 
 
-@pytest.mark.parametrize("style", ["json", "plain"])
+@pytest.mark.parametrize("style", ["json", pytest.param("plain", marks=pytest.mark.slow)])
 def test_no_canary_no_key_and_no_token_reaches_a_log_a_metric_or_an_error(
     address: DatabaseAddress, database: Database, tmp_path: Path, style: str
 ) -> None:

@@ -69,7 +69,7 @@ class _Spiteful(FakeEpr):
     reason = f"{CANARY}-REASON"
 
 
-@pytest.mark.parametrize("style", ["json", "plain"])
+@pytest.mark.parametrize("style", ["json", pytest.param("plain", marks=pytest.mark.slow)])
 def test_no_canary_reaches_a_log_a_metric_or_an_error_on_the_way_out(
     address: DatabaseAddress, database: Database, tmp_path: Path, style: str
 ) -> None:

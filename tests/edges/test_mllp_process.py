@@ -130,7 +130,7 @@ def _with(expected: str, text: str) -> str:
     return text if expected in text else ""
 
 
-@pytest.mark.parametrize("style", ["json", "plain"])
+@pytest.mark.parametrize("style", ["json", pytest.param("plain", marks=pytest.mark.slow)])
 def test_no_canary_reaches_a_log_or_a_metric(
     address: DatabaseAddress, database: Database, tmp_path: Path, style: str
 ) -> None:

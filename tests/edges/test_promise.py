@@ -162,7 +162,7 @@ def _only(way: Door, port: int) -> Web:
     return Web(way.environ, way.folder, port=port)
 
 
-@pytest.mark.parametrize("each", [20, pytest.param(63, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("each", [8, pytest.param(63, marks=pytest.mark.slow)])
 def test_copies_from_sixteen_connections_are_accepted_once(
     own_database: DatabaseAddress, shared_rabbitmq: BrokerAddress, tmp_path: Path, each: int
 ) -> None:
@@ -182,7 +182,7 @@ def test_copies_from_sixteen_connections_are_accepted_once(
         assert web.process.stop() == 0
 
 
-@pytest.mark.parametrize("pairs", [30, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("pairs", [10, pytest.param(150, marks=pytest.mark.slow)])
 def test_copies_of_what_a_his_sends_have_one_effect_each(
     own_database: DatabaseAddress, shared_rabbitmq: BrokerAddress, tmp_path: Path, pairs: int
 ) -> None:

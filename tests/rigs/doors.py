@@ -126,7 +126,7 @@ class Point:
     door: Open
     name: str
     call: int
-    #: One moment of each promise is tried in every run, the others in `make test-slow`.
+    #: One moment of a web process and of the relay is tried in every run, the others in `make test-slow`.
     marks: tuple[Any, ...] = field(default=(pytest.mark.slow,))
 
 
@@ -135,12 +135,12 @@ WEB_POINTS = (
     Point(hl7, "read, not stored", 4),
     Point(hl7, "committed, not answered", 4, marks=()),
     Point(payloads, "HIS payload read, not stored", 4),
-    Point(payloads, "HIS payload stored, not committed", 4, marks=()),
+    Point(payloads, "HIS payload stored, not committed", 4),
     Point(payloads, "committed, not answered", 4),
     Point(webhooks, "webhook verified, not stored", 4),
     Point(webhooks, "webhook committed, not counted", 4),
-    Point(webhooks, "committed, not answered", 4, marks=()),
-    Point(observations, "queued, not committed", 3, marks=()),
+    Point(webhooks, "committed, not answered", 4),
+    Point(observations, "queued, not committed", 3),
     Point(observations, "queued, not answered", 3),
 )
 #: What was taken is on its way, and the relay dies.
@@ -148,7 +148,7 @@ RELAY_POINTS = (
     Point(hl7, "published, not confirmed", 1, marks=()),
     Point(hl7, "confirmed, not settled", 1),
     Point(his, "published, not confirmed", 1),
-    Point(his, "confirmed, not settled", 1, marks=()),
+    Point(his, "confirmed, not settled", 1),
 )
 
 
