@@ -101,13 +101,22 @@ def _declared_charsets(raw: bytes, door_charset: str | None) -> Sequence[str]:
         glance = raw.decode()
     except UnicodeDecodeError:
         glance = raw.decode("latin-1")
-    header = next(line for line in _lines(glance)[0] if line[:NAME] == "MSH")
+    header = _header_at_once(glance) or next(line for line in _lines(glance)[0] if line[:NAME] == "MSH")
     field, encoding = marks(header)
     delimiters = choose(field, encoding)
     fields = header.split(delimiters.field, 18)
     named = fields[17] if len(fields) > 17 else ""  # noqa: PLR2004
     declared = named.split(delimiters.repetition) if delimiters.repetition else [named]
     return declared if door_charset is None or any(map(is_declared, declared)) else [door_charset]
+
+
+def _header_at_once(text: str) -> str:
+    """The first line, where it is a whole MSH: behind it a segment begins; else ''."""
+    line, _, rest = text.partition("\r")
+    if line[:NAME] != "MSH" or "\n" in line or BLOCK_END in line:
+        return ""
+    start = rest[: NAME + 2].lstrip("\n")[: NAME + 1]
+    return line if _is_plain_start(start, line[NAME : NAME + 1]) else ""
 
 
 def _lines(text: str) -> tuple[list[str], bool]:
@@ -125,9 +134,16 @@ def _lines(text: str) -> tuple[list[str], bool]:
     if header[:NAME] != "MSH":
         raise UnreadableMessage("The body holds no HL7 v2 message: its first segment is not MSH.")
     separator = marks(header)[0]
-    if not {line[: NAME + 1] for line in lines} <= _usual(separator):  # in nearly every message they are
+    unusual = {line[: NAME + 1] for line in lines} - _usual(separator)
+    if unusual and not all(_is_plain_start(start, separator) for start in unusual):
         lines = _segments(parts, separator)
     return lines, len(parts) <= MOST_LINES
+
+
+@lru_cache(maxsize=1024)
+def _is_plain_start(start: str, separator: str) -> bool:
+    """Whether the first four characters of a line say that it begins a segment, whatever follows."""
+    return len(start) > NAME and start[NAME] == separator and begins_segment(start, separator)
 
 
 @lru_cache(maxsize=64)

@@ -206,3 +206,9 @@ def test_nul_is_a_defect_and_left_out() -> None:
     assert found.defects == {Defect.NUL}
     assert "\x00" not in found.text
     assert read("MSH|^~\\&|A".encode("utf-16-le")).defects == {Defect.NUL}  # UTF-16 without its mark
+
+
+def test_msh_18_is_found_where_the_header_goes_on_in_the_next_line() -> None:
+    raw = adt(MSH_8="one\ntwo", MSH_18="8859/1", family="Müller", codec="latin-1")
+    assert read(raw).declared == ("8859/1",)
+    assert read(raw).charset == read(adt(MSH_18="8859/1", family="Müller", codec="latin-1")).charset
