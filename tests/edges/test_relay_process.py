@@ -291,6 +291,7 @@ def _tried(database: Database) -> int:
         return int(connection.execute(text("SELECT coalesce(max(attempts), 0) FROM outbox")).scalar_one())
 
 
+@pytest.mark.slow
 def test_a_full_queue_gives_the_others_of_its_key_few_copies_more(
     database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
 ) -> None:
@@ -321,6 +322,7 @@ def test_a_full_queue_gives_the_others_of_its_key_few_copies_more(
     patients.close()
 
 
+@pytest.mark.slow
 def test_while_nothing_can_be_written_each_envelope_is_published_once(
     database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
 ) -> None:

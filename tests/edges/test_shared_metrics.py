@@ -105,6 +105,7 @@ def test_many_that_ask_at_once_ask_the_database_once(database: Database, tmp_pat
     assert 1 <= len(asked) <= len(several)
 
 
+@pytest.mark.slow
 def test_a_web_process_answers_though_the_disk_of_its_metrics_is_full(
     address: DatabaseAddress, database: Database, tmp_path: Path
 ) -> None:

@@ -156,7 +156,7 @@ def check_all(database: Database, hospital: Hospital, plans: list[list[str]]) ->
 Opened = Callable[[], AbstractContextManager[Hospital]]
 
 
-@pytest.mark.parametrize("each", [10, pytest.param(EACH, marks=pytest.mark.slow, id="many")])
+@pytest.mark.parametrize("each", [2, pytest.param(EACH, marks=pytest.mark.slow, id="many")])
 @pytest.mark.parametrize("opened", [epr, mirth])
 def test_of_each_behaviour_many_come_to_what_they_have_to(
     database: Database, opened: Opened, each: int
@@ -167,7 +167,7 @@ def test_of_each_behaviour_many_come_to_what_they_have_to(
         check_all(database, hospital, plans)
 
 
-@pytest.mark.parametrize("number", [60, pytest.param(MIXED, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [20, pytest.param(MIXED, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("opened", [epr, mirth])
 def test_those_that_meet_a_mixture_come_to_what_they_have_to(
     database: Database, opened: Opened, number: int
