@@ -24,7 +24,7 @@ UPDATED = "HIS_PATIENT_UPDATED"
 
 
 def patients(database: Database) -> list[dict[str, Any]]:
-    """Who the patient is by each envelope, in their order."""
+    """The patient's data as each envelope tells it, in order."""
     return [envelope["actions"][0]["data"] for envelope in published(database)]
 
 
