@@ -1,4 +1,4 @@
-"""`python -m dhos_connector_api`: see `cli/main.py`."""
+"""The command `connector`, and `python -m dhos_connector_api`: see `cli/main.py`."""
 
 import warnings
 
@@ -6,7 +6,14 @@ import warnings
 warnings.filterwarnings("ignore", module=r"connexion\.")
 
 from dhos_connector_api import allocator  # noqa: E402  the filter has to come first
-from dhos_connector_api.cli.main import main  # noqa: E402
+from dhos_connector_api.cli import main as commands  # noqa: E402
 
-allocator.return_large_blocks()
-main()
+
+def main() -> None:
+    """Run the command that the command line names."""
+    allocator.return_large_blocks()
+    commands.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from dhos_connector_api.causes import Fault
+
 #: What does not fit, by field; nothing that was sent.
 Details = dict[str, list[str]]
 
@@ -12,6 +14,11 @@ class ConnectorError(Exception):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.text = text
+
+    @property
+    def full_text(self) -> str:
+        """Return the text with what only those may read who run the Connector."""
+        return self.text
 
 
 class BadSetting(ConnectorError):
@@ -35,6 +42,13 @@ class BadInput(ConnectorError):
     def __init__(self, text: str, details: Mapping[str, Sequence[str]] | None = None) -> None:
         super().__init__(text)
         self.details = details or {}
+
+
+class InvalidFields(BadInput):
+    """Fields of a body do not fit what is stored or may be (HTTP 400); `details` says which, and why."""
+
+    def __init__(self, details: Mapping[str, Sequence[str]]) -> None:
+        super().__init__("the body does not fit", details)
 
 
 class NotRead(ConnectorError):
@@ -65,6 +79,10 @@ class Conflict(ConnectorError):
     """The request is understood, but what it asks no longer fits what is stored (HTTP 409)."""
 
 
+class PreconditionFailed(ConnectorError):
+    """The object is not, or not any more, in the version that If-Match names (HTTP 412)."""
+
+
 class KeyReused(ConnectorError):
     """An Idempotency-Key came again with another request (HTTP 422)."""
 
@@ -78,7 +96,23 @@ class NotAvailableHere(ConnectorError):
 
 
 class StorageUnavailable(ConnectorError):
-    """PostgreSQL did not answer in time; the same request may succeed soon (HTTP 503)."""
+    """PostgreSQL did not answer in time; the same request may succeed soon (HTTP 503).
+
+    `fault` is what is known of its cause; the log has it already.
+    """
+
+    def __init__(self, text: str, fault: Fault | None = None) -> None:
+        super().__init__(text)
+        self.fault = fault
+
+    @property
+    def full_text(self) -> str:
+        """Return the text and, where it is known, which server it is and what is wrong with it."""
+        return f"{self.text} ({self.fault})" if self.fault else self.text
+
+
+class NotMigrated(StorageUnavailable):
+    """The database lacks a table or column of this build: `migrate` has not run yet (HTTP 503)."""
 
 
 class StorageBusy(StorageUnavailable):
@@ -93,6 +127,10 @@ class TokenRejected(ConnectorError):
     """The token is missing, unreadable, expired or not from an issuer we know (HTTP 401)."""
 
 
+class UnknownIssuer(TokenRejected):
+    """No key of an issuer known here made the token's signature (HTTP 401)."""
+
+
 class SignatureRejected(ConnectorError):
     """The request is not signed by anybody who knows the endpoint's secret (HTTP 401)."""
 
@@ -103,6 +141,10 @@ class IssuerNotAllowed(ConnectorError):
 
 class ScopeMissing(ConnectorError):
     """The token is valid, but lacks a scope that the operation needs (HTTP 403)."""
+
+
+class RightMissing(ConnectorError):
+    """The person is known, but none of his roles allows this operation (HTTP 403)."""
 
 
 class WrongMediaType(ConnectorError):

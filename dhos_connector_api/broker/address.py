@@ -1,6 +1,7 @@
 """Where RabbitMQ listens, and how patient a connection to it is."""
 
 import socket
+import ssl
 from dataclasses import dataclass, field
 
 import pika
@@ -15,13 +16,18 @@ HEARTBEAT = 20
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """One virtual host of one RabbitMQ server, and who we are there."""
+    """One virtual host of one RabbitMQ server, and who we are there.
+
+    `server_name` is what stands in its certificate, where that is not the host.
+    """
 
     host: str
     port: int = 5672
     vhost: str = "/"
     username: str = "guest"
     password: str = field(default="guest", repr=False)
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
+    server_name: str | None = None
 
     def parameters(self, name: str) -> pika.ConnectionParameters:
         """Return pika's parameters; `name` is shown by RabbitMQ's list of connections."""
@@ -35,6 +41,7 @@ class BrokerAddress:
             connection_attempts=1,
             heartbeat=HEARTBEAT,
             client_properties={"connection_name": name},
+            ssl_options=pika.SSLOptions(self.tls, self.server_name or self.host) if self.tls else None,
             tcp_options=_tcp_options(),
         )
 

@@ -17,6 +17,9 @@ from dhos_connector_api.broker import topology
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.errors import BrokerUnavailable
 
+#: Seconds that are waited for a message which may have come already.
+_NO_TIME = 0.005
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -77,6 +80,24 @@ class Consumer:
             redelivered=method.redelivered,
             headers=header.headers or {},
         )
+
+    def receive_many(self, most: int, seconds: float) -> list[Delivery]:
+        """Return up to `most` messages that are there; waits that long for the first, and not for others."""
+        first = self.receive(seconds)
+        found = [] if first is None else [first]
+        while found and len(found) < most and (following := self.receive(_NO_TIME)) is not None:
+            found.append(following)
+        return found
+
+    def serve(self, seconds: float) -> None:
+        """Wait that long, and answer RabbitMQ's heartbeats meanwhile."""
+        with _broker_errors():
+            self._connection.sleep(seconds)
+
+    def acknowledge_through(self, delivery: Delivery) -> None:
+        """As `acknowledge`, for every message up to this one."""
+        with _broker_errors():
+            self._channel.basic_ack(delivery.tag, multiple=True)
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Tell RabbitMQ that it may forget the message: its effect is committed."""

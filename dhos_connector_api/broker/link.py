@@ -39,7 +39,7 @@ class Link:
     """A connection to RabbitMQ that is opening, open or lost. It is never opened again.
 
     `blocked` follows connection.blocked and connection.unblocked. `closing_code` is the AMQP reply
-    code with which RabbitMQ closed the channel, if it did.
+    code with which RabbitMQ closed the channel, if it did, `reason` why the connection was lost.
     """
 
     def __init__(self, address: BrokerAddress, name: str, loop: IOLoop) -> None:
@@ -49,6 +49,7 @@ class Link:
         self.lost = False
         self.blocked = False
         self.closing_code: int | None = None
+        self.reason: BaseException | None = None
         self._connection: Any = _Connection(
             address.parameters(name),
             on_open_callback=self._on_open,
@@ -114,10 +115,13 @@ class Link:
     def _on_channel_closed(self, _channel: Any, reason: BaseException) -> None:
         if isinstance(reason, ChannelClosedByBroker):
             self.closing_code = reason.reply_code
+            self.reason = reason
             log.warning("RabbitMQ closed the channel", extra={"amqp_code": self.closing_code})
         self._mark_lost()
 
-    def _on_lost(self, _connection: Any, _reason: object) -> None:
+    def _on_lost(self, _connection: Any, reason: object) -> None:
+        if isinstance(reason, BaseException):
+            self.reason = self.reason or reason
         self._mark_lost()
 
     def _mark_lost(self) -> None:

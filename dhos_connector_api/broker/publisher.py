@@ -6,6 +6,7 @@ calls decides what to publish again, under the same message_id.
 
 import logging
 import socket
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,10 +15,13 @@ from pika.exceptions import AMQPError, ChannelWrongStateError, ConnectionWrongSt
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import Envelope, Outcome
-from dhos_connector_api.broker import topology
+from dhos_connector_api.broker import faults, topology
 from dhos_connector_api.broker.address import OPEN_TIMEOUT, BrokerAddress
 from dhos_connector_api.broker.confirms import Confirms
 from dhos_connector_api.broker.link import Link, properties, run_loop
+from dhos_connector_api.broker.metrics import BROKER_CONNECTED
+from dhos_connector_api.broker.unroutable import Unroutable
+from dhos_connector_api.outages import Outage
 
 log = logging.getLogger(__name__)
 
@@ -34,19 +38,24 @@ _CANNOT_ENCODE = (AMQPError, ValueError, TypeError, OverflowError)
 class Publisher:
     """A connection to RabbitMQ that is opened when needed and opened again when lost.
 
+    Where it cannot be opened at `address`, the `others` are tried in turn, and then again from the first.
+
     Not thread-safe. While a batch is under way, `keep_waiting` is asked several times a second; once
-    it says no the connection is cut and what has no answer yet is UNKNOWN.
+    it says no the connection is cut and what has no answer yet is UNKNOWN. It is asked between two
+    addresses as well, each of which may take seconds: once it says no, the next is not tried.
     """
 
     def __init__(
         self,
         address: BrokerAddress,
+        others: Sequence[BrokerAddress] = (),
         *,
         name: str = "dhos-connector-api",
         keep_waiting: Callable[[], bool] = lambda: True,
         confirm_timeout: float = CONFIRM_TIMEOUT,
+        outage: Outage = faults.OUTAGE,
     ) -> None:
-        self._address = address
+        self._addresses = deque((address, *others))
         self._name = name
         self._keep_waiting = keep_waiting
         self._confirm_timeout = confirm_timeout
@@ -58,6 +67,8 @@ class Publisher:
         self._pause = FIRST_PAUSE
         self._not_before = 0.0
         self._confirms: Confirms | None = None
+        self._unroutable = Unroutable()
+        self._outage = outage
 
     @property
     def connected(self) -> bool:
@@ -151,24 +162,34 @@ class Publisher:
         if self._link is not None:
             link, self._link = self._link, None
             link.cut()
+        BROKER_CONNECTED.set(0)
 
     def close(self) -> None:
         """Close the connection in good order. The publisher cannot be used afterwards."""
         if self._link is not None:
             link, self._link = self._link, None
             link.close()
+        BROKER_CONNECTED.set(0)
         self._loop.close()
 
     def _connect(self) -> None:
         now = clock.monotonic()
         if now < self._not_before:
             return
-        if self._open(topology.declare) or (self._refused() and self._open(topology.check)):
-            self._not_before = 0.0
-            log.info("connected to RabbitMQ")
-            return
-        self.drop()
-        log.warning("RabbitMQ cannot be reached", extra={"next_attempt_seconds": self._pause})
+        for _ in range(len(self._addresses)):
+            if self._open(topology.declare) or (self._refused() and self._open(topology.check)):
+                self._not_before = 0.0
+                log.info("connected to RabbitMQ", extra={"host": self._addresses[0].host})
+                self._outage.succeeded()
+                BROKER_CONNECTED.set(1)
+                return
+            reason = self._link.reason if self._link is not None else None
+            self.drop()
+            fault = faults.fault_of(reason or TimeoutError(), self._addresses[0])
+            self._addresses.rotate(-1)
+            if len(self._addresses) > 1 and not self._keep_waiting():
+                break
+        self._outage.failed(fault)
         self._pause_before_next()
 
     def _pause_before_next(self) -> None:
@@ -186,7 +207,7 @@ class Publisher:
     def _open(self, set_up: Callable[[Any, topology.Done], None]) -> bool:
         """Open a new connection, set the topology up, switch confirms on. False if any of it failed."""
         self.drop()
-        link = self._link = Link(self._address, self._name, self._loop)
+        link = self._link = Link(self._addresses[0], self._name, self._loop)
         deadline = clock.monotonic() + OPEN_TIMEOUT + 1
         answered: list[Any] = []
 
@@ -227,7 +248,8 @@ class Publisher:
             else:
                 confirms.note_sent(place, message_id)
 
-    def _on_return(self, _channel: Any, _method: Any, header: Any, _body: bytes) -> None:
+    def _on_return(self, _channel: Any, method: Any, header: Any, _body: bytes) -> None:
+        self._unroutable.note(method.routing_key)
         if self._confirms is not None:
             self._confirms.note_returned(header.message_id)
 

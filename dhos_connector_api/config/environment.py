@@ -17,5 +17,6 @@ def metrics_folder() -> Path | None:
 
 
 def of_child(extra: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a process we start: ours, and `extra`."""
-    return {**os.environ, **extra}
+    """Return the environment of a process we start: ours, and `extra`, which may be in no file then."""
+    in_files = {f"{name}_FILE" for name in extra}
+    return {name: value for name, value in os.environ.items() if name not in in_files} | dict(extra)

@@ -24,7 +24,8 @@ _SETTINGS, _COMBINE = "settings", "combine"
 class Setting:
     """One environment variable: how its text is read, and what it is for.
 
-    `parse` raises ValueError, with a text that can follow the name and does not quote the value.
+    `parse` raises ValueError, with a text that can follow the name and does not quote the value. A secret
+    may stand in a file as well, and have to have at least so many bytes in PRODUCTION.
     """
 
     name: str
@@ -32,6 +33,12 @@ class Setting:
     text: str
     default: Any = None
     secret: bool = False
+    least: int = 0
+
+    @property
+    def file_name(self) -> str:
+        """Return the variable that names the file in which a secret stands."""
+        return f"{self.name}_FILE"
 
     def read(self, environ: Mapping[str, str]) -> Any:
         """Return its value; an empty text counts as unset. Raises BadSetting."""
@@ -64,9 +71,21 @@ def settings_of(each: Field[Any]) -> tuple[Setting, ...]:
     return found
 
 
-def read(each: Field[Any], environ: Mapping[str, str]) -> Any:
-    """Return the value of a field of a group. Raises BadSetting."""
-    return each.metadata[_COMBINE](*(one.read(environ) for one in settings_of(each)))
+def read(each: Field[Any], environ: Mapping[str, str], problems: list[str]) -> Any:
+    """Return the value of a field of a group; None, and why among the `problems`, where it has none."""
+    values, before = [], len(problems)
+    for one in settings_of(each):
+        try:
+            values.append(one.read(environ))
+        except BadSetting as error:
+            problems.append(error.text)
+    if len(problems) > before:
+        return None
+    try:
+        return each.metadata[_COMBINE](*values)
+    except BadSetting as error:
+        problems.append(error.text)
+        return None
 
 
 def newest_first(current: str | None, previous: str | None) -> tuple[str, ...]:
@@ -78,35 +97,41 @@ def newest_first(current: str | None, previous: str | None) -> tuple[str, ...]:
 class Given:
     """The environment as it was given, for what several settings must fulfil together.
 
-    Errors name settings and never show a value.
+    What is wrong is added to the `problems`, which name settings and never show a value.
     """
 
     environ: Mapping[str, str]
     in_production: bool
+    problems: list[str] = field(default_factory=list)
 
     def need(self, *pairs: tuple[str, str]) -> None:
-        """Raise BadSetting where the first of a pair is set without the second."""
+        """Note a problem where the first of a pair is set without the second."""
         for name, needed in pairs:
             if self.environ.get(name) and not self.environ.get(needed):
-                raise BadSetting(f"{needed} is missing, and {name} needs it")
+                self.problems.append(f"{needed} is missing, and {name} needs it")
 
     def differ(self, names: Iterable[str]) -> None:
-        """Raise BadSetting where two of them have the same value."""
+        """Note a problem where two of them have the same value."""
         names = tuple(names)
         values = [self.environ[name] for name in names if self.environ.get(name)]
         if len(set(values)) != len(values):
-            raise BadSetting(f"{', '.join(names)}: two of them are the same")
+            self.problems.append(f"{', '.join(names)}: two of them are the same")
+
+    def exclude(self, name: str, *others: str) -> None:
+        """Note a problem where one of the others is set beside the first, which says the same."""
+        if both := [other for other in others if self.environ.get(name) and self.environ.get(other)]:
+            self.problems.append(f"{name} and {', '.join(both)} are both set: use one")
 
     def need_in_production(self, name: str, why: str = "") -> None:
-        """Raise BadSetting where PRODUCTION would have to do without it."""
+        """Note a problem where PRODUCTION would have to do without it."""
         if self.in_production and not self.environ.get(name):
-            raise BadSetting(f"{name} is missing{why}")
+            self.problems.append(f"{name} is missing{why}")
 
-    def long_enough_in_production(self, names: Iterable[str], *, best: int, least: int) -> None:
-        """Raise BadSetting where a secret of PRODUCTION has fewer than `least` bytes."""
-        for name in names if self.in_production else ():
-            if self.environ.get(name) and len(self.environ[name].encode()) < least:
-                raise BadSetting(f"{name} is too short: use {best} bytes, at least {least}")
+    def long_enough(self, setting: Setting) -> None:
+        """Note a problem where a secret of PRODUCTION is too short."""
+        length = len(self.environ.get(setting.name, "").encode())
+        if self.in_production and 0 < length < setting.least:
+            self.problems.append(f"{setting.name} is too short: it needs {setting.least} bytes at least")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,4 +139,4 @@ class Group:
     """Settings that belong together; its first line heads them in the README."""
 
     def check(self, given: Given) -> None:
-        """Raise BadSetting for a combination that cannot be meant, or that PRODUCTION does not allow."""
+        """Note or raise what cannot be meant together, or what PRODUCTION does not allow."""

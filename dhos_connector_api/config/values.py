@@ -5,9 +5,12 @@ What cannot be read raises ValueError, whose text follows the setting's name and
 
 import re
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+Network = IPv4Network | IPv6Network
 
 _DURATION = re.compile(r"(\d{1,12})\s*([smhd]?)")
 _LONGEST_DURATION = 3650 * 86400
@@ -87,6 +90,14 @@ def zone(value: str) -> ZoneInfo:
         return ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError("must be an IANA time zone such as Europe/London") from None
+
+
+def networks(value: str) -> tuple[Network, ...]:
+    """Addresses and networks, with commas between."""
+    try:
+        return tuple(ip_network(each.strip()) for each in value.split(","))
+    except ValueError:  # its text quotes the value
+        raise ValueError("must be addresses and networks such as 10.0.0.0/8, with commas between") from None
 
 
 def redis_address(value: str) -> str:

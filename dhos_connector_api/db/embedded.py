@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -58,7 +59,9 @@ class EmbeddedPostgres:
     def __init__(self, state: Path) -> None:
         self._state = state.absolute()
         self._data = self._state / "postgres"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+        #: The server, from `start` until `stop`.
+        self.process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
 
     def start(self) -> DatabaseAddress:
@@ -81,18 +84,32 @@ class EmbeddedPostgres:
             self._create(programs)
         _end_leftovers(self._data)
         for _ in range(3):  # somebody may take the free port first
-            address = DatabaseAddress("127.0.0.1", free_port(), NAME, NAME, self._password())
-            options = {**_SETTINGS, "port": str(address.port), "cluster_name": _mark(self._data)}
-            with self._log() as log:
-                self._process = programs.start(
-                    "postgres", *(f"--{name}={value}" for name, value in options.items()),
-                    folder=self._data, log=log,
-                )  # fmt: skip
-            if self._is_ready(self._process):
+            self._port = free_port()
+            process = self._serve(programs)
+            if self._is_ready(process):
+                address = DatabaseAddress("127.0.0.1", self._port, NAME, NAME, self._password())
                 self._write({"password": address.password, "port": address.port})
                 return address
             self.stop_server()
         raise StorageUnavailable("the embedded PostgreSQL did not start: see LOCAL_STATE/postgres.log")
+
+    def _serve(self, programs: embedded_account.Programs) -> subprocess.Popen[bytes]:
+        options = {**_SETTINGS, "port": str(self._port), "cluster_name": _mark(self._data)}
+        with self._log() as log:
+            self.process = programs.start(
+                "postgres", *(f"--{name}={value}" for name, value in options.items()),
+                folder=self._data, log=log,
+            )  # fmt: skip
+        return self.process
+
+    def start_again(self) -> subprocess.Popen[bytes]:
+        """Start the server, which has died, where it was, and return its process without waiting for it.
+
+        Call it from the main thread. What the dead one left is ended first, and is given no time for it:
+        its processes know that they are orphans. Raises StorageUnavailable where they cannot be ended.
+        """
+        _end_leftovers(self._data, _WAYS_TO_STOP[1:])
+        return self._serve(embedded_account.Programs.for_data(self._data))
 
     def stop(self) -> None:
         """Stop the server, cleanly if it lets us, and leave the folder to others."""
@@ -103,7 +120,7 @@ class EmbeddedPostgres:
 
     def stop_server(self) -> None:
         """Stop the server process and wait until it is gone; `start` has to come next, or `stop`."""
-        process, self._process = self._process, None
+        process, self.process = self.process, None
         if process is None:
             return
         for number, seconds in _WAYS_TO_STOP:
@@ -187,9 +204,9 @@ def _marked(data: Path) -> list[psutil.Process]:
     return found
 
 
-def _end_leftovers(data: Path) -> None:
+def _end_leftovers(data: Path, ways: Sequence[tuple[signal.Signals, int]] = _WAYS_TO_STOP) -> None:
     """End what a kill -9 left of an earlier server, then forget its pid file."""
-    for number, seconds in _WAYS_TO_STOP:
+    for number, seconds in ways:
         deadline = time.monotonic() + seconds
         for process in _marked(data):
             with suppress(psutil.Error):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -24,12 +25,13 @@ def _config() -> Config:
     return config
 
 
-def upgrade(engine: Engine, revision: str = "head") -> None:
+def upgrade(engine: Engine, revision: str = "head") -> bool:
     """Run the migrations up to `revision`, alone: whoever comes second finds the work done.
 
-    Raises StorageUnavailable.
+    Return False, with nothing done, where the database has a migration that this build does not know: a newer
+    build has been here, and its schema keeps the build before it working. Raises StorageUnavailable.
     """
-    _run(command.upgrade, engine, revision)
+    return _run(command.upgrade, engine, revision, unless_newer=True)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
@@ -37,11 +39,25 @@ def downgrade(engine: Engine, revision: str) -> None:
     _run(command.downgrade, engine, revision)
 
 
-def _run(migrate: Callable[[Config, str], None], engine: Engine, revision: str) -> None:
+def _run(
+    migrate: Callable[[Config, str], None], engine: Engine, revision: str, *, unless_newer: bool = False
+) -> bool:
     with storage_errors(engine), _locked(engine) as connection:
+        if unless_newer and _is_newer(_current(connection)):
+            return False
+        connection.rollback()  # alembic begins transactions of its own
         config = _config()
         config.attributes["connection"] = connection
         migrate(config, revision)
+    return True
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _is_newer(revision: str | None) -> bool:
+    return revision is not None and revision not in _known()
 
 
 def _locked(engine: Engine) -> Connection:
@@ -70,5 +86,14 @@ def is_at_head(connection: Connection) -> bool:
 
     One that this version does not know is a newer one: it keeps the version before it working.
     """
-    current = MigrationContext.configure(connection).get_current_revision()
-    return current is not None and (current == _head() or current not in _known())
+    current = _current(connection)
+    return current is not None and (current == _head() or _is_newer(current))
+
+
+def state(connection: Connection) -> dict[str, Any]:
+    """Return the migration the database is at, the newest known here, and whether the first will do."""
+    return {
+        "current": _current(connection),
+        "newest_known": _head(),
+        "is_at_head": is_at_head(connection),
+    }

@@ -38,10 +38,15 @@ _WAIT_FOR_THE_DISK = (
 
 def connect_arguments(name: str, session: Mapping[str, str]) -> dict[str, Any]:
     """Return what psycopg connects with: the `name` in pg_stat_activity, the settings of the `session`."""
+    options = " ".join(f"-c {setting}={value}" for setting, value in session.items())
+    return socket_arguments(name) | {"options": options}
+
+
+def socket_arguments(name: str) -> dict[str, Any]:
+    """Return what psycopg connects with whatever is behind the server's address: nothing of the session."""
     return {
         "connect_timeout": CONNECT_TIMEOUT,
         "application_name": name,
-        "options": " ".join(f"-c {setting}={value}" for setting, value in session.items()),
         "target_session_attrs": "read-write",
         "keepalives_idle": 2,
         "keepalives_interval": 1,

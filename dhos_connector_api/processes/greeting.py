@@ -1,6 +1,7 @@
 """What `all` tells a newcomer: the address, and outside PRODUCTION a token and a message to try."""
 
 from dhos_connector_api.app import tokens
+from dhos_connector_api.app.demo import FirstAdmin
 from dhos_connector_api.broker.settings import BrokerSettings
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.config.settings import ServiceSettings
@@ -15,8 +16,8 @@ _ADMISSION = (
 )
 
 
-def greeting(settings: Settings) -> str:
-    """Return the text that is shown when everything has been started."""
+def greeting(settings: Settings, admin: FirstAdmin | None = None) -> str:
+    """Return the text that is shown when everything has been started; `admin` has just been made."""
     http = settings.of(HttpSettings)
     url = http.local_url() if http.host in ("0.0.0.0", "::") else f"http://{http.host}:{http.port}"  # noqa: S104
     lines = ["", f"The Connector serves at {url}"]
@@ -33,7 +34,21 @@ def greeting(settings: Settings) -> str:
             "    -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/hl7-v2' \\",
             "    --data-binary @- | tr '\\r' '\\n'",
             "",
+            *_login(url, admin),
             "Ctrl-C stops everything.",
             "",
         ]
     return "\n".join(lines)
+
+
+def _login(url: str, admin: FirstAdmin | None) -> list[str]:
+    """How to log in as the admin of a first start."""
+    if admin is None:
+        return []
+    body = f'{{"username": "{admin.username}", "password": "{admin.password}"}}'
+    return [
+        f"Log in as {admin.username}, password {admin.password} (shown this once):",
+        "",
+        f"  curl -s {url}/api/auth/token/ -H 'Content-Type: application/json' -d '{body}'",
+        "",
+    ]

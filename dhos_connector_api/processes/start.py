@@ -6,8 +6,10 @@ from pathlib import Path
 import click
 
 from dhos_connector_api.app import configuration
+from dhos_connector_api.app.demo import first_people
 from dhos_connector_api.app.mllp import create_mllp
 from dhos_connector_api.app.storage import check_durable
+from dhos_connector_api.broker.settings import BrokerSettings
 from dhos_connector_api.config import environment
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.config.settings import ServiceSettings
@@ -18,7 +20,8 @@ from dhos_connector_api.http.settings import HttpSettings
 from dhos_connector_api.mllp.settings import MllpSettings
 from dhos_connector_api.processes.greeting import greeting
 from dhos_connector_api.processes.run import run_migrations
-from dhos_connector_api.processes.supervisor import LONGER_THAN_A_CHILD, Child, Supervisor
+from dhos_connector_api.processes.supervisor import LONGER_THAN_A_CHILD, Child, Server, Supervisor
+from dhos_connector_api.workers.settings import WorkerSettings
 
 
 def start_web(settings: Settings) -> int:
@@ -36,21 +39,22 @@ def start_mllp(settings: Settings) -> int:
 
 def start_all(settings: Settings) -> int:
     """Run everything on one machine: database if none is set, migrations, web, MLLP if set, relay,
-    deliveries; returns the exit status.
+    deliveries, consumers; returns the exit status.
     """
     serving.check_port_is_free(settings.of(HttpSettings))
     local_state = settings.of(ServiceSettings).local_state
-    server = EmbeddedPostgres(local_state) if settings.of(DatabaseSettings).host is None else None
+    server = EmbeddedPostgres(local_state) if not settings.of(DatabaseSettings).is_set else None
     try:
         extra = server.start().environment() if server is not None else {}
         settings = configuration.read(environment.of_child(extra))
         check_durable(settings)
         run_migrations(settings)
-        click.echo(greeting(settings))
+        click.echo(greeting(settings, first_people(settings)))
         folder = local_state / "metrics" if server is not None else None
         mllp = _mllp_children(settings) if settings.of(MllpSettings).listeners else []
         children = [*_web_children(settings), *mllp, _child("relay"), _child("deliver")]
-        return _supervise(settings, children, extra, folder)
+        children += _consuming_children(settings)
+        return _supervise(settings, children, extra, folder, server)
     finally:
         if server is not None:
             server.stop()
@@ -67,6 +71,14 @@ def _web_children(settings: Settings) -> list[Child]:
     return [*children, _child("metrics")] if own else children
 
 
+def _consuming_children(settings: Settings) -> list[Child]:
+    """The children that consume, of which the first serves their port; none without RabbitMQ."""
+    if not settings.of(BrokerSettings).is_used:
+        return []
+    numbers = range(1, settings.of(WorkerSettings).consume_processes + 1)
+    return [_child(f"consume-{each}", "consume", *(["--no-metrics"] if each > 1 else [])) for each in numbers]
+
+
 def _mllp_children(settings: Settings) -> list[Child]:
     """The children, once it is known that every listener can listen, and nobody else does there."""
     create_mllp(settings, shared=False).close()
@@ -77,8 +89,18 @@ def _mllp_children(settings: Settings) -> list[Child]:
 
 
 def _supervise(
-    settings: Settings, children: list[Child], extra: dict[str, str], metrics_folder: Path | None
+    settings: Settings,
+    children: list[Child],
+    extra: dict[str, str],
+    metrics_folder: Path | None,
+    embedded: EmbeddedPostgres | None = None,
 ) -> int:
     stays_open = settings.of(ServiceSettings).stays_open
     grace = stays_open + serving.GRACE + LONGER_THAN_A_CHILD
-    return Supervisor(children, environment.of_child(extra), grace=grace, metrics_folder=metrics_folder).run()
+    server = None
+    if embedded is not None and embedded.process is not None:
+        server = Server("postgres", embedded.process, embedded.start_again)
+    supervisor = Supervisor(
+        children, environment.of_child(extra), grace=grace, metrics_folder=metrics_folder, server=server
+    )
+    return supervisor.run()

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,8 @@ from types import FrameType
 
 from dhos_connector_api import shared_metrics
 from dhos_connector_api.child_process import dies_with_parent
+from dhos_connector_api.errors import ConnectorError
+from dhos_connector_api.stopping import Stop
 
 _logger = logging.getLogger(__name__)
 
@@ -41,12 +43,35 @@ class Child:
     name: str
     argv: Sequence[str]
 
+    def start(self, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Start the process, which ends with this one."""
+        return subprocess.Popen(
+            self.argv, env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
+            preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 - the supervisor has no threads
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that the children need: it runs already, and whoever started it stops it after them.
+
+    `start_again` starts what has died, and returns its process.
+    """
+
+    name: str
+    process: subprocess.Popen[bytes]
+    start_again: Callable[[], subprocess.Popen[bytes]]
+
+    def start(self, _environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        """Start the server again."""
+        return self.start_again()
+
 
 @dataclass(slots=True)
 class _Running:
     """A child with its process, or with the time at which it starts again."""
 
-    child: Child
+    child: Child | Server
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     due: float = 0.0
@@ -60,15 +85,17 @@ class Supervisor:
 
     `environment` is what children see; PROMETHEUS_MULTIPROC_DIR is added to it, an empty folder of
     this run: `metrics_folder` (emptied first), or a temporary one. `grace` is how many seconds
-    children have to end after SIGTERM.
+    children have to end after SIGTERM. A `server` is started again like a child, and not stopped.
     """
 
     children: Sequence[Child]
     environment: Mapping[str, str]
     grace: float = 10.0
     metrics_folder: Path | None = None
+    server: Server | None = None
     _running: list[_Running] = field(default_factory=list)
     _stopping: int = 0
+    _stop_told: Stop = field(default_factory=Stop)
 
     def run(self) -> int:
         """Start the children and watch them. Call it from the main thread.
@@ -81,12 +108,16 @@ class Supervisor:
             shared = {"PROMETHEUS_MULTIPROC_DIR": str(metrics)} if metrics is not None else {}
             environment = {**self.environment, **shared}
             self._running = [_Running(child) for child in self.children]
+            if self.server is not None:
+                running = _Running(self.server, self.server.process, started=time.monotonic(), starts=1)
+                self._running.insert(0, running)
             try:
                 return self._watch(environment, metrics, woken)
             finally:
                 self._stop(woken)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop_told.told(number)
         self._stopping += 1
 
     def _watch(self, environment: Mapping[str, str], metrics: Path | None, woken: socket.socket) -> int:
@@ -99,17 +130,18 @@ class Supervisor:
                         shared_metrics.bury(each.process.pid, metrics)
                     if self._failed_at_once(each, code):
                         return code
-                    self._plan_restart(each, code)
+                    self._plan_restart(each, exit_code=code)
             _wait(woken, min((each.due for each in self._running if each.process is None), default=None))
         return 0
 
     def _start(self, each: _Running, environment: Mapping[str, str]) -> None:
-        each.process = subprocess.Popen(
-            each.child.argv, env=environment, stdin=subprocess.DEVNULL, start_new_session=True,
-            preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 - the supervisor has no threads
-        )  # fmt: skip
         each.started = time.monotonic()
         each.starts += 1
+        try:
+            each.process = each.child.start(environment)
+        except (OSError, ConnectorError) as error:  # no process may be had now, or no memory for one
+            self._plan_restart(each, why=type(error).__name__)
+            return
         _logger.info("started", extra={"child": each.child.name, "pid": each.process.pid})
 
     def _failed_at_once(self, each: _Running, code: int) -> bool:
@@ -118,17 +150,18 @@ class Supervisor:
         _logger.error("failed at its first start", extra={"child": each.child.name, "exit_code": code})
         return True
 
-    def _plan_restart(self, each: _Running, code: int) -> None:
+    def _plan_restart(self, each: _Running, **why: int | str) -> None:
         was_well = time.monotonic() - each.started > _WELL
         each.deaths_in_a_row = 1 if was_well else each.deaths_in_a_row + 1
         delay = _BACKOFF[min(each.deaths_in_a_row, len(_BACKOFF)) - 1]
         each.process, each.due = None, time.monotonic() + delay
-        details = {"child": each.child.name, "exit_code": code, "starts_again_in": delay}
-        _logger.warning("died", extra=details)
+        _logger.warning("died", extra={"child": each.child.name, **why, "starts_again_in": delay})
 
     def _stop(self, woken: socket.socket) -> None:
         """SIGTERM to all, wait for `grace` seconds or the second signal, SIGKILL to who is left."""
-        left = [each for each in self._running if each.process is not None]
+        children = [each for each in self._running if isinstance(each.child, Child)]
+        left = [each for each in children if each.process is not None]
+        self._stop_told.begins(processes=len(left))
         for each in left:
             _send(each, signal.SIGTERM)
         deadline = time.monotonic() + self.grace
@@ -139,9 +172,11 @@ class Supervisor:
         for each in left:
             _logger.warning("killed: it did not end in time", extra={"child": each.child.name})
             _send(each, signal.SIGKILL)
-        for each in self._running:
+        killed = len(left)
+        for each in children:
             if each.process is not None:
                 each.process.wait()
+        self._stop_told.ended(killed=killed)
 
 
 def _send(each: _Running, number: signal.Signals) -> None:
