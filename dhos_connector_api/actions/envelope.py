@@ -11,6 +11,8 @@ from uuid import UUID
 LEGACY_ROUTING_KEY = "dhos.24891000000101"
 #: Everything existing consumers must not see: event-only envelopes.
 EVENT_ROUTING_KEY = "dhos.connector_event"
+#: What rooms of the wing px say to one another, and to whoever else wants to know.
+PX_ROUTING_KEY = "dhos.px_event"
 
 Action = dict[str, Any]
 

@@ -38,7 +38,9 @@ def action(*given: Mapping[str, Any]) -> Action:
         "event_code": None,
         "event_uuid": None,
         "occurred_at": None,
+        "generation": 0,
         "encounter_id": None,
+        "encounter_type": None,
         "patient": {"mrn": None, "nhs_number": None},
         "facility": None,
         "location": {"epr_ward_code": None, "epr_bay_code": None, "epr_bed_code": None},
@@ -46,11 +48,13 @@ def action(*given: Mapping[str, Any]) -> Action:
         "physician": {"id": None, "family_name": None, "given_name": None, "prefix": None},
         "contact": {"phone": None, "email": None, "language": None},
         "deceased": None,
+        "date_of_birth": None,
     }
     for each in given:
         for name, value in each.items():
             nested = data.get(name)
-            if isinstance(nested, dict) and isinstance(value, Mapping):
+            # dict is asked for first: an abstract class takes long to answer.
+            if isinstance(nested, dict) and isinstance(value, (dict, Mapping)):
                 data[name] = {**nested, **value}
             else:
                 data[name] = value
@@ -67,17 +71,19 @@ def process_event(
     encounter_id: str | None,
     patient_identifier: str | None,
     fields: Mapping[str, Any],
+    generation: int = 0,
 ) -> Action:
     """Return the action of an integration event: with `source_code` beside what every event has.
 
     `patient_identifier` is told as it is kept for search: without blanks, null where it is none. `fields`
     stand in for the nulls of the others (`patient`, `facility`, `location`, `contact`, `physician`, ...),
-    and may add more. `occurred_at` is aware.
+    and may add more. `occurred_at` is aware; `generation` is how often the event's meaning has changed.
     """
     event_itself = {
         "source_system": source_system,
         "event_code": canonical_code,
         "event_uuid": str(event),
+        "generation": generation,
         "occurred_at": None if occurred_at is None else instant(occurred_at),
         "encounter_id": encounter_id,
         "patient": {"mrn": plain(patient_identifier or "") or None},

@@ -129,7 +129,7 @@ def _err(verdict: Verdict, marks: Delimiters, version: Version) -> str:
 def _echo(message: Message, field: int, marks: Delimiters) -> str:
     """A field of the sender's MSH for the answer: as it stands where safe, else taken apart and escaped."""
     raw = message.msh.raw(field)
-    if marks == message.delimiters and raw.isprintable():
+    if raw.isprintable() and (marks is message.delimiters or marks == message.delimiters):
         return raw
     if field == 10:  # noqa: PLR2004  MSH-10 is a plain string (ST)
         return escape(message.msh.text(field), marks)

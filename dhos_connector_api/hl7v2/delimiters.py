@@ -29,6 +29,8 @@ class Delimiters:
 
     def completed(self) -> "Delimiters":
         """Return these delimiters, a free character for each one left out: so all text can be escaped."""
+        if self.component and self.repetition and self.escape and self.subcomponent:
+            return self
         taken = self.field + self.encoding
         spare = iter([character for character in _SPARE if character not in taken])
         component = self.component or next(spare)

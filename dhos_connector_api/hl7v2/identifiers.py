@@ -5,10 +5,11 @@ when the message was sent comes after the others. One that says neither is the M
 stands beside it (PID-3 was the hospital's own number up to v2.3), unless the site says otherwise.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, date
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from dhos_connector_api.hl7v2 import identifier_values
@@ -19,6 +20,8 @@ from dhos_connector_api.hl7v2.terms import IdentifierTable
 MRN = "MRN"
 NHS_NUMBER = "NHS number"
 VISIT_ID = "Visit ID"
+#: Those of a patient.
+_TYPES = frozenset({MRN, NHS_NUMBER})
 
 LONGEST = 200  # characters; what is longer is no identifier
 #: Where the identifiers stand: first the field of today, then that of v2.1 to v2.3.
@@ -62,8 +65,7 @@ class Told(NamedTuple):
     by_type_only: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Ranked:
+class _Ranked(NamedTuple):
     """An identifier with its worth: lower sorts first."""
 
     out_of_force: bool
@@ -83,39 +85,42 @@ def patient_identifiers(segment: Segment, table: IdentifierTable, on: date | Non
 
 
 def _read(segment: Segment, table: IdentifierTable, on: date | None) -> Identifiers:
-    ranked: list[_Ranked] = []
-    whole = True
-    for field in FIELDS[segment.name]:
-        if segment.raw(field):
-            repetitions = segment.repeated(field)
-            found = _of_field(repetitions, table, on)
-            whole = whole and (bool(ranked) or len(found) == len(repetitions))
-            ranked += list(_lacking(found, ranked)) if ranked else found
+    newer, older = FIELDS[segment.name]
+    ranked, whole = _of_field(segment, newer, table, on)
+    if not ranked:
+        ranked, no_less = _of_field(segment, older, table, on)
+        whole = whole and no_less
+    elif lacking := _TYPES.difference([one.identifier.type for one in ranked]):
+        others, _ = _of_field(segment, older, table, on)
+        ranked += [each for each in others if each.identifier.typed and each.identifier.type in lacking]
     if len(ranked) > 1:
-        ranked.sort(key=lambda one: (one.out_of_force, one.by_type_only))  # stable: else as sent
+        ranked.sort(key=itemgetter(0, 1))  # stable: else as sent
     every = tuple([one.identifier for one in ranked])
     return Identifiers(_first(every, MRN), _first(every, NHS_NUMBER), every, whole)
 
 
-def _of_field(repetitions: list[Repetition], table: IdentifierTable, on: date | None) -> list[_Ranked]:
+def _of_field(
+    segment: Segment, field: int, table: IdentifierTable, on: date | None
+) -> tuple[list[_Ranked], bool]:
+    """The identifiers of one field, and whether every repetition is one."""
+    repetitions = segment.repeated(field)
     ranked = [found for repetition in repetitions if (found := _ranked(repetition, table, on))]
-    if any(one.identifier.type == MRN for one in ranked):
-        return ranked
+    _type_untyped(ranked, table)
+    return ranked, len(ranked) == len(repetitions)
+
+
+def _type_untyped(ranked: list[_Ranked], table: IdentifierTable) -> None:
+    """Make MRNs of those that say no type, as the site's table has it, where no other MRN is there."""
     untyped = [place for place, one in enumerate(ranked) if not one.identifier.typed]
+    if not untyped or any(one.identifier.type == MRN for one in ranked):
+        return
     if table.mrn_first_repetition:
         untyped = untyped[:1]
     elif not table.untyped_is_mrn:
         untyped = []
     for place in untyped:
         one = ranked[place]
-        ranked[place] = replace(one, identifier=replace(one.identifier, type=MRN))
-    return ranked
-
-
-def _lacking(found: list[_Ranked], known: list[_Ranked]) -> Iterable[_Ranked]:
-    """Those of the older field that are typed, and of a type the newer one lacks."""
-    types = {"", *[one.identifier.type for one in known]}
-    return (one for one in found if one.identifier.typed and one.identifier.type not in types)
+        ranked[place] = one._replace(identifier=replace(one.identifier, type=MRN))
 
 
 def _ranked(repetition: Repetition, table: IdentifierTable, on: date | None) -> _Ranked | None:

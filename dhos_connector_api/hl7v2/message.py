@@ -5,10 +5,10 @@ HL7 v2 chapter 2. Fields are read on demand, and nothing here fails on what it f
 
 from collections.abc import Sequence
 from datetime import UTC, date, tzinfo
-from enum import Enum
+from enum import StrEnum
 
 from dhos_connector_api.errors import UnreadableMessage
-from dhos_connector_api.hl7v2.datetimes import Precision, parse
+from dhos_connector_api.hl7v2.datetimes import Precision, Timestamp, parse
 from dhos_connector_api.hl7v2.delimiters import choose, usable
 from dhos_connector_api.hl7v2.segment import DELETE, Segment
 
@@ -18,7 +18,7 @@ BATCH = frozenset({"FHS", "BHS", "BTS", "FTS"})
 NAME, BLOCK_END = 3, "\x1c"
 
 
-class Defect(Enum):
+class Defect(StrEnum):
     """A fault of a message as a whole; `rules` says how each one is answered."""
 
     INVALID_CHARACTERS = "bytes do not fit the character set"
@@ -39,11 +39,14 @@ class Message:
     `lines` its segments as they stand, blank lines between them left out, with LF at the end of each line
     that the next one continues; `msh` the (first) MSH segment; `received_on` the day it came, None where that
     is nothing to it; `declared` the character sets it came with: MSH-18 as it was sent, else its door's.
+    `message_code` is MSH-9.1, e.g. ADT; `trigger` MSH-9.2, e.g. A01, where that is missing EVN-1; `sent_on`
+    the day of MSH-7 as the sender wrote it, where that is none `received_on`.
     """
 
     __slots__ = (
-        *("_by_name", "_in_order", "_made"),
-        *("charset", "declared", "defects", "delimiters", "lines", "msh", "received_on", "text"),
+        *("_by_name", "_in_order", "_made", "_offset"),
+        *("charset", "declared", "defects", "delimiters", "lines", "message_code", "msh", "received_on"),
+        *("sent_on", "text", "trigger"),
     )
 
     def __init__(
@@ -67,6 +70,11 @@ class Message:
         self._in_order: tuple[Segment, ...] | None = None
         self.defects = defects | _defects(self.text, header, self._by_name)
         self.msh: Segment = self.all("MSH")[0]
+        self.message_code = _present(self.msh.value(9)).strip()
+        self.trigger = _present(self.msh.value(9, 2)).strip() or self._trigger_of_event()
+        stamp = parse(self.msh.value(7), UTC)
+        self.sent_on = _day(stamp) or received_on
+        self._offset = stamp.value.tzinfo if stamp is not None and stamp.has_offset else None
 
     def first(self, name: str) -> Segment | None:
         """Return the first segment of that name, or None."""
@@ -77,10 +85,11 @@ class Message:
         """Return every segment of that name, in order."""
         made = self._made.get(name)
         if made is None:
-            lines = self._by_name.get(name, ())
+            if name not in self._by_name:
+                return ()
+            lines = self._by_name[name]
             made = tuple([Segment(name, line, self.delimiters, self.charset) for line in lines])
-            if lines:
-                self._made[name] = made
+            self._made[name] = made
         return made
 
     def segments(self) -> Sequence[Segment]:
@@ -95,21 +104,10 @@ class Message:
         """Return MSH-10, the whole field; '' when absent or deleted."""
         return _present(self.msh.text(10))
 
-    @property
-    def message_code(self) -> str:
-        """Return MSH-9.1, e.g. ADT."""
-        return self.msh.once("message code", lambda: _present(self.msh.value(9)).strip())
-
-    @property
-    def trigger(self) -> str:
-        """Return MSH-9.2, e.g. A01; where it is missing, EVN-1 (where v2.1 and some later senders put it)."""
-        return self.msh.once("trigger", self._read_trigger)
-
-    def _read_trigger(self) -> str:
-        trigger = _present(self.msh.value(9, 2)).strip()
-        if not trigger and (evn := self.first("EVN")):
-            trigger = _present(evn.value(1)).strip()
-        return trigger
+    def _trigger_of_event(self) -> str:
+        """EVN-1, where v2.1 and some later senders put the trigger."""
+        evn = self.first("EVN")
+        return _present(evn.value(1)).strip() if evn else ""
 
     @property
     def event_code(self) -> str:
@@ -117,14 +115,9 @@ class Message:
         code, trigger = self.message_code, self.trigger
         return f"{code}_{trigger}" if code and trigger else code or trigger
 
-    @property
-    def sent_on(self) -> date | None:
-        """Return the day of MSH-7 as the sender wrote it; where it is none, that on which it was received."""
-        return self.msh.once("sent on", lambda: _day(self.msh.value(7)) or self.received_on)
-
     def zone(self, default: tzinfo) -> tzinfo:
         """Return the zone of times without an offset: that of MSH-7 (chapter 2, MSH-7), else `default`."""
-        return self.msh.once("offset", lambda: _offset(self.msh.value(7))) or default
+        return self._offset or default
 
     @property
     def version(self) -> str:
@@ -160,16 +153,9 @@ def _defects(text: str, header: str, by_name: dict[str, list[str]]) -> set[Defec
     return found
 
 
-def _day(text: str) -> date | None:
+def _day(stamp: Timestamp | None) -> date | None:
     """The day of a time stamp as it is written; None for none, or a month or year alone."""
-    stamp = parse(text, UTC)
     return stamp.value.date() if stamp is not None and stamp.precision >= Precision.DAY else None
-
-
-def _offset(text: str) -> tzinfo | None:
-    """The offset that a time stamp was written with; None for none."""
-    stamp = parse(text, UTC)
-    return stamp.value.tzinfo if stamp is not None and stamp.has_offset else None
 
 
 def _present(value: str) -> str:

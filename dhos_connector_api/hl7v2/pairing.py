@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from graphlib import CycleError, TopologicalSorter
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -97,6 +98,26 @@ def given_up(step: Sequence[Pair]) -> Known:
     """Return the numbers that are given up in that step."""
     prior = {pair.prior.type: pair.prior.value for pair in step}
     return Known(prior.get(MRN), prior.get(NHS_NUMBER))
+
+
+def in_circle(groups: Sequence[Sequence[Pair]]) -> int | None:
+    """Return which group of pairs is the first that leads in a circle with others, from 0; None: none does.
+
+    1 becomes 2 and 2 becomes 1; what becomes of 2 in one group and of 3 in the next is a chain.
+    """
+    onward: dict[_Number, set[_Number]] = defaultdict(set)
+    for prior, surviving in (pair for pairs in groups for pair in pairs):
+        onward[_number(prior)].add(_number(surviving))
+    try:
+        TopologicalSorter(onward).prepare()
+    except CycleError as error:
+        circle = set(error.args[1])
+        return next(
+            place
+            for place, pairs in enumerate(groups)
+            if any({_number(prior), _number(surviving)} <= circle for prior, surviving in pairs)
+        )
+    return None
 
 
 def _pairing(pid: Segment, mrg: Segment, table: IdentifierTable, on: date | None) -> Pairing:

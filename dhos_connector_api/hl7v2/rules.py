@@ -20,7 +20,7 @@ from dhos_connector_api.hl7v2.groups import (
     patient_groups,
 )
 from dhos_connector_api.hl7v2.identifiers import patient_identifiers
-from dhos_connector_api.hl7v2.pairing import Pairing, pairing
+from dhos_connector_api.hl7v2.pairing import Pairing, in_circle, pairing
 from dhos_connector_api.hl7v2.read import DELETE, Defect, Message
 from dhos_connector_api.hl7v2.segment import MOST_REPETITIONS, Segment
 from dhos_connector_api.hl7v2.terms import ALL, Terms
@@ -73,10 +73,18 @@ _SEVERAL = Verdict(Code.AR, "207", "MSH^2", "More than one message in one body. 
 _DELIMITERS = Verdict(
     Code.AE, "102", "MSH^1^2", "The delimiters in MSH-1 and MSH-2 do not tell the parts apart."
 )
-_TYPE = Verdict(Code.AR, "200", "MSH^1^9^1^1", "This message type is not accepted here.")
-_TRIGGER = Verdict(Code.AR, "201", "MSH^1^9^1^2", "This trigger event is not accepted here.")
-_PROCESSING = Verdict(Code.AR, "202", "MSH^1^11", "This processing id is not accepted here.")
-_VERSION = Verdict(Code.AR, "203", "MSH^1^12", "This HL7 version is not accepted here.")
+_TYPE = Verdict(
+    Code.AR, "200", "MSH^1^9^1^1", "This message type is not accepted here (site file, inbound.accepted)."
+)
+_TRIGGER = Verdict(
+    Code.AR, "201", "MSH^1^9^1^2", "This trigger event is not accepted here (site file, inbound.accepted)."
+)
+_PROCESSING = Verdict(
+    Code.AR, "202", "MSH^1^11", "This processing id is not accepted here (site file, inbound.processing_ids)."
+)
+_VERSION = Verdict(
+    Code.AR, "203", "MSH^1^12", "This HL7 version is not accepted here (site file, inbound.versions)."
+)
 _CHARACTERS = Verdict(Code.AE, "102", "MSH^1^18", "The bytes do not fit the character set (MSH-18).")
 _NUL = Verdict(Code.AE, "102", None, "The message holds NUL characters.")
 _NO_CONTROL_ID = Verdict(Code.AE, "101", "MSH^1^10", "The message control id is missing.")
@@ -88,13 +96,24 @@ _TOO_MANY_LINES = Verdict(Code.AE, "207", None, "More segments than one message 
 _NO_PID = Verdict(Code.AE, "100", "PID^1", "The PID segment is missing.")
 _SECOND_PID = Verdict(Code.AE, "100", "PID^2", "There is more than one PID where one belongs.")
 _NO_MRG = Verdict(Code.AE, "100", "MRG^1", "A merge needs an MRG segment for each PID.")
+_CIRCLE = "The message merges identifiers into each other: nothing says which one is kept."
 _NOT_TWO_PID = "A swap, link or unlink needs two PID segments."
 _SAME = Verdict(
     Code.AA, None, None, "The prior identifiers are those of the patient already: nothing is merged."
 )
 _NO_WARD = Verdict(Code.AE, "101", "PV1^1^3", "A transfer needs the ward the patient is moved to.")
-_BIRTH = Verdict(Code.AE, "102", "PID^1^7", "The date of birth is no date from 1850 to tomorrow.")
-_IGNORED = Verdict(Code.AE, "207", "PV1^1^2", "Encounters of this class are not taken here.")
+_BIRTH = Verdict(
+    Code.AE,
+    "102",
+    "PID^1^7",
+    "The date of birth is no date from 1850 to tomorrow (site file, inbound.bad_dates).",
+)
+_IGNORED = Verdict(
+    Code.AE,
+    "207",
+    "PV1^1^2",
+    "Encounters of this class are not taken here (site file, inbound.ignored_encounter_classes).",
+)
 
 #: Same sender and control id, other content (only the intake knows).
 DUPLICATE = Verdict(
@@ -209,25 +228,39 @@ def _identified(message: Message, terms: Terms) -> Verdict | None:
 
 def _paired(message: Message, terms: Terms) -> Verdict | None:
     """A prior identifier in every MRG of a merge of patients, of which it can be told what survives it."""
-    for number, (mrg, found) in enumerate(_pairings(message, terms), start=1):
+    for number, (mrg, pid, found) in enumerate(_pairings(message, terms), start=1):
         if not found.pairs and not found.is_same:
-            return Verdict(Code.AE, "101", f"MRG^{number}^1", no_prior_identifier(mrg, terms.identifiers))
+            text = no_prior_identifier(mrg, pid, terms.identifiers)
+            return Verdict(Code.AE, "101", f"MRG^{number}^1", text)
     return None
+
+
+def _in_circle(message: Message, terms: Terms) -> Verdict | None:
+    """Several MRG of which one gives up what another one keeps, and the other way round."""
+    pairings = _pairings(message, terms)
+    if len(pairings) <= 1:
+        return None
+    number = in_circle([found.pairs for *_, found in pairings])
+    return None if number is None else Verdict(Code.AE, "207", f"MRG^{number + 1}^1", _CIRCLE)
 
 
 def _merges_nothing(message: Message, terms: Terms) -> bool:
     """Whether all the MRG of a merge of patients give up what survives."""
     pairings = _pairings(message, terms)
-    return bool(pairings) and all(found.is_same for _, found in pairings)
+    return bool(pairings) and all(found.is_same for *_, found in pairings)
 
 
-def _pairings(message: Message, terms: Terms) -> list[tuple[Segment, Pairing]]:
-    """The MRG segments of a merge of patients, in order, with what becomes of their identifiers."""
+def _pairings(message: Message, terms: Terms) -> list[tuple[Segment, Segment, Pairing]]:
+    """The MRG segments of a merge of patients, in order, their PID, and what becomes of their identifiers."""
     if message.trigger not in PATIENT_MERGES or message.message_code != "ADT":
         return []
     table, on = terms.identifiers, message.sent_on
     groups = patient_groups(message)
-    return [(each.mrg, pairing(each.pid, each.mrg, table, on)) for each in groups if each.mrg is not None]
+    return [
+        (each.mrg, each.pid, pairing(each.pid, each.mrg, table, on))
+        for each in groups
+        if each.mrg is not None
+    ]
 
 
 def _ward(message: Message, _terms: Terms) -> Verdict | None:
@@ -271,6 +304,7 @@ RULES: tuple[Rule, ...] = (
     _structure,  # AE 100
     _identified,  # AE 101
     _paired,  # AE 101
+    _in_circle,  # AE 207
     _ward,  # AE 101
     _birth,  # AE 102
     _class,  # AE 207

@@ -34,15 +34,20 @@ class Repetition:
 
         `""` stays DELETE, and where the whole repetition is deleted, so is every part of it.
         """
-        if self.raw == DELETE:
-            return DELETE
-        parts, marks = self._components, self._delimiters
+        parts = self._components
         if parts is None:
-            parts = self._components = self.raw.split(marks.component) if marks.component else [self.raw]
+            mark = self._delimiters.component
+            parts = self._components = self.raw.split(mark) if mark else [self.raw]
         text = parts[component - 1] if component <= len(parts) else ""
-        if text and text != DELETE:
-            text = _nth(text, marks.subcomponent, subcomponent)
-        return unescape(text, marks, self._charset) if text else ""
+        if not text or text.isalnum():  # the most frequent kinds: nothing in them to split
+            if self.raw == DELETE:
+                return DELETE
+            return text if subcomponent == 1 else ""
+        if text == DELETE:
+            return DELETE
+        return unescape(
+            _nth(text, self._delimiters.subcomponent, subcomponent), self._delimiters, self._charset
+        )
 
 
 class Segment:
@@ -82,14 +87,22 @@ class Segment:
         return unescape(self.raw(field), self._delimiters, self._charset)
 
     def value(self, field: int, component: int = 1, subcomponent: int = 1, repetition: int = 1) -> str:
-        """Return the unescaped text of a (sub)component, counted from 1; '' if absent, `""` stays DELETE."""
+        """Return the unescaped text of a (sub)component, counted from 1; '' if absent, `""` stays DELETE.
+
+        Where the whole repetition or component is deleted, so is every part of it.
+        """
         raw = self.raw(field)
         if not raw or raw.isalnum():  # the most frequent kinds: nothing in them to split
             return raw if component == subcomponent == repetition == 1 else ""
         if field <= 2 and self.name in _HEADERS:  # noqa: PLR2004  the delimiters themselves
             return raw
-        one = _nth(raw, self._delimiters.repetition, repetition)
-        return _part(one, self._delimiters, self._charset, component, subcomponent)
+        marks = self._delimiters
+        one = _nth(raw, marks.repetition, repetition)
+        if one != DELETE:
+            one = _nth(one, marks.component, component)
+        if one != DELETE:
+            one = _nth(one, marks.subcomponent, subcomponent)
+        return unescape(one, marks, self._charset)
 
     def repetitions(self, field: int) -> list[str]:
         """Return the repetitions of a field as they stand; none when the field is empty."""
@@ -109,12 +122,3 @@ def _nth(text: str, mark: str, number: int) -> str:
         return text if number == 1 else ""
     parts = text.split(mark, number)
     return parts[number - 1] if number <= len(parts) else ""
-
-
-def _part(text: str, marks: Delimiters, charset: str, component: int, subcomponent: int) -> str:
-    """One (sub)component of a repetition, unescaped; DELETE where the whole it belongs to is deleted."""
-    if text != DELETE:
-        text = _nth(text, marks.component, component)
-    if text != DELETE:
-        text = _nth(text, marks.subcomponent, subcomponent)
-    return unescape(text, marks, charset)

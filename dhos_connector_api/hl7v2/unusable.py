@@ -16,6 +16,8 @@ from dhos_connector_api.hl7v2.segment import DELETE, Repetition, Segment
 from dhos_connector_api.hl7v2.terms import IdentifierTable
 
 _NONE = "is no identifier: a word, zeros or marks that stand for none, or too long"
+#: Type codes with which the NHS as authority says that it is one: none, and the national plan's (table 0203).
+_OF_NHS = frozenset({"", "NH"})
 _NHS = "is no NHS number: it has not ten digits, ten equal ones, or a wrong check digit"
 
 
@@ -26,7 +28,7 @@ def unusable(segment: Segment, table: IdentifierTable, on: date | None) -> Itera
     """
     found = patient_identifiers(segment, table, on)
     untold = [one for one in found.all if not one.type]
-    if found.whole and not any(_says_nhs({*one.authorities}, one.code, table) for one in untold):
+    if found.whole and not (untold and any(_says_nhs({*one.authorities}, one.code, table) for one in untold)):
         return  # the most frequent kind
     for field in FIELDS[segment.name]:
         repetitions = segment.repeated(field)
@@ -52,4 +54,6 @@ def _fault(repetition: Repetition, table: IdentifierTable) -> str | None:
 def _says_nhs(authorities: set[str], code: str, table: IdentifierTable) -> bool:
     """Whether it is said to be an NHS number, and nothing else."""
     types = capitals(table.nhs_types)
-    return code in types or (not code and not authorities.isdisjoint(types | capitals(table.nhs_authorities)))
+    if code in types:
+        return True
+    return code in _OF_NHS and not authorities.isdisjoint(types | capitals(table.nhs_authorities))

@@ -155,4 +155,4 @@ def _results(connection: Connection, read: HisRead, new: Collection[UUID]) -> li
 def _result(admission: Admission, kept: Sequence[tuple[UUID, str]], new: Collection[UUID]) -> Result:
     completed = dict.fromkeys(type_ for _, type_ in kept)
     added = dict.fromkeys(type_ for id_, type_ in kept if id_ in new)
-    return Result(admission.patient.stay, list(completed), list(added))
+    return Result(admission.patient.stay, admission.hospital.code, list(completed), list(added))

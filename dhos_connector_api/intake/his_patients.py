@@ -52,9 +52,13 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one patient: types of visits as sent, all that are known and those that were new."""
+    """What became of one patient: types of visits as sent, all that are known and those that were new.
+
+    `facility` is the code of the hospital, as events of the stay name it.
+    """
 
     stay: Stay
+    facility: str
     completed: Sequence[str]
     new: Sequence[str]
 

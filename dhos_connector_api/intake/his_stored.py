@@ -99,7 +99,9 @@ def _open(event: NewEvent) -> bool:
 def _known(event: NewEvent, newest: Told | None, ended: str | None) -> NewEvent:
     if newest is not None and newest.at > event.received_at:
         companions = [newest.companions[0], *event.companions[1:]]
-        fields = {**event.event_fields, "contact": newest.fields.get("contact", {})}
+        told_anew = {"contact": newest.fields.get("contact", {})}
+        told_anew["date_of_birth"] = newest.fields.get("date_of_birth")
+        fields = {**event.event_fields, **told_anew}
         event = replace(event, companions=companions, event_fields=fields)
     return _ended(event, ended if _open(event) else None)
 

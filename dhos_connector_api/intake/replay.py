@@ -81,7 +81,10 @@ def _queued(connection: Connection, stored: Stored, read: HisRead) -> int:
 
 
 def _take_webhook(connection: Connection, stored: Stored, read: WebhookRead, by: str) -> bool:
-    if read.webhook is None or stored.state is MessageState.ACCEPTED:
+    if read.webhook is None:
+        return False
+    if stored.state is MessageState.ACCEPTED:
+        store.note_left_out(connection, stored.uuid, read.left_out)
         return False
     event = webhook.add_event(connection, read, kept=None)
     if event is None:

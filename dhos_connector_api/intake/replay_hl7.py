@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from dhos_connector_api.errors import Conflict
+from dhos_connector_api.errors import Conflict, NotFound
 from dhos_connector_api.hl7v2.read import Message
 from dhos_connector_api.intake.control_ids import content_hash, duplicate_keys, own_key
 from dhos_connector_api.intake.hl7_read import Hl7Read
@@ -28,8 +28,11 @@ def replay_hl7(
     An accepted one is published as it was, and as it reads now where outbox rows are pruned; a refused
     one is accepted if it would be now. With `force_new` an accepted one is left alone, and a refused one
     taken under a key of its own: once, however many copies of it are stored, and a resend is known then.
-    Raises Conflict when another message has its control id, or says the same.
+    Raises NotFound where it is gone by now; Conflict when another message has its control id, or says
+    the same.
     """
+    if not store.lock(connection, [stored.uuid]):  # it had its time, and was removed just now
+        raise NotFound("there is no message with that uuid")
     if stored.state is MessageState.ACCEPTED:
         return Replayed(stored.uuid, 0, done_before=True) if force_new else _publish(connection, stored, read)
     if read.message is None or not read.is_accepted:
@@ -48,6 +51,7 @@ def _publish(connection: Connection, stored: Stored, read: Hl7Read) -> Replayed:
     queued = outbox.republish(connection, stored.uuid)
     if read.is_accepted:
         queued += _queue_missing(connection, stored, read.effects)
+        store.note_left_out(connection, stored.uuid, read.effects.left_out)
     return Replayed(stored.uuid, queued, refusal=None if queued else read.verdict)
 
 

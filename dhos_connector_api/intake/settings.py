@@ -1,9 +1,10 @@
 """Settings of the intake: how HL7 that comes in is read, and when it is a repeat."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from dhos_connector_api.config.setting import Group, setting
+from dhos_connector_api.config.setting import Given, Group, setting
 from dhos_connector_api.config.values import choice, seconds, zone
 
 
@@ -26,3 +27,12 @@ class IntakeSettings(Group):
         "HL7_DUPLICATE_WINDOW", seconds,
         "How long a control id belongs to one message, unless the site says", default=7 * 86400,
     )  # fmt: skip
+
+    def check(self, given: Given) -> None:
+        """Note a problem where a message, and its control id with it, would be forgotten too soon."""
+        kept = given.environ.get("MESSAGE_RETENTION")
+        with suppress(ValueError):  # what is no duration is told where it is declared
+            if kept and seconds(kept) < self.duplicate_window:
+                given.problems.append(
+                    "MESSAGE_RETENTION is shorter than HL7_DUPLICATE_WINDOW, which depends on it"
+                )

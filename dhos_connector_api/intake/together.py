@@ -172,7 +172,9 @@ def _keep_all(database: Database, reads: Sequence[Read], patience: Patience) -> 
         if not isinstance(error, steps.PASSED_OVER):
             raise
         patience.failed(error, began)
-        _log.warning("arrivals are stored one by one", extra={"arrivals": len(reads), "cause": where(error)})
+        level = logging.DEBUG if _is_outage(error) else logging.WARNING
+        about = {"arrivals": len(reads), "cause": where(error)}
+        _log.log(level, "arrivals are stored one by one", extra=about)
         return None
 
 
@@ -190,8 +192,7 @@ def _take_alone(
         if not isinstance(error, _passed_over(read)):
             raise
         patience.failed(error, began)
-        level = logging.WARNING if isinstance(error, _REFUSED) else logging.ERROR
-        _log.log(level, "an arrival was not stored", extra=_about(read, error))
+        _log.log(_level(error), "an arrival was not stored", extra=_about(read, error))
         return Taken(read, None, error)
     patience.succeeded()
     return Taken(read, receipt)
@@ -201,6 +202,17 @@ def _passed_over(read: Read) -> tuple[type[Exception], ...]:
     """After which failures of this one the others are kept all the same."""
     steps = TOGETHER.get(read.arrival.kind)
     return (Exception,) if steps is None else steps.PASSED_OVER
+
+
+def _is_outage(error: Exception) -> bool:
+    """Return whether the log says once a minute what this is, whatever number of arrivals meets it."""
+    return isinstance(error, StorageUnavailable) and error.fault is not None
+
+
+def _level(error: Exception) -> int:
+    if _is_outage(error):
+        return logging.DEBUG
+    return logging.WARNING if isinstance(error, _REFUSED) else logging.ERROR
 
 
 def _about(read: Read, error: Exception) -> dict[str, str]:

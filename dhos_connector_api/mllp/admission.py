@@ -12,10 +12,20 @@ TOO_LONG = Verdict(Code.AR, "207", None, "The message is longer than this listen
 TOO_MANY = Verdict(Code.AR, "207", None, "The batch has more messages than one batch may have.")
 BLOCK_START = Verdict(Code.AR, "207", None, "0B, which begins a frame of MLLP, stands within the message.")
 _UTF_16 = Verdict(Code.AR, "207", "MSH^1^18", "UTF-16 collides with the framing of MLLP. Send UTF-8.")
-_SENDER = refusal("This listener takes no messages of this sender (MSH-3, MSH-4).")
+_SENDER = refusal("This listener takes no messages of this sender (MLLP_LISTENERS, sender).")
 _CERTIFICATE = refusal("The client's certificate is not this sender's.")
-_TYPE = Verdict(Code.AR, "200", "MSH^1^9^1^1", "This listener does not take this message type.")
-_TRIGGER = Verdict(Code.AR, "201", "MSH^1^9^1^2", "This listener does not take this trigger event.")
+_TYPE = Verdict(
+    Code.AR,
+    "200",
+    "MSH^1^9^1^1",
+    "This listener does not take this message type (MLLP_LISTENERS, sender.accepted).",
+)
+_TRIGGER = Verdict(
+    Code.AR,
+    "201",
+    "MSH^1^9^1^2",
+    "This listener takes no such trigger event (MLLP_LISTENERS, sender.accepted).",
+)
 
 Objects = Callable[[Message], Verdict | None]
 

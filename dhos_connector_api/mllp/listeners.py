@@ -1,5 +1,6 @@
 """The MLLP listeners, read from a TOML file and checked: every entry of `terms`, and nothing else."""
 
+import logging
 import re
 import tomllib
 from collections import Counter
@@ -13,10 +14,14 @@ from dhos_connector_api.config.values import misfits
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.hl7v2.modes import Mode
 from dhos_connector_api.mllp.terms import Listener, Network, Sender, Tls
+from dhos_connector_api.mllp.useless import useless
+
+_log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,40}\Z")
 _MOST_BYTES = 100_000_000
 _LONGEST = 86_400
+_MOST_WARNINGS, _LONGEST_ENTRY = 50, 200
 
 
 class _Accepted(fields.Field[dict[str, frozenset[str]]]):
@@ -109,7 +114,10 @@ class _FileSchema(Schema):
 
 
 def read_file(path: Path) -> tuple[Listener, ...]:
-    """Return listeners of a TOML file. Raises BadSetting: one line that names the entry, not its value."""
+    """Return listeners of a TOML file, and tell of entries that can never match or act.
+
+    Raises BadSetting: one line that names the entry, not its value.
+    """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -123,4 +131,7 @@ def read_file(path: Path) -> tuple[Listener, ...]:
     names = Counter(each.name for each in listeners)
     if len(names) < len(listeners):
         raise BadSetting("MLLP_LISTENERS does not fit: two listeners have the same name")
+    for each in useless(listeners)[:_MOST_WARNINGS]:
+        extra = {"entry": each.entry[:_LONGEST_ENTRY], "cause": each.cause}
+        _log.warning("an entry of MLLP_LISTENERS has no effect", extra=extra)
     return tuple(listeners)

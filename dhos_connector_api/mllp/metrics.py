@@ -5,6 +5,12 @@ from dhos_connector_api.metrics import FAST, Counter, Gauge, Histogram
 MLLP_CONNECTIONS = Gauge(
     "connector_mllp_connections", "MLLP connections that are open", ["listener"], multiprocess_mode="livesum"
 )
+MLLP_LISTENING = Gauge(
+    "connector_mllp_listening",
+    "MLLP processes that take connections on a listener",
+    ["listener"],
+    multiprocess_mode="livesum",
+)
 MLLP_CLOSED = Counter(
     "connector_mllp_closed_total",
     "MLLP connections that ended or were turned away, and why",

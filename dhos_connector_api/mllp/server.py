@@ -17,6 +17,7 @@ from dhos_connector_api.mllp.active_listener import ActiveListener, Capacity, Pe
 from dhos_connector_api.mllp.answering import Answer, ReceivedFrame
 from dhos_connector_api.mllp.committer import Committer, Done, Job
 from dhos_connector_api.mllp.connection import Connection
+from dhos_connector_api.mllp.metrics import MLLP_LISTENING
 from dhos_connector_api.mllp.terms import Listener
 
 _log = logging.getLogger(__name__)
@@ -73,6 +74,11 @@ class Server:
         """Return the number of bytes in memory for all connections."""
         return self._capacity.held
 
+    @property
+    def connections(self) -> int:
+        """Return the number of connections that are open."""
+        return len(self._connections())
+
     def start(self) -> None:
         """Begin to accept. Call it in the event loop."""
         loop = asyncio.get_running_loop()
@@ -88,6 +94,7 @@ class Server:
             active = ActiveListener(listener, submit, loop.time, self._capacity)
             self._active.append(active)
             self._spawn(self._accept(active, bound, context))
+            MLLP_LISTENING.labels(listener.name).set(1)
             host, number = bound.getsockname()[:2]
             _log.info("listening", extra={"listener": listener.name, "host": host, "port": number})
         self._spawn(self._sweep())
@@ -111,6 +118,8 @@ class Server:
         """Close the sockets that listen."""
         for each in self._sockets:
             each.close()
+        for listener in self._listeners:
+            MLLP_LISTENING.labels(listener.name).set(0)
 
     async def _until_gone(self, grace: float) -> None:
         loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ from contextlib import suppress
 import uvloop
 
 from dhos_connector_api.mllp.server import Server
+from dhos_connector_api.stopping import Stop
 
 
 def serve(server: Server, delay: float) -> None:
@@ -19,9 +20,10 @@ def serve(server: Server, delay: float) -> None:
 
 
 async def _serve(server: Server, delay: float) -> None:
-    told, at_once = asyncio.Event(), asyncio.Event()
+    told, at_once, stop = asyncio.Event(), asyncio.Event(), Stop()
 
     def on_signal(number: int) -> None:
+        stop.told(number)
         if told.is_set() or number == signal.SIGINT:
             at_once.set()
         told.set()
@@ -30,6 +32,8 @@ async def _serve(server: Server, delay: float) -> None:
         asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
     server.start()
     await told.wait()
+    stop.begins(connections=server.connections, bytes=server.held)
     with suppress(TimeoutError):
         await asyncio.wait_for(at_once.wait(), delay)
     await server.drain()
+    stop.ended(connections=server.connections, bytes=server.held)

@@ -21,5 +21,8 @@ class MllpSettings(Group):
         "MLLP_PROCESSES", integer(1, 64), "MLLP processes; senders are spread over them", default=2
     )
     metrics_port: int | None = setting(
-        "MLLP_METRICS_PORT", integer(1, 65535), "Serve the metrics of the MLLP processes there", default=None
+        "MLLP_METRICS_PORT",
+        integer(1, 65535),
+        "Serve the metrics of the MLLP processes, `/running` and `/ready` there",
+        default=None,
     )

@@ -62,6 +62,8 @@ def event_fields(stay: Stay, hospital: Hospital, zone: tzinfo) -> dict[str, Any]
         "discharged_at": _discharged_at(stay, zone),
         "physician": {"id": stay.consultant_id, "family_name": doctor.last, "given_name": doctor.first},
         "contact": {"phone": _shown(stay.phone)},
+        "encounter_type": _shown(stay.type),
+        "date_of_birth": _shown(stay.birth),
     }
 
 

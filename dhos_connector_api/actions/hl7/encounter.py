@@ -3,7 +3,6 @@
 from datetime import tzinfo
 
 from dhos_connector_api.actions.envelope import Action
-from dhos_connector_api.actions.hl7.patient import deceased
 from dhos_connector_api.actions.hl7.subject import Subject
 from dhos_connector_api.actions.hl7.values import moment, sent
 
@@ -36,7 +35,7 @@ def process_encounter(subject: Subject, trigger: str, zone: tzinfo) -> Action | 
         "transfer_cancelled": trigger == TRANSFER_CANCELLED,
         "discharge_cancelled": trigger == DISCHARGE_CANCELLED,
         "encounter_moved": trigger == ENCOUNTER_MOVED,
-        "patient_deceased": bool(deceased(subject.pid)),
+        "patient_deceased": bool(subject.death.is_dead),
     }
     optional = {
         "discharged_at": subject.discharged_at,

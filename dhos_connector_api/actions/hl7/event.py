@@ -1,13 +1,13 @@
 """`process_event` of a message: when (EVN), where (MSH-4, PV1-3) and to whom (PID, PV1) it happened."""
 
 from dataclasses import dataclass
-from datetime import tzinfo
+from datetime import date, tzinfo
 
 from dhos_connector_api.actions import process_event as every_event
 from dhos_connector_api.actions.envelope import Action
-from dhos_connector_api.actions.hl7.patient import deceased
 from dhos_connector_api.actions.hl7.subject import Subject
 from dhos_connector_api.actions.hl7.values import name_in, part, sent, timestamp
+from dhos_connector_api.hl7v2.births import birth_of
 from dhos_connector_api.hl7v2.datetimes import Precision, Timestamp, is_filler
 from dhos_connector_api.hl7v2.groups import WITH_PRIOR
 from dhos_connector_api.hl7v2.read import Message
@@ -56,12 +56,15 @@ def _occurred_at(message: Message, zone: tzinfo) -> Timestamp | None:
     return next((each for each in that_day if each.precision > Precision.DAY), first)
 
 
-def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Action:
+def process_event(subject: Subject, occasion: Occasion, event_uuid: str, today: date | None = None) -> Action:
     """Return the action every envelope has; null where nothing or `""` was sent.
+
+    In: `today`, the day the message came, bounds the date of birth (`births.possible`).
 
     Decision: `previous` is there for triggers that have a prior (`WITH_PRIOR`) alone. It is null where MRG
     names nothing, or what the patient or the encounter is called still.
     """
+    birth = birth_of(subject.pid, today)
     return every_event.action(
         {
             "source_system": SOURCE_SYSTEM,
@@ -69,6 +72,7 @@ def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Acti
             "event_uuid": event_uuid,
             "occurred_at": occasion.occurred_at,
             "encounter_id": subject.encounter_id,
+            "encounter_type": sent(subject.pv1, 2),
             "patient": {"mrn": subject.identity.mrn, "nhs_number": subject.identity.nhs_number},
             **_previous(subject, occasion.event_code),
             "facility": occasion.facility,
@@ -76,7 +80,8 @@ def process_event(subject: Subject, occasion: Occasion, event_uuid: str) -> Acti
             "discharged_at": subject.discharged_at,
             "physician": _physician(subject.pv1),
             "contact": subject.contact,
-            "deceased": deceased(subject.pid),
+            "deceased": subject.death.is_dead,
+            "date_of_birth": birth and birth.date_iso(),
         }
     )
 

@@ -75,7 +75,7 @@ def extract(
         if kind in NOT_DISCHARGED:
             subject.discharged_at = None
         actions = _upserts(subject, trigger, zone, message.received_on) if full else []
-        actions.append(process_event(subject, occasion, str(envelope_id)))
+        actions.append(process_event(subject, occasion, str(envelope_id), message.received_on))
         routing_key = LEGACY_ROUTING_KEY if full else EVENT_ROUTING_KEY
         envelopes.append(Envelope(envelope_id, routing_key, body(message_uuid, actions), correlation_id))
     return envelopes

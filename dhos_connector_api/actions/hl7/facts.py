@@ -1,9 +1,9 @@
 """The facts of a message as a whole: type, sender, time, and the identifiers it is found under."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, date, datetime, tzinfo
 from itertools import islice
+from typing import NamedTuple
 
 from dhos_connector_api.actions.hl7.values import clean, timestamp
 from dhos_connector_api.actions.hl7.visits import number_in, prior_id, visits_of
@@ -31,8 +31,7 @@ MOST_IDENTIFIERS = MOST_REPETITIONS_IN_ALL + MOST_SEGMENTS
 PATIENT_TYPES = (MRN, NHS_NUMBER)
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """The facts of one message, fit to be stored: no NULs, no lone surrogates; '' where nothing was sent.
 
     `message_type` is MSH-9 as sent, `event_code` as in ADT_A01; `sending_application` and
@@ -53,7 +52,8 @@ class Facts:
 
 def facts(message: Message, site: Site, zone: tzinfo, header: Facts | None = None) -> Facts:
     """Return the facts of any readable message, accepted or not; MSH-7 without offset is read in `zone`."""
-    return replace(header or header_facts(message, zone), identifiers=_identifiers(message, site.inbound))
+    known = header or header_facts(message, zone)
+    return known._replace(identifiers=_identifiers(message, site.inbound))
 
 
 def header_facts(message: Message, zone: tzinfo) -> Facts:
@@ -76,6 +76,8 @@ def storable(value: str) -> str:
 
     NULs go, and lone surrogates become question marks.
     """
+    if value.isalnum():  # the most frequent kind
+        return value
     if not value.isascii():
         value = value.encode("utf-8", "replace").decode()
     return clean(value) or ""

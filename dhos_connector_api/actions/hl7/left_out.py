@@ -1,16 +1,17 @@
 """What the actions of an accepted message leave out, and why (ERR-2 and table 0357 for where and what)."""
 
 from collections.abc import Iterator, Sequence
-from datetime import tzinfo
+from datetime import date, tzinfo
 from itertools import islice
 
 from dhos_connector_api.actions.hl7 import location
+from dhos_connector_api.actions.hl7.death import IS_DEAD
 from dhos_connector_api.actions.hl7.encounter import NOT_DISCHARGED
 from dhos_connector_api.actions.hl7.extract import is_full
 from dhos_connector_api.actions.hl7.facts import LONGEST_IDENTIFIER, indexable
 from dhos_connector_api.actions.hl7.patient import SEXES
 from dhos_connector_api.actions.hl7.values import moment, sent, timestamp
-from dhos_connector_api.actions.hl7.visits import visits_of
+from dhos_connector_api.actions.hl7.visits import places_of_prior, visits_of
 from dhos_connector_api.actions.left_out import (
     DATA_TYPE,
     MISSING,
@@ -31,6 +32,8 @@ from dhos_connector_api.site.model import IdentifierTable, Inbound, Site
 
 #: PID-8 where nothing is lost: known codes, and those of "not known" (table 0001, NHS data dictionary).
 _TOLD_SEXES = frozenset({*SEXES, "U", "UNK", "UNKNOWN", "0", "9"})
+#: The field of MRG with what is given up, by the trigger of a merge or move of accounts (3) or visits (5).
+_PRIOR_ENCOUNTERS = {"A35": 3, "A36": 3, "A41": 3, "A44": 3, "A42": 5, "A45": 5, "A50": 5}
 _NO_DATE = "is no date, or one with two readings"
 _PARTIAL = "is a year or month alone"
 _FILLER = "is a day that stands for no date"
@@ -54,14 +57,18 @@ def _found(message: Message, inbound: Inbound, zone: tzinfo) -> Iterator[LeftOut
         yield from _patient(message, pid, f"PID^{number}", inbound.identifiers, zone, full=full)
     if message.all("MRG"):
         yield from _priors(message, inbound.identifiers)
+        yield from _prior_encounters(message, inbound.encounter_ids)
     yield from _visits(message, inbound, zone, full=full)
 
 
-def _times(segment: Segment, place: str, fields: Sequence[int], zone: tzinfo) -> Iterator[LeftOut]:
+def _times(segment: Segment, place: str, fields: Sequence[int], zone: tzinfo) -> list[LeftOut]:
     """The times of which nothing can be told: no date, a part of one, or a filler."""
+    found = []
     for field in fields:
-        if segment.raw(field) and not _is_day(segment, field, zone) and (why := _fault(segment, field, zone)):
-            yield LeftOut(DATA_TYPE, f"{place}^{field}", why)
+        raw = segment.raw(field)
+        if raw and not _is_day(raw, zone) and (why := _fault(segment, field, zone)):
+            found.append(LeftOut(DATA_TYPE, f"{place}^{field}", why))
+    return found
 
 
 def _fault(segment: Segment, field: int, zone: tzinfo) -> str | None:
@@ -73,9 +80,9 @@ def _fault(segment: Segment, field: int, zone: tzinfo) -> str | None:
     return _PARTIAL if stamp.precision < Precision.DAY else None
 
 
-def _is_day(segment: Segment, field: int, zone: tzinfo) -> bool:
-    """Whether the field as it stands is a time of a real day: so it nearly always is, and this is quick."""
-    stamp = parse(segment.raw(field), zone)
+def _is_day(raw: str, zone: tzinfo) -> bool:
+    """Whether a field as it stands is a time of a real day: so it nearly always is, and this is quick."""
+    stamp = parse(raw, zone)
     return stamp is not None and stamp.precision >= Precision.DAY and not is_filler(stamp.value.date())
 
 
@@ -85,21 +92,20 @@ def _patient(
     for field, repetition, why in unusable(pid, table, message.sent_on):
         yield LeftOut(DATA_TYPE, f"{place}^{field}^{repetition}", why)
     if full:
-        yield from _birth(message, pid, place)
+        if birth := _fault_of_birth(pid, message.received_on):
+            yield LeftOut(DATA_TYPE, f"{place}^7", birth)
         if pid.raw(8) not in SEXES and (sent(pid, 8) or "U").upper() not in _TOLD_SEXES:
             yield LeftOut(NOT_IN_TABLE, f"{place}^8", "is no sex we can tell: it is sent on as unknown")
     yield from _times(pid, place, (29,), zone)
-    if pid.raw(30) and (sent(pid, 30) or "Y").upper() not in {"Y", "N"}:
+    if pid.raw(30) and (sent(pid, 30) or "Y").upper() not in IS_DEAD:
         yield LeftOut(NOT_IN_TABLE, f"{place}^30", "is neither Y nor N")
 
 
-def _birth(message: Message, pid: Segment, place: str) -> Iterator[LeftOut]:
-    born = birth_of(pid, message.received_on)
+def _fault_of_birth(pid: Segment, today: date | None) -> str | None:
+    born = birth_of(pid, today)
     if born is None:
-        if is_bad(pid, message.received_on):
-            yield LeftOut(DATA_TYPE, f"{place}^7", _BIRTH)
-    elif born.precision < Precision.DAY:
-        yield LeftOut(DATA_TYPE, f"{place}^7", _PARTIAL)
+        return _BIRTH if is_bad(pid, today) else None
+    return _PARTIAL if born.precision < Precision.DAY else None
 
 
 def _priors(message: Message, table: IdentifierTable) -> Iterator[LeftOut]:
@@ -116,6 +122,20 @@ def _priors(message: Message, table: IdentifierTable) -> Iterator[LeftOut]:
             if any(not prior.type for prior in found.priors):
                 text = "has an identifier of which nothing tells what it became"
                 yield LeftOut(NOT_IN_TABLE, f"MRG^{numbers[id(group.mrg)]}^1", text)
+
+
+def _prior_encounters(message: Message, places: Sequence[str]) -> Iterator[LeftOut]:
+    """What a merge or move of accounts or visits gives up, where the site does not read that field."""
+    field = _PRIOR_ENCOUNTERS.get(message.trigger)
+    if field is None or message.message_code != "ADT":
+        return
+    readable = places_of_prior(field)
+    if not set(readable).isdisjoint(places):
+        return
+    for number, mrg in enumerate(message.all("MRG"), start=1):
+        if sent(mrg, field):
+            text = f"is not told: the site's inbound.encounter_ids does not name {' or '.join(readable)}"
+            yield LeftOut(OTHER, f"MRG^{number}^{field}", text)
 
 
 def _visits(message: Message, inbound: Inbound, zone: tzinfo, *, full: bool) -> Iterator[LeftOut]:
@@ -140,35 +160,41 @@ def _visit(
     zone: tzinfo,
     *,
     full: bool,
-) -> Iterator[LeftOut]:
+) -> list[LeftOut]:
+    found = []
     if encounter and not indexable(encounter):
         text = f"the encounter's id has over {LONGEST_IDENTIFIER} characters: nothing is found by it"
-        yield LeftOut(DATA_TYPE, place, text)
+        found.append(LeftOut(DATA_TYPE, place, text))
     if full:
-        yield from _times(pv1, place, (44,), zone)
-        yield from _no_ward(pv1, place)
-        yield from _no_encounter(pv1, place, encounter, inbound.encounter_ids, zone)
-    if message.message_code == "ADT" and message.trigger in NOT_DISCHARGED and sent(pv1, 45):
-        yield LeftOut(OTHER, f"{place}^45", "is the time of the discharge that is cancelled")
+        found += _times(pv1, place, (44,), zone)
+        found += _no_ward(pv1, place)
+        found += _no_encounter(pv1, place, encounter, inbound.encounter_ids, zone)
+    if message.trigger in NOT_DISCHARGED and message.message_code == "ADT" and sent(pv1, 45):
+        found.append(LeftOut(OTHER, f"{place}^45", "is the time of the discharge that is cancelled"))
     else:
-        yield from _times(pv1, place, (45,), zone)
+        found += _times(pv1, place, (45,), zone)
+    return found
 
 
-def _no_ward(pv1: Segment, place: str) -> Iterator[LeftOut]:
+def _no_ward(pv1: Segment, place: str) -> list[LeftOut]:
     """Nothing can be found by room or bed alone."""
+    found = []
     for field in (location.ASSIGNED, location.PRIOR):
         raw = pv1.raw(field)
         if not raw or raw[0].isalnum() or sent(pv1, field):
             continue
         if sent(pv1, field, 2) or sent(pv1, field, 3):
-            yield LeftOut(MISSING, f"{place}^{field}", "has a room or bed, and no point of care (PL.1)")
+            found.append(
+                LeftOut(MISSING, f"{place}^{field}", "has a room or bed, and no point of care (PL.1)")
+            )
+    return found
 
 
 def _no_encounter(
     pv1: Segment, place: str, encounter: str | None, places: Sequence[str], zone: tzinfo
-) -> Iterator[LeftOut]:
-    if encounter and _is_day(pv1, 44, zone) and pv1.raw(2).isalnum() and pv1.raw(3)[:1].isalnum():
-        return
+) -> list[LeftOut]:
+    if encounter and _is_day(pv1.raw(44), zone) and pv1.raw(2).isalnum() and pv1.raw(3)[:1].isalnum():
+        return []
     id_field = places[0].removeprefix("PV1-") if places[0].startswith("PV1-") else ""
     needed = (
         ("44", "PV1-44", moment(pv1, 44, zone)),
@@ -177,9 +203,9 @@ def _no_encounter(
         (id_field, " or ".join(places), encounter),
     )
     missing = [(field, name) for field, name, value in needed if not value]
-    if missing:
-        first = missing[0][0]
-        names = ", ".join(name for _, name in missing)
-        yield LeftOut(
-            MISSING, f"{place}^{first}" if first else place, f"no process_encounter: it needs {names}"
-        )
+    if not missing:
+        return []
+    first = missing[0][0]
+    names = ", ".join(name for _, name in missing)
+    where = f"{place}^{first}" if first else place
+    return [LeftOut(MISSING, where, f"no process_encounter: it needs {names}")]

@@ -1,13 +1,11 @@
 """`process_patient`: who the patient is (PID, and MRG in a merge; HL7 v2 chapter 3)."""
 
-from datetime import UTC, date
+from datetime import date
 
 from dhos_connector_api.actions.envelope import Action
 from dhos_connector_api.actions.hl7.subject import Subject
-from dhos_connector_api.actions.hl7.values import name_in, part, sent, timestamp
+from dhos_connector_api.actions.hl7.values import name_in, part, sent
 from dhos_connector_api.hl7v2.births import birth_of
-from dhos_connector_api.hl7v2.datetimes import Timestamp, is_filler
-from dhos_connector_api.hl7v2.segment import Segment
 
 #: SNOMED CT codes by PID-8, HL7 table 0001 and the NHS data dictionary's numbers.
 SEXES = {
@@ -23,8 +21,6 @@ UNKNOWN_SEX = "184115007"
 #: Merges whose old identifiers the platform's consumers merge patients by.
 PATIENT_MERGES = frozenset({"A34", "A40"})
 
-_DATE_OF_DEATH, _IS_DEAD = 29, 30  # fields of PID
-
 
 def process_patient(subject: Subject, trigger: str, today: date | None = None) -> Action:
     """Return the action every full envelope has; existing consumers refuse an envelope without it.
@@ -37,7 +33,7 @@ def process_patient(subject: Subject, trigger: str, today: date | None = None) -
     """
     pid = subject.pid
     name = name_in(pid, 5, typed=7, parts=(1, 2))
-    birth, death = birth_of(pid, today), _death(pid)
+    birth, death = birth_of(pid, today), subject.death.on
     values = {
         "first_name": part(name, 2),
         "last_name": part(name, 1),
@@ -54,19 +50,3 @@ def process_patient(subject: Subject, trigger: str, today: date | None = None) -
         "name": "process_patient",
         "data": {key: value for key, value in values.items() if value is not None},
     }
-
-
-def deceased(pid: Segment) -> bool | None:
-    """Return whether the patient has died: PID-29 holds a date of any precision, or PID-30 says `Y`.
-
-    None where neither says anything; zeros and other fillers in PID-29 are no death.
-    """
-    if _death(pid) is not None:
-        return True
-    return {"Y": True, "N": False}.get((sent(pid, _IS_DEAD) or "").upper())
-
-
-def _death(pid: Segment) -> Timestamp | None:
-    """PID-29 as it is written, whatever the zone."""
-    value = timestamp(pid, _DATE_OF_DEATH, UTC)
-    return None if value is None or is_filler(value.value.date()) else value

@@ -6,6 +6,7 @@ from datetime import date, tzinfo
 
 from dhos_connector_api.actions.hl7 import location
 from dhos_connector_api.actions.hl7.contact import Contact, read_contact
+from dhos_connector_api.actions.hl7.death import Death, read_death
 from dhos_connector_api.actions.hl7.location import Location
 from dhos_connector_api.actions.hl7.values import moment
 from dhos_connector_api.actions.hl7.visits import Visit, visits_of
@@ -22,8 +23,8 @@ class Subject:
     """A patient and visit: the segments, and what the actions need of them.
 
     `number` is unique in the message. `identity` is PID-3's: in a merge, what survives `previous`, which is
-    MRG-1's and names only what changes; `prior_encounter_id` is MRG's too. `contact` is PID-13's. Times
-    are ISO 8601; `known_location` and `known_previous` are None without a ward.
+    MRG-1's and names only what changes; `prior_encounter_id` is MRG's too. `contact` is PID-13's, `death`
+    PID-29's and PID-30's. Times are ISO 8601; `known_location` and `known_previous` are None without a ward.
     """
 
     number: str
@@ -33,6 +34,7 @@ class Subject:
     identity: Known
     previous: Known
     contact: Contact
+    death: Death
     encounter_id: str | None
     prior_encounter_id: str | None
     location: Location
@@ -50,13 +52,13 @@ def read_subjects(message: Message, trigger: str, inbound: Inbound, zone: tzinfo
     """
     table, on = inbound.identifiers, message.sent_on
     groups, visits = groups_or_nobody(message), visits_of(message, inbound.encounter_ids)
-    pid, contact = None, Contact()
+    pid, contact, death = None, Contact(), Death(None, None)
     for number, (group, visit) in enumerate(zip(groups, visits, strict=True)):
         if group.pid is not pid:
-            pid, contact = group.pid, read_contact(group.pid)
+            pid, contact, death = group.pid, read_contact(group.pid), read_death(group.pid)
         patient = patient_identifiers(group.pid, table, on)
         identity = Known(patient.mrn, patient.nhs_number)
-        subject = _subject(group, str(number), identity, contact, visit, zone)
+        subject = _subject(group, str(number), identity, contact, death, visit, zone)
         steps = _steps(group, trigger, table, on)
         if steps:
             subject.identity, subject.previous = steps[0]
@@ -81,6 +83,7 @@ def _subject(
     number: str,
     identity: Known,
     contact: Contact,
+    death: Death,
     visit: Visit,
     zone: tzinfo,
 ) -> Subject:
@@ -94,6 +97,7 @@ def _subject(
         identity=identity,
         previous=Known(),
         contact=contact,
+        death=death,
         encounter_id=visit.id,
         prior_encounter_id=visit.prior,
         location=assigned,

@@ -30,6 +30,10 @@ def part(repetition: Repetition | None, component: int) -> str | None:
 
 
 def _shown(value: str) -> str | None:
+    if value.isalnum():  # the most frequent kind: nothing in it to take away
+        return value
+    if not value:
+        return None
     found = clean(value)
     return found if found is None else readable(found) or None
 
@@ -41,8 +45,10 @@ def name_in(segment: Segment | None, field: int, *, typed: int, parts: Sequence[
     """
     repetitions = [] if segment is None else segment.repeated(field)
     there = [each for each in repetitions if any(part(each, component) for component in parts)]
+    if len(there) <= 1:
+        return there[0] if there else None
     legal = (each for each in there if (part(each, typed) or "").upper() == "L")
-    return next(legal, there[0] if there else None)
+    return next(legal, there[0])
 
 
 def timestamp(segment: Segment | None, field: int, zone: tzinfo) -> Timestamp | None:

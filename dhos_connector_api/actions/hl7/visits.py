@@ -67,6 +67,11 @@ def prior_id(places: Sequence[str], mrg: Segment) -> str | None:
     return next((each for each in priors if each), None)
 
 
+def places_of_prior(field: int) -> list[str]:
+    """Return the names of the places whose prior id stands in that field of MRG."""
+    return [name for name, place in _PLACES.items() if place.prior == field]
+
+
 def number_in(places: Sequence[str], pv1: Segment) -> str | None:
     """Return the first id of an encounter that a PV1 alone has, of nobody's group."""
     fields = (_PLACES[name].field for name in places if name.startswith("PV1-"))
