@@ -13,9 +13,9 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api.db.large_rows import carried
+from dhos_connector_api.db.listing import MOST_COUNTED
 from dhos_connector_api.db.within_bytes import measured_within
 from dhos_connector_api.events import views
-from dhos_connector_api.events.search import MOST_COUNTED
 from dhos_connector_api.events.states import EventState
 from dhos_connector_api.events.store import NewEvent
 

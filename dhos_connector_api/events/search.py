@@ -12,12 +12,10 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api.db.large_rows import carried
+from dhos_connector_api.db.listing import MOST_COUNTED
 from dhos_connector_api.db.within_bytes import PAGE_BYTES, measured_within
 from dhos_connector_api.events.states import EventState, EventStatus
 from dhos_connector_api.events.views import COLUMNS, JOINS, PAYLOAD, PAYLOAD_SIZE
-
-#: Counting a million rows would take a second at every page; nobody pages that far.
-MOST_COUNTED = 10_000
 
 _WAITS = "EXISTS (SELECT FROM outbox w WHERE w.id = e.envelope_id AND w.published_at IS NULL)"
 _PUBLISHED = f"e.state = 'accepted' AND NOT {_WAITS}"

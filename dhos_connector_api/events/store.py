@@ -103,6 +103,7 @@ class NewEvent:
             occurred_at=self.occurred_at,
             encounter_id=self.encounter_id,
             patient_identifier=self.patient_identifier,
+            generation=self.generation,
             fields={**self.event_fields, **({"payload": self.payload} if self.tells_payload else {})},
         )
         return body(self.message, [*self.companions, action])
@@ -253,6 +254,12 @@ def ids_of_message(connection: Connection, message_uuid: UUID) -> list[UUID]:
         {"uuid": message_uuid},
     )
     return list(found.scalars())
+
+
+def published_of_message(connection: Connection, message_uuid: UUID) -> int:
+    """Return how many events of that message mean anything here, and have an envelope."""
+    query = "SELECT count(*) FROM integration_event WHERE message_uuid = :uuid AND envelope_id IS NOT NULL"
+    return int(connection.execute(text(query), {"uuid": message_uuid}).scalar_one())
 
 
 def lock(connection: Connection, ids: Collection[UUID]) -> None:

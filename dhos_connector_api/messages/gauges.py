@@ -8,13 +8,19 @@ from sqlalchemy import Connection
 
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.messages import store
+from dhos_connector_api.messages.expected import expected
 from dhos_connector_api.messages.settings import MessageSettings
 
 
 def gauges(settings: Settings, connection: Connection, now: datetime) -> Iterator[Metric]:
     """Return how many accepted messages are late."""
-    after = timedelta(seconds=settings.of(MessageSettings).unprocessed_after)
-    late = store.late(connection, before=now - after)
+    number = late(settings, connection, now)
     yield GaugeMetricFamily(
-        "connector_messages_unprocessed_late", "Accepted, not processed in UNPROCESSED_AFTER", late
+        "connector_messages_unprocessed_late", "Accepted, not processed in UNPROCESSED_AFTER", number
     )
+
+
+def late(settings: Settings, connection: Connection, now: datetime) -> int:
+    """Return how many accepted messages are late, of those that somebody is expected to process."""
+    before = now - timedelta(seconds=settings.of(MessageSettings).unprocessed_after)
+    return store.late(connection, before=before, only=expected(settings))

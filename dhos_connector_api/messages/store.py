@@ -5,7 +5,7 @@ envelopes, and tells a new message from a duplicate by what ON CONFLICT let thro
 commits; the caller owns the transaction, but for `insert_all`, whose transaction is the point of it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -246,6 +246,24 @@ def mark_processed(connection: Connection, uuid: UUID, *, by: str | None, at: da
     return known.one_or_none() is not None
 
 
+# In the order of their uuids: of two that mark the same messages one waits, and neither deadlocks.
+_MARK_ALL = text("""
+WITH held AS (
+    SELECT uuid FROM message WHERE uuid = ANY(CAST(:uuids AS uuid[])) AND NOT is_processed
+        AND dst_description = 'dhos'
+    ORDER BY uuid FOR UPDATE
+)
+UPDATE message SET is_processed = true, processed_at = :at, modified = :at, modified_by = :by
+FROM held WHERE message.uuid = held.uuid AND NOT is_processed
+""")
+
+
+def mark_all_processed(connection: Connection, uuids: Collection[UUID], *, by: str, at: datetime) -> None:
+    """Store that these messages were applied, as `mark_processed` does; unknown ones are passed over."""
+    if uuids:
+        connection.execute(_MARK_ALL, {"uuids": sorted(uuids), "by": by, "at": at})
+
+
 def mark_unprocessed(connection: Connection, uuid: UUID, *, by: str | None, at: datetime) -> None:
     """Store that more of the message waits to be applied, where the platform had applied all there was."""
     connection.execute(
@@ -258,32 +276,48 @@ def mark_unprocessed(connection: Connection, uuid: UUID, *, by: str | None, at: 
 
 
 def note_left_out(connection: Connection, uuid: UUID, left_out: Sequence[LeftOut]) -> None:
-    """Store what is left out of a message now, of which more is taken than when it came."""
+    """Store what is left out of an accepted message as it reads now: more or less than when it came."""
     connection.execute(
         text("UPDATE message SET left_out = CAST(:left_out AS jsonb) WHERE uuid = :uuid"),
         {"uuid": uuid, "left_out": as_json(left_out)},
     )
 
 
-def lock(connection: Connection, uuids: Iterable[UUID]) -> None:
-    """Lock these messages, always in the same order, until this transaction ends."""
-    connection.execute(
+def lock(connection: Connection, uuids: Iterable[UUID]) -> int:
+    """Lock these messages, in the order of their uuids, until this transaction ends; return how many."""
+    return connection.execute(
         text("SELECT FROM message WHERE uuid = ANY(CAST(:uuids AS uuid[])) ORDER BY uuid FOR NO KEY UPDATE"),
         {"uuids": list(set(uuids))},
+    ).rowcount
+
+
+def missing(connection: Connection, uuids: Collection[UUID]) -> set[UUID]:
+    """Return those of these messages that are not there."""
+    found = connection.execute(
+        text("SELECT uuid FROM message WHERE uuid = ANY(CAST(:uuids AS uuid[]))"), {"uuids": list(uuids)}
     )
+    return set(uuids) - set(found.scalars())
 
 
-#: More late messages than this are not counted: the number is asked for at every scrape.
-MOST_COUNTED = 10_000
+#: Late messages that are looked at, the newest: the number is asked for at every scrape.
+MOST_COUNTED = 50_000
 
 
-def late(connection: Connection, *, before: datetime) -> int:
-    """Return how many messages from before that time are accepted and not processed, up to MOST_COUNTED."""
+def late(connection: Connection, *, before: datetime, only: Collection[str] | None = None) -> int:
+    """Return how many messages from before that time are accepted and not processed.
+
+    Of the newest MOST_COUNTED of them; with `only` those whose event is one of these (`ADT_A01`).
+    """
     count: int = connection.execute(
         text(
-            "SELECT count(*) FROM (SELECT FROM message WHERE state = 'accepted' AND NOT is_processed"
-            " AND uuid < :before LIMIT :most) AS found"
+            "SELECT count(*) FILTER (WHERE CAST(:only AS text[]) IS NULL OR event_code = ANY(:only)) FROM ("
+            "SELECT event_code FROM message WHERE state = 'accepted' AND NOT is_processed"
+            " AND uuid < :before ORDER BY uuid DESC LIMIT :most) AS newest"
         ),
-        {"before": clock.first_uuid(before), "most": MOST_COUNTED},
+        {
+            "before": clock.first_uuid(before),
+            "most": MOST_COUNTED,
+            "only": None if only is None else sorted(only),
+        },
     ).scalar_one()
     return count

@@ -30,7 +30,7 @@ m.error_text, m.processed_at, m.duplicate_of, m.replayed_at, m.correlation_id, m
 m.door_charset, m.remarks, m.left_out,
 coalesce(k.repeats, 0) AS repeats, k.repeated_at, {_KIND}
 """
-_CONTENT = "b.content, b.charset, b.ack"
+_CONTENT = "b.content, b.charset, b.ack, b.message_uuid IS NULL AS content_removed"
 #: What a sender may make as long as a message.
 _LONG_FACTS = (
     *("m.created_by", "m.modified_by", "m.src_description", "m.message_control_id", "m.message_type"),

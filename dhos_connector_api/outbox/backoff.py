@@ -8,7 +8,8 @@ Unroutable: tried after 1, 2, 4 ... 30 seconds. It costs nobody anything.
 
 Refused: every try gives the other queues of that key one more copy. So it is tried once after a second,
 then once a minute: all who wait under that key wait for it once the queue has room again. In between, once a
-second, a row that was never tried may go: it is no copy.
+second, a row that was never tried may go: it is no copy. Where it is known that the queue is full nothing
+goes, and what waits is tried as soon as it has room.
 """
 
 from collections.abc import Iterable
@@ -83,6 +84,12 @@ class Backoff:
     def only_untried(self, key: str, *, now: float) -> bool:
         """Return whether nothing may go that was tried before: the pause is not over."""
         return self._held[key].until > now
+
+    def wait_for_room(self, key: str, *, now: float) -> None:
+        """Note that a queue of that key is known to be full: its pause ends when that is over."""
+        hold = self._held.get(key)
+        if hold is not None:
+            hold.until = hold.look_at = now + FIRST
 
     def put_off(self, key: str, *, now: float) -> None:
         """Wait a little: what was due told nothing, or there was nothing to try."""

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from dhos_connector_api.actions.envelope import Envelope, Outcome
 from dhos_connector_api.outbox import store
 from dhos_connector_api.outbox.metrics import COMMIT_TO_CONFIRM_SECONDS, PUBLISH_SECONDS, PUBLISHED
+from dhos_connector_api.outbox.room import NothingKnown, Room
 from dhos_connector_api.outbox.rows import Mark, WaitingRow
 from dhos_connector_api.outbox.selection import Selection
 from dhos_connector_api.outbox.settlement import ERRORS, Unsettled, settlement
@@ -44,12 +45,15 @@ class Relay:
         *,
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
+        room: Room | None = None,
     ) -> None:
         self._publish = publish
         self._now = now
-        self._selection = Selection(Window(), monotonic)
+        self._selection = Selection(Window(), monotonic, room or NothingKnown())
         self._unsettled: Unsettled | None = None
         self._is_proven = False
+        #: Envelopes of the batch that is being published.
+        self.under_way = 0
 
     @property
     def behind(self) -> bool:
@@ -69,12 +73,15 @@ class Relay:
         rows = self._proven(self._selection.next())
         if not rows:
             return False
+        self.under_way = len(rows)
         try:
             with PUBLISH_SECONDS.time():
                 outcomes = self._publish([row.envelope for row in rows])
         except Exception:
             self._note(rows, [Outcome.UNKNOWN] * len(rows))  # or the next step would publish the same again
             raise
+        finally:
+            self.under_way = 0
         self._note(rows, outcomes)
         self._settle()
         return True

@@ -16,6 +16,7 @@ from dhos_connector_api.outbox import statements
 from dhos_connector_api.outbox.backoff import Backoff
 from dhos_connector_api.outbox.doubts import Doubts
 from dhos_connector_api.outbox.metrics import HELD
+from dhos_connector_api.outbox.room import Room
 from dhos_connector_api.outbox.rotation import Rotation, reached
 from dhos_connector_api.outbox.rows import START, Survey, WaitingRow
 from dhos_connector_api.outbox.settlement import REFUSALS, Settlement
@@ -31,11 +32,15 @@ _QUERY_CANCELED = "57014"  # it took longer than statement_timeout
 
 
 class Selection:
-    """Gives one batch after the other; `learn` tells it what became of each. `monotonic` gives seconds."""
+    """Gives one batch after the other; `learn` tells it what became of each. `monotonic` gives seconds.
 
-    def __init__(self, window: Window, monotonic: Callable[[], float]) -> None:
+    `room` knows, or does not, whether a queue that refused is still full.
+    """
+
+    def __init__(self, window: Window, monotonic: Callable[[], float], room: Room) -> None:
         self._window = window
         self._monotonic = monotonic
+        self._room = room
         self._backoff, self._doubts = Backoff(), Doubts()
         self._rotation, self._rotation_of_large = Rotation(), Rotation()
         self._fresh_is_first = self._large_is_first = self._more = False
@@ -136,6 +141,9 @@ class Selection:
     def _row_of_key(self, key: str, found: Survey, now: float) -> list[WaitingRow]:
         """Return the row that tells whether a routing key is still to be held."""
         barriers = [each for each in self._backoff.refused if each != key]
+        if len(barriers) < len(self._backoff.refused) and self._room.is_full(key):
+            self._backoff.wait_for_room(key, now=now)
+            return []
         least = statements.least_tried(self._connection, key, barriers=barriers)
         if key not in self._backoff.refused:
             if least is None or least[0] in self._doubts:
@@ -165,6 +173,7 @@ class Selection:
                 self._backoff.refuse(key, now=now)
             elif self._backoff.confirmed(key):
                 self._window.begin_again()
+        self._tell_of_refused(rows, outcomes)
         for row, outcome in zip(rows, outcomes, strict=True):
             if outcome is not Outcome.UNKNOWN:
                 self._doubts.answered(row.stream[0])
@@ -175,3 +184,12 @@ class Selection:
         HELD.labels(why="unroutable").set(len(self._backoff.unroutable))
         HELD.labels(why="refused").set(len(self._backoff.refused))
         HELD.labels(why="in doubt").set(len(self._doubts))
+
+    def _tell_of_refused(self, rows: Sequence[WaitingRow], outcomes: Sequence[Outcome]) -> None:
+        """Tell of each routing key that was refused, and of its first row: it is the next to be tried."""
+        refused: dict[str, int] = {}
+        for row, outcome in zip(rows, outcomes, strict=True):
+            if outcome is Outcome.REFUSED:
+                refused.setdefault(row.stream[1], len(row.envelope.body))
+        for key, body in refused.items():
+            self._room.refused(key, body)

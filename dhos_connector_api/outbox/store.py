@@ -5,12 +5,14 @@ housekeeping.
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
 from dhos_connector_api.actions.envelope import Envelope
+from dhos_connector_api.outbox.models import SENDER_LENGTH
 
 # The holder of the lease alone settles, so the ids say enough. A condition that fits `outbox_waiting`
 # would let PostgreSQL walk through the whole backlog instead of looking each id up.
@@ -22,6 +24,17 @@ _AS_SELECTED = (
     "id = ANY(CAST(:ids AS uuid[])) AND (CAST(:writers AS text[]) IS NULL"
     " OR xmin = ANY(CAST(CAST(:writers AS text[]) AS xid[])))"
 )
+
+
+_ADD_ALL = text("""
+INSERT INTO outbox (id, message_uuid, sender, routing_key, body, correlation_id, created)
+SELECT id, message_uuid, sender, routing_key, body, correlation_id, :at
+FROM unnest(CAST(:ids AS uuid[]), CAST(:messages AS uuid[]), CAST(:senders AS text[]),
+    CAST(:keys AS text[]), CAST(:bodies AS bytea[]), CAST(:correlations AS text[])) WITH ORDINALITY
+    AS given (id, message_uuid, sender, routing_key, body, correlation_id, place)
+ORDER BY place
+ON CONFLICT (id) DO NOTHING
+""")
 
 
 def settle(
@@ -147,6 +160,33 @@ def add(connection: Connection, envelope: Envelope, *, message_uuid: UUID, sende
             "created": at,
         },
     ).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An envelope that is to wait for the relay, by which message, and in whose stream."""
+
+    envelope: Envelope
+    message_uuid: UUID
+    sender: str
+
+
+def add_all(connection: Connection, given: Sequence[Queued], at: datetime) -> None:
+    """Insert envelopes that wait for the relay, in this order; those whose ids are there are left out."""
+    if not given:
+        return
+    connection.execute(
+        _ADD_ALL,
+        {
+            "at": at,
+            "ids": [each.envelope.id for each in given],
+            "messages": [each.message_uuid for each in given],
+            "senders": [each.sender[:SENDER_LENGTH] for each in given],
+            "keys": [each.envelope.routing_key for each in given],
+            "bodies": [each.envelope.body for each in given],
+            "correlations": [each.envelope.correlation_id for each in given],
+        },
+    )
 
 
 def prune(connection: Connection, *, published_before: datetime, limit: int) -> int:
