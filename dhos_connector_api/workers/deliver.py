@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dhos_connector_api.db.within_bytes import Bound
 from dhos_connector_api.deliveries.deliver import Deliverer
 from dhos_connector_api.deliveries.store import Claim
+from dhos_connector_api.stopping import Stop
 from dhos_connector_api.workers import loop
 
 #: Seconds between two looks for what is due, unless an attempt has just ended.
@@ -31,6 +32,17 @@ class DeliveryWorker:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._pool = ThreadPoolExecutor(MOST_THREADS, f"deliver-{deliverer.destination.name}")
+
+    @property
+    def destination(self) -> str:
+        """Return the name of its destination."""
+        return self._deliverer.destination.name
+
+    @property
+    def in_hand(self) -> int:
+        """Return the deliveries that are attempted just now."""
+        with self._lock:
+            return MOST_THREADS - self._free
 
     def step(self) -> bool:
         """Begin what is due, as far as there is room; return whether any was. Raises StorageUnavailable."""
@@ -66,21 +78,23 @@ class DeliveryWorker:
         self._ended.set()
 
 
-def run(deliverers: Sequence[Deliverer], stop: threading.Event) -> None:
+def run(deliverers: Sequence[Deliverer], stop: Stop) -> None:
     """Deliver to every destination until `stop` is set, and end what is under way then."""
+    workers = [DeliveryWorker(each) for each in deliverers]
     threads = [
-        threading.Thread(target=_run_one, args=(each, stop), name=f"claim-{each.destination.name}")
-        for each in deliverers
+        threading.Thread(target=_run_one, args=(each, stop), name=f"claim-{each.destination}")
+        for each in workers
     ]
     for thread in threads:
         thread.start()
     stop.wait()
+    stop.begins(deliveries=sum(each.in_hand for each in workers))
     for thread in threads:
         thread.join()
+    stop.ended(deliveries=sum(each.in_hand for each in workers))
 
 
-def _run_one(deliverer: Deliverer, stop: threading.Event) -> None:
-    worker = DeliveryWorker(deliverer)
+def _run_one(worker: DeliveryWorker, stop: Stop) -> None:
     try:
         loop.run(worker.step, idle=worker.idle, rest=lambda _: POLL, stop=stop)
     finally:

@@ -32,7 +32,10 @@ _GAUGES = "database-gauges.txt"
 
 
 class Exposition:
-    """The Prometheus text of this installation; `shared` is the folder its processes share."""
+    """The Prometheus text of this installation; `shared` is the folder its processes share.
+
+    Without `gauges` it says nothing of what only the database knows, and asks it nothing.
+    """
 
     def __init__(self, database: Database, gauges: Sequence[Gauges], shared: Path | None) -> None:
         self._registry = CollectorRegistry()
@@ -40,7 +43,7 @@ class Exposition:
             MultiProcessCollector(self._registry, path=str(shared))  # type: ignore[no-untyped-call]
         else:
             self._registry.register(REGISTRY)
-        self._known = KnownGauges(database, gauges, shared)
+        self._known = KnownGauges(database, gauges, shared) if gauges else None
         self._lock = Lock()
         self._text = b""
         self._fresh_until = 0.0
@@ -51,11 +54,21 @@ class Exposition:
             return self._text
         try:
             if clock.monotonic() >= self._fresh_until:
-                self._text = generate_latest(self._registry) + self._known.text()
+                known = self._known.text() if self._known is not None else b""
+                self._text = generate_latest(self._registry) + known
                 self._fresh_until = clock.monotonic() + FRESH
         finally:
             self._lock.release()
         return self._text
+
+    def values(self, name: str) -> list[float]:
+        """Return the values of that gauge, of which processes have counted some."""
+        return [
+            sample.value
+            for metric in self._registry.collect()
+            for sample in metric.samples
+            if sample.name == name
+        ]
 
 
 class KnownGauges:

@@ -18,6 +18,8 @@ from dhos_connector_api.workers import loop
 HOUSEKEEPING_LOCK = 0x64686F73_0002
 #: Seconds between two looks for what is due, and until a job that failed is tried again.
 REST = 60.0
+#: Seconds between two pieces while more is left: what comes in goes before what goes.
+PAUSE = 0.1
 
 
 class Housekeeping:
@@ -72,4 +74,4 @@ def _ours(connection: Connection) -> bool:
 def run(database: Database, jobs: Sequence[Job], stop: threading.Event) -> None:
     """Keep house until `stop` is set."""
     keeper = Housekeeping(database, jobs)
-    loop.run(keeper.step, idle=stop.wait, rest=lambda worked: 0.0 if worked else REST, stop=stop)
+    loop.run(keeper.step, idle=stop.wait, rest=lambda worked: PAUSE if worked else REST, stop=stop)

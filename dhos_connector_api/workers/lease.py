@@ -4,16 +4,14 @@ The lock lives as long as its database session. PostgreSQL ends the session of a
 once and that of a dead host within seconds (keepalives on both sides), and the next relay gets it.
 """
 
-import logging
-
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from dhos_connector_api.causes import Cause
+from dhos_connector_api.db import faults
 from dhos_connector_api.db.session import BEYOND_STATEMENT, SESSION, connect_arguments, open_patiently
-
-log = logging.getLogger(__name__)
 
 #: "dhos" and a number: the advisory lock of the relay in the Connector's database.
 RELAY_LOCK = 0x64686F73_0001
@@ -30,9 +28,12 @@ _SESSION = SESSION | {
 }
 
 
-#: NULL where nothing can be written.
+#: Whether this is a session of our own that can write; only there the lock is asked for, else it is NULL. A
+#: pooler that lends a session for each transaction took none of our settings, and would give away the lock.
 _TAKE = text(
-    "SELECT CASE WHEN current_setting('transaction_read_only') = 'off' THEN pg_try_advisory_lock(:key) END"
+    "SELECT is_ours, CASE WHEN is_ours AND writes THEN pg_try_advisory_lock(:key) END FROM (SELECT"
+    " current_setting('enable_seqscan') = 'off' AS is_ours,"
+    " current_setting('transaction_read_only') = 'off' AS writes) AS session"
 )
 
 
@@ -63,22 +64,26 @@ class Lease:
     def take(self) -> Connection | None:
         """Try for the lock once; return the session that holds it from now on, or None: another has it.
 
-        On a server that only reads the lock is worth nothing: nothing published could be settled. It is not
-        asked for there. Raises SQLAlchemyError when PostgreSQL cannot be reached. Not to be called by its
-        holder.
+        On a server that only reads the lock is worth nothing: nothing published could be settled. Behind a
+        pooler that lends sessions by the transaction nobody would hold it. It is not asked for there.
+        Raises SQLAlchemyError when PostgreSQL cannot be reached. Not to be called by its holder.
         """
         if self._connection is None:
             self._connection = self._engine.connect()
-        taken = self._connection.execute(_TAKE, {"key": self._key}).scalar_one()
+        is_ours, taken = self._connection.execute(_TAKE, {"key": self._key}).one()
         if taken is None:
-            log.warning("no lease on a database that only reads")
+            cause = Cause.READ_ONLY if is_ours else Cause.NO_SESSION
+            faults.OUTAGE.failed(faults.fault_at(self._engine.url, cause))
             self.drop()
+            return None
+        faults.OUTAGE.succeeded()
         return self._connection if taken else None
 
     def check(self) -> None:
         """Raise SQLAlchemyError when the session is gone, and with it the lock."""
         if self._connection is not None:
             self._connection.execute(text("SELECT 1"))
+            faults.OUTAGE.succeeded()
 
     def alive(self) -> bool:
         """Return whether the session is still there; asks PostgreSQL."""

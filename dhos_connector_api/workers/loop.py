@@ -9,7 +9,9 @@ import signal
 import threading
 from collections.abc import Callable
 
+from dhos_connector_api.errors import StorageUnavailable
 from dhos_connector_api.log import where
+from dhos_connector_api.stopping import Stop
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +21,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 _SLICE = 0.1
 
 
-def stop_on_signals() -> threading.Event:
+def stop_on_signals() -> Stop:
     """Return an event that SIGTERM and SIGINT set. Call it in the main thread."""
-    stop = threading.Event()
+    stop = Stop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _frame: stop.told(number))
     return stop
 
 
@@ -46,7 +48,8 @@ def run(
             worked = step()
             pause = FIRST_PAUSE
         except Exception as error:  # noqa: BLE001  the last resort of every worker
-            log.error("a step failed", extra={"error": where(error), "next_attempt_seconds": pause})
+            extra = {"error": where(error), "next_attempt_seconds": pause}
+            log.log(_level(error), "a step failed", extra=extra)
             _wait(pause, idle, stop)
             pause = min(pause * 2, LONGEST_PAUSE)
             continue
@@ -64,6 +67,12 @@ def logged(action: Callable[[], None], text: str) -> bool:
     try:
         action()
     except Exception as error:  # noqa: BLE001  the last resort of a thread
-        log.error(text, extra={"error": where(error)})
+        log.log(_level(error), text, extra={"error": where(error)})
         return False
     return True
+
+
+def _level(error: Exception) -> int:
+    """An outage of the database is in the log already, with its cause, once a minute."""
+    told = isinstance(error, StorageUnavailable) and error.fault is not None
+    return logging.DEBUG if told else logging.ERROR

@@ -15,13 +15,16 @@ from sqlalchemy import Engine
 
 from dhos_connector_api import clock
 from dhos_connector_api.actions.envelope import Envelope, Outcome
-from dhos_connector_api.db.engine import FAILURES
+from dhos_connector_api.db.engine import FAILURES, named_failure
 from dhos_connector_api.log import where
 from dhos_connector_api.outbox.relay import Relay
+from dhos_connector_api.outbox.room import Room
 from dhos_connector_api.outbox.wake import Bell
+from dhos_connector_api.stopping import Stop
 from dhos_connector_api.workers import loop
 from dhos_connector_api.workers.lease import Lease
 from dhos_connector_api.workers.metrics import RELAY_ACTIVE
+from dhos_connector_api.workers.touch import Touch
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +39,7 @@ GRACE = 3.0
 
 
 class Outlet(Protocol):
-    """Where envelopes go: `broker.publisher.Publisher` or `broker.no_broker.NoBroker`."""
+    """Where envelopes go: `broker.publisher.Publisher` or `broker.in_process.InProcess`."""
 
     def ready(self) -> bool: ...
     def publish(self, batch: Sequence[Envelope]) -> Sequence[Outcome]: ...
@@ -53,32 +56,51 @@ class RelayWorker:
     """The step of the relay's process."""
 
     def __init__(
-        self, engine: Engine, make_outlet: MakeOutlet, stop: threading.Event, bell: Bell | None = None
+        self,
+        engine: Engine,
+        make_outlet: MakeOutlet,
+        stop: threading.Event,
+        bell: Bell | None = None,
+        touch: Touch | None = None,
+        room: Room | None = None,
     ) -> None:
         self._bell = bell
+        self._touch = touch or Touch()
         self._listens = self._woken = False
         self._took = 0.0
         self._lease = Lease(engine)
+        self._url = engine.url
         self._outlet = make_outlet(self._keep_waiting)
         self._stop = stop
         self._stopping_since: float | None = None
-        self._relay = Relay(self._outlet.publish, now=clock.now, monotonic=clock.monotonic)
+        self._relay = Relay(self._outlet.publish, now=clock.now, monotonic=clock.monotonic, room=room)
         self._is_active = False
+        self._in_hand = 0
 
     @property
     def active(self) -> bool:
         """True while this process holds the lease, as far as it knows."""
         return self._is_active
 
+    @property
+    def in_hand(self) -> int:
+        """Return the envelopes of the batch that was under way when the process was told to stop."""
+        return self._in_hand
+
     def step(self) -> bool:
         """Publish one batch if the lease is ours and the broker ready; return False: nothing to do now."""
         self._listens = False
         try:
-            return self._step()
+            worked = self._step()
         except FAILURES as error:
+            was_active = self._is_active
             self._let_go()
-            log.warning("the relay lost its database session", extra={"error": where(error)})
+            is_told = named_failure(error, self._url) is not None  # by the log, once a minute
+            level = logging.WARNING if was_active or not is_told else logging.DEBUG
+            log.log(level, "the relay lost its database session", extra={"error": where(error)})
             return False
+        self._touch.felt()
+        return worked
 
     def idle(self, seconds: float) -> None:
         """Wait, while RabbitMQ's heartbeats are served; not longer than until a commit wakes us.
@@ -146,17 +168,33 @@ class RelayWorker:
         """Asked while a batch waits for its confirms, for as long as RabbitMQ is blocked, too."""
         if self._stop.is_set():
             now = clock.monotonic()
-            self._stopping_since = self._stopping_since or now
+            if self._stopping_since is None:
+                self._stopping_since, self._in_hand = now, self._relay.under_way
             if now - self._stopping_since > GRACE:
                 return False
-        return self._lease.alive()
+        if not self._lease.alive():
+            return False
+        self._touch.felt()
+        return True
 
 
-def run(engine: Engine, make_outlet: MakeOutlet, stop: threading.Event, bell: Bell | None = None) -> None:
-    """Run a relay until `stop` is set. `engine` is one of `lease.session_engine`; `bell` wakes it."""
-    worker = RelayWorker(engine, make_outlet, stop, bell)
+def run(
+    engine: Engine,
+    make_outlet: MakeOutlet,
+    stop: Stop,
+    bell: Bell | None = None,
+    touch: Touch | None = None,
+    room: Room | None = None,
+) -> None:
+    """Run a relay until `stop` is set. `engine` is one of `lease.session_engine`; `bell` wakes it.
+
+    `touch` hears of every step that came back; `room` knows which queues are full, where it is known.
+    """
+    worker = RelayWorker(engine, make_outlet, stop, bell, touch, room)
     try:
         loop.run(worker.step, idle=worker.idle, rest=worker.rest, stop=stop)
+        stop.begins(envelopes=worker.in_hand)
     finally:
         worker.close()
         engine.dispose()
+    stop.ended()
