@@ -13,10 +13,13 @@ from dhos_connector_api.db.metadata import db
 
 config = context.config
 
+#: How the names of partitions begin.
+_PARTITIONED = ("message_body_", "audit_event_")
+
 
 def _own_tables(object_: object, name: str | None, type_: str, reflected: bool, compare_to: object) -> bool:
-    """Leave the month partitions out: housekeeping makes and drops them."""
-    return not (type_ == "table" and name is not None and name.startswith("message_body_"))
+    """Leave the partitions out: housekeeping makes and drops them, and no model declares them."""
+    return not (type_ == "table" and name is not None and name.startswith(_PARTITIONED))
 
 
 def _numbered(_context: object, _revision: object, directives: list[MigrationScript]) -> None:

@@ -1,0 +1,1 @@
+"""Hospitals, departments, physicians, employees and patients, and how each source calls them."""
