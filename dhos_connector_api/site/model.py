@@ -198,6 +198,30 @@ class His:
         return self.webhooks.get(source.lower(), WebhookOptions())
 
 
+#: The kinds of journey of a patient.
+JOURNEY_TYPES = ("ems", "inpatient", "opd", "day_case")
+
+
+@dataclass(frozen=True, slots=True)
+class Journeys:
+    """How encounters become journeys. Sources are in lower case.
+
+    `encounter_types`: PV1-2 (upper case) -> type of journey; `source_types`: of sources that do not tell it.
+    `namespaces`: sources that number encounters and patients by themselves, each with a name for it; all
+    others share one, as PV1-19 and a HIS's AdmissionID are the same stay in most hospitals.
+    """
+
+    encounter_types: dict[str, str] = field(
+        default_factory=lambda: {
+            **dict.fromkeys(("I", "INPATIENT"), "inpatient"),
+            **dict.fromkeys(("O", "OUTPATIENT"), "opd"),
+            **dict.fromkeys(("E", "EMERGENCY"), "ems"),
+        }
+    )
+    source_types: dict[str, str] = field(default_factory=dict)
+    namespaces: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """One hospital, as every room sees it."""
@@ -207,3 +231,4 @@ class Site:
     inbound: Inbound = field(default_factory=Inbound)
     deliveries: Deliveries = field(default_factory=Deliveries)
     his: His = field(default_factory=His)
+    journeys: Journeys = field(default_factory=Journeys)

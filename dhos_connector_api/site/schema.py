@@ -12,6 +12,7 @@ from dhos_connector_api.config.values import misfits, seconds
 from dhos_connector_api.errors import BadSite
 from dhos_connector_api.site.claims_schema import ClaimSchema
 from dhos_connector_api.site.his_schema import HisSchema, check_zone
+from dhos_connector_api.site.journeys_schema import JourneysSchema
 from dhos_connector_api.site.model import (
     ALL,
     ALL_ADT_TRIGGERS,
@@ -30,7 +31,7 @@ from dhos_connector_api.site.unknown import without_unknown
 #: Seconds of the longest duration in a site: a year.
 _LONGEST = 365 * 86400
 #: The entries of the structure that are ours.
-_OURS = ("hl7_config", "send_config", "inbound", "deliveries", "his")
+_OURS = ("hl7_config", "send_config", "inbound", "deliveries", "his", "journeys")
 
 
 class _Set(fields.Field[frozenset[str]]):
@@ -180,6 +181,7 @@ class _SiteSchema(Schema):
     inbound = fields.Nested(_InboundSchema)
     deliveries = fields.Nested(_DeliveriesSchema)
     his = fields.Nested(HisSchema)
+    journeys = fields.Nested(JourneysSchema)
 
     @post_load
     def _make(self, data: dict[str, Any], **_: Any) -> Site:

@@ -1,7 +1,7 @@
 """The entries of a site's configuration that fit, and can never match anything (pure)."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from dhos_connector_api.site.model import ALL, ClaimedSender, Inbound, Site
@@ -10,6 +10,8 @@ from dhos_connector_api.site.model import ALL, ClaimedSender, Inbound, Site
 _CODE = re.compile(r"[A-Z0-9]+")
 #: Whatever a field is compared with is one component of it.
 _MARKS = frozenset("|^~&")
+#: Why a name of a sender can never match.
+NOT_SENT = "has blanks around it, or delimiters"
 
 
 class Useless(NamedTuple):
@@ -21,19 +23,21 @@ class Useless(NamedTuple):
 
 def useless(site: Site) -> list[Useless]:
     """Return the entries of `inbound` that can never match a message."""
-    return [*_accepted(site.inbound), *_codes(site.inbound), *_claims(site.inbound)]
+    inbound = site.inbound
+    return [*of_accepted("inbound.accepted", inbound.accepted), *_codes(inbound), *_claims(inbound)]
 
 
-def _accepted(inbound: Inbound) -> Iterator[Useless]:
-    if not inbound.accepted:
-        yield Useless("inbound.accepted", "names no message type: every message is refused")
-    for code, triggers in sorted(inbound.accepted.items()):
-        entry = f"inbound.accepted.{code}"
+def of_accepted(name: str, accepted: Mapping[str, Collection[str]]) -> Iterator[Useless]:
+    """Return those of an entry of that name, with message types and their trigger events."""
+    if not accepted:
+        yield Useless(name, "names no message type: every message is refused")
+    for code, triggers in sorted(accepted.items()):
+        entry = f"{name}.{code}"
         if not _CODE.fullmatch(code):
             yield Useless(entry, "is no message type (MSH-9.1) such as ADT")
         elif not triggers:
             yield Useless(entry, "names no trigger event: every message of this type is refused")
-        for trigger in sorted(triggers - {ALL}):
+        for trigger in sorted({*triggers} - {ALL}):
             if not _CODE.fullmatch(trigger):
                 yield Useless(f"{entry}: {trigger!r}", "is no trigger event (MSH-9.2) such as A01")
 
@@ -60,15 +64,14 @@ def _codes(inbound: Inbound) -> Iterator[Useless]:
 def _claims(inbound: Inbound) -> Iterator[Useless]:
     for place, claim in enumerate(inbound.claims):
         for number, sender in enumerate(claim.senders):
-            if not all(map(_may_be_sent, _names(sender))):
-                yield Useless(
-                    f"inbound.claims.{place}.senders.{number}", "has blanks around it, or delimiters"
-                )
+            if not all(map(may_be_sent, _names(sender))):
+                yield Useless(f"inbound.claims.{place}.senders.{number}", NOT_SENT)
 
 
 def _names(sender: ClaimedSender) -> list[str]:
     return [name for name in (sender.application, sender.facility) if name is not None]
 
 
-def _may_be_sent(name: str) -> bool:
+def may_be_sent(name: str) -> bool:
+    """Return whether a field that is compared as it was sent, but for blanks around it, can be this."""
     return name == name.strip() and _MARKS.isdisjoint(name)

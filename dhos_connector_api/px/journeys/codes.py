@@ -1,0 +1,30 @@
+"""What the codes of events mean to a journey (pure).
+
+HL7's are `ADT_A01` and so on, those of sources and webhooks as they are sent; case is no matter.
+"""
+
+from functools import lru_cache
+
+#: A journey begins with one of these; all other evidence waits for it.
+OPENING = frozenset({"ADT_A01", "ADT_A04", "HIS_ADMITTED", "VISIT_STARTED", "JOURNEY_OPENED"})
+DISCHARGES = frozenset({"ADT_A03", "HIS_DISCHARGED", "PATIENT_DISCHARGED"})
+#: The ends of an outpatient's visit.
+VISIT_ENDS = frozenset({"VISIT_COMPLETED", "OPD_VISIT_COMPLETED"})
+CANCELLING = frozenset({"ADT_A11", "ADT_A23", "ADT_A27", "ADT_A38"})
+#: The event that opened a journey means something else now: the clock says so.
+WITHDRAWN = "JOURNEY_WITHDRAWN"
+REOPENING = frozenset({"ADT_A13"})
+#: The type of the journey changes with these, beside those that open one.
+CHANGING_TYPE = frozenset({"ADT_A06", "ADT_A07"})
+#: The encounter has another name from then on, beside the one before (`previous.encounter_id`).
+RENAMING = frozenset({"ADT_A35", "ADT_A41", "ADT_A42", "ADT_A45", "ADT_A50"})
+#: What was one patient's is another's, who lives on beside him.
+MOVING = frozenset({"ADT_A43", "ADT_A44", "ADT_A45"})
+#: Of two patients one survives; `organizations.merges` says who.
+MERGING = frozenset({"ADT_A18", "ADT_A30", "ADT_A34", "ADT_A36", "ADT_A39", "ADT_A40", "ADT_A47"})
+
+
+@lru_cache(4096)
+def folded(code: str) -> str:
+    """Return a code as it is compared with those above."""
+    return code.strip().upper()
