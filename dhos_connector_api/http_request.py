@@ -17,6 +17,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection, Incomple
 from urllib.parse import SplitResult, urlsplit
 
 from dhos_connector_api import clock, tls
+from dhos_connector_api.causes import Cause, cause_of_socket
 
 #: Seconds to connect, and bytes of an answer, where the caller says nothing else.
 CONNECT_SECONDS, LARGEST_ANSWER = 5.0, 1_000_000
@@ -24,12 +25,21 @@ _LEAST_SECONDS = 0.001  # 0 would mean: do not wait at all
 
 
 class NotAnswered(Exception):
-    """A request was not answered as a whole; `cause` names the error, `sent` whether anything was sent."""
+    """A request was not answered as a whole; `cause` names the error, `sent` whether anything was sent.
 
-    def __init__(self, cause: str, *, sent: bool) -> None:
+    `why` is that cause for people who look at a log.
+    """
+
+    def __init__(self, cause: str, *, sent: bool, why: Cause = Cause.OTHER) -> None:
         super().__init__(cause)
         self.cause = cause
         self.sent = sent
+        self.why = why
+
+    @classmethod
+    def by(cls, error: Exception, *, sent: bool) -> "NotAnswered":
+        """Return what an error of a socket, of TLS or of HTTP comes to; its text goes nowhere."""
+        return cls(type(error).__name__, sent=sent, why=cause_of_socket(error) or Cause.OTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +73,22 @@ def request(
     body: bytes | None = None,
     connect_seconds: float = CONNECT_SECONDS,
     largest_answer: int = LARGEST_ANSWER,
+    context: ssl.SSLContext | None = None,
 ) -> Reply:
     """Send one request and read its answer, whatever its status, within so many seconds.
 
     The time includes connecting, but not the look-up of the name. An answer before the whole body was
-    taken counts. Raises NotAnswered.
+    taken counts. `context` None: the authorities of this machine. Raises NotAnswered.
     """
     until = clock.monotonic() + seconds
-    connection = _connection(address(url))
+    parts = address(url)
+    secure = (context or _tls()) if parts.scheme == "https" else None
+    connection = _connection(parts, secure)
     try:
         try:
-            opened = _opened(connection, min(connect_seconds, seconds))
+            opened = _opened(connection, secure, min(connect_seconds, seconds))
         except (OSError, ValueError) as error:
-            raise NotAnswered(_cause(error), sent=False) from None
+            raise NotAnswered.by(error, sent=False) from None
         with _deadline(opened, until - clock.monotonic()) as expired:
             _shake_hands(opened)
             try:
@@ -83,8 +96,7 @@ def request(
                 if expired.is_set():  # what ends with the connection looks whole when we have cut it
                     raise TimeoutError
             except (OSError, HTTPException, ValueError) as error:
-                cause = "TimeoutError" if expired.is_set() else _cause(error)
-                raise NotAnswered(cause, sent=True) from None
+                raise NotAnswered.by(TimeoutError() if expired.is_set() else error, sent=True) from None
             return reply
     finally:
         connection.close()
@@ -95,15 +107,15 @@ def _tls() -> ssl.SSLContext:
     return tls.client_context()
 
 
-def _connection(parts: SplitResult) -> HTTPConnection:
+def _connection(parts: SplitResult, context: ssl.SSLContext | None) -> HTTPConnection:
     """One that is still to be opened."""
     host = str(parts.hostname)
-    if parts.scheme == "https":
-        return HTTPSConnection(host, parts.port or 443, context=_tls())
+    if context is not None:
+        return HTTPSConnection(host, parts.port or 443, context=context)
     return HTTPConnection(host, parts.port or 80)
 
 
-def _opened(connection: HTTPConnection, seconds: float) -> socket.socket:
+def _opened(connection: HTTPConnection, context: ssl.SSLContext | None, seconds: float) -> socket.socket:
     """The connection's socket, connected; TLS has not begun: it too has to keep the deadline."""
     if seconds <= 0:
         raise TimeoutError
@@ -111,8 +123,8 @@ def _opened(connection: HTTPConnection, seconds: float) -> socket.socket:
     opened = socket.create_connection(where, seconds)
     connection.sock = opened
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if isinstance(connection, HTTPSConnection):
-        opened = _tls().wrap_socket(opened, server_hostname=connection.host, do_handshake_on_connect=False)
+    if context is not None:
+        opened = context.wrap_socket(opened, server_hostname=connection.host, do_handshake_on_connect=False)
         connection.sock = opened
     return opened
 
@@ -124,7 +136,7 @@ def _shake_hands(opened: socket.socket) -> None:
     try:
         opened.do_handshake()
     except (OSError, ValueError) as error:
-        raise NotAnswered(_cause(error), sent=False) from None
+        raise NotAnswered.by(error, sent=False) from None
 
 
 def _target(url: str) -> str:
@@ -184,7 +196,3 @@ def _cut(opened: socket.socket, expired: threading.Event) -> None:
         socket.socket.shutdown(opened, socket.SHUT_RDWR)
     except OSError:
         return  # it is closed already
-
-
-def _cause(error: Exception) -> str:
-    return type(error).__name__

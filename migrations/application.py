@@ -11,9 +11,9 @@ from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.db import embedded
 from dhos_connector_api.db.settings import DatabaseSettings
 
-settings = configuration.from_environment()
+settings = configuration.from_environment(DatabaseSettings)
 local_state = settings.of(ServiceSettings).local_state
-if settings.of(DatabaseSettings).host is None and embedded.running(local_state) is None:
+if not settings.of(DatabaseSettings).is_set and embedded.running(local_state) is None:
     server = embedded.EmbeddedPostgres(local_state)
     server.start()
     atexit.register(server.stop)

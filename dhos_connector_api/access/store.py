@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, text
 
 from dhos_connector_api.auth.api_keys import MadeKey
+from dhos_connector_api.db.removed import Removed
 from dhos_connector_api.errors import Conflict, NotFound
 
 NOTED_EVERY = timedelta(minutes=5)
@@ -119,3 +120,16 @@ def rotate(
             raise NotFound("there is no API key with that id")
         raise Conflict("the API key has been revoked, has ended, or was rotated before")
     return add(connection, new, made, source=found, at=at, by=by)
+
+
+def remove_ended(connection: Connection, *, before: datetime, limit: int) -> Removed:
+    """Remove up to `limit` keys that were revoked, or ended, before that time."""
+    query = """
+        WITH gone AS (
+            DELETE FROM api_key WHERE id IN (
+                SELECT id FROM api_key WHERE least(revoked_at, expires_at) < :before ORDER BY id LIMIT :limit)
+            RETURNING least(revoked_at, expires_at) AS ended_at
+        )
+        SELECT count(*), min(ended_at), max(ended_at) FROM gone
+    """
+    return Removed(*connection.execute(text(query), {"before": before, "limit": limit}).one())

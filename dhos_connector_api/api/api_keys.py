@@ -9,6 +9,7 @@ import flask
 from dhos_connector_api import clock
 from dhos_connector_api.access import store as keys
 from dhos_connector_api.api import event_schemas
+from dhos_connector_api.api.px.audited import audited_of_person
 from dhos_connector_api.api.services import services
 from dhos_connector_api.auth import api_keys
 from dhos_connector_api.http import call
@@ -33,8 +34,9 @@ def create_api_key() -> flask.Response:
     """Make a key for a source."""
     here, now, made = call.current(), clock.now(), api_keys.make(clock.random_bytes(api_keys.KEY_BYTES))
     source = here.body["source_system"]
-    with services().database.statements() as connection:
+    with services().database.transaction() as connection:
         row = keys.add(connection, clock.new_uuid(now), made, source=source, at=now, by=here.caller)
+        audited_of_person(connection, "create", "api_key", row["id"], ("source_system",))
     return _shown_once(made.text, row)
 
 
@@ -45,14 +47,17 @@ def rotate_api_key(key_id: str) -> flask.Response:
     old, new = uuid_of(key_id, _UNKNOWN), clock.new_uuid(now)
     with services().database.transaction() as connection:
         row = keys.rotate(connection, old, new, made, overlap=overlap, at=now, by=here.caller)
+        audited_of_person(connection, "rotate", "api_key", old, ("expires_at",))
+        audited_of_person(connection, "create", "api_key", new, ("source_system",))
     return _shown_once(made.text, row)
 
 
 def revoke_api_key(key_id: str) -> flask.Response:
     """End a key."""
     id_ = uuid_of(key_id, _UNKNOWN)
-    with services().database.statements() as connection:
+    with services().database.transaction() as connection:
         row = keys.revoke(connection, id_, at=clock.now(), by=call.current().caller)
+        audited_of_person(connection, "revoke", "api_key", id_, ("revoked_at",))
     return json_answer(event_schemas.key(row))
 
 

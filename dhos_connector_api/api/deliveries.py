@@ -7,6 +7,7 @@ import flask
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import schemas
+from dhos_connector_api.api.px.audited import audited_of_person
 from dhos_connector_api.api.services import services
 from dhos_connector_api.deliveries import operate, search
 from dhos_connector_api.deliveries.search import Wanted
@@ -59,6 +60,7 @@ def retry_delivery(delivery_uuid: str) -> flask.Response:
     uuid = uuid_of(delivery_uuid, _UNKNOWN)
     with services().database.transaction() as connection:
         operate.retry(connection, uuid, by=call.current().caller, now=clock.now())
+        audited_of_person(connection, "retry", "delivery", uuid, ("state",))
     return _shown(uuid)
 
 
@@ -67,6 +69,7 @@ def cancel_delivery(delivery_uuid: str) -> flask.Response:
     uuid = uuid_of(delivery_uuid, _UNKNOWN)
     with services().database.transaction() as connection:
         operate.cancel(connection, uuid, by=call.current().caller, now=clock.now())
+        audited_of_person(connection, "cancel", "delivery", uuid, ("state",))
     return _shown(uuid)
 
 

@@ -96,13 +96,15 @@ def repeatable_request(raw: bytes) -> idempotency.Request | None:
 
 
 def _owner(here: call.Call) -> tuple[str, ...]:
-    """Return whose keys these are: the source's, or those of the token's issuer, kind of caller, and caller.
+    """Return whose keys these are: a source's, a person's, or a token's by issuer, kind and name of caller.
 
     Systems, which are nearly all, have no kind here, as ever: so builds that knew no kinds know their keys.
     Raises BadInput for a token that names no caller: its keys would be those of all that name none.
     """
     if here.source is not None:
         return ("source", here.source.lower())
+    if here.person is not None:
+        return ("person", str(here.person.id))
     claims = here.claims
     if claims is None or claims.caller is None or claims.caller_kind is None:
         raise _unusable("needs a token that names its caller: metadata.system_id")

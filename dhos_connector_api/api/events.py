@@ -9,6 +9,7 @@ import flask
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import event_intake, event_schemas
+from dhos_connector_api.api.px.audited import audited_of_person
 from dhos_connector_api.api.services import services
 from dhos_connector_api.errors import BadInput, NotFound
 from dhos_connector_api.events import search as finding
@@ -107,6 +108,7 @@ def reprocess_event(event_id: str) -> flask.Response:
     site = services().intake().site
     with services().database.transaction() as connection:
         reprocess.reprocess(connection, id_, site, source=call.current().source, at=clock.now())
+        audited_of_person(connection, "reprocess", "event", id_)
     return _event(id_)
 
 

@@ -6,6 +6,7 @@ import flask
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import event_schemas
+from dhos_connector_api.api.px.audited import audited_of_person
 from dhos_connector_api.api.services import services
 from dhos_connector_api.errors import BadInput, NotFound
 from dhos_connector_api.events import mappings, meanings
@@ -15,6 +16,8 @@ from dhos_connector_api.http.paging import cursor, json_answer, json_page, uuid_
 from dhos_connector_api.intake import reprocess
 
 _UNKNOWN = "there is no mapping with that id"
+#: Fields of a mapping, as the trail names them.
+_SET = ("source_system", "event_code", "canonical_code")
 #: Events given another meaning by one request, and by one transaction of it.
 _MOST_APPLIED, _GROUP = 2000, 250
 #: Seconds after which a request begins with no more of them.
@@ -37,7 +40,7 @@ def list_mappings(source_system: str | None, before: str | None) -> flask.Respon
 def set_mapping() -> flask.Response:
     """Make a mapping, or change it."""
     here, now = call.current(), clock.now()
-    with services().database.statements() as connection:
+    with services().database.transaction() as connection:
         row = mappings.put(
             connection,
             clock.new_uuid(now),
@@ -47,6 +50,7 @@ def set_mapping() -> flask.Response:
             at=now,
             by=here.caller,
         )
+        audited_of_person(connection, "set", "mapping", row["id"], _SET)
     return json_answer(event_schemas.mapping(row))
 
 
@@ -61,8 +65,9 @@ def get_mapping(mapping_id: str) -> flask.Response:
 def delete_mapping(mapping_id: str) -> flask.Response:
     """Take a mapping away."""
     id_ = uuid_of(mapping_id, _UNKNOWN)
-    with services().database.statements() as connection:
+    with services().database.transaction() as connection:
         mappings.delete(connection, id_)
+        audited_of_person(connection, "delete", "mapping", id_, _SET)
     return flask.Response(status=204)
 
 
@@ -91,6 +96,8 @@ def apply_mapping() -> flask.Response:
         with database.transaction() as connection:
             meant = reprocess.meaning_now(connection, *code)
             done = reprocess.apply(connection, meant, limit=_GROUP, at=clock.now())
+            if done:
+                audited_of_person(connection, "apply", "mapping", None, ("canonical_code",))
         changed += done
         if not done:
             break

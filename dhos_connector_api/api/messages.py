@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from dhos_connector_api import clock
 from dhos_connector_api.api import batches, schemas
+from dhos_connector_api.api.px.audited import audited_of_person
 from dhos_connector_api.api.services import services
 from dhos_connector_api.api.taking import taken
 from dhos_connector_api.db.within_bytes import Bound
@@ -105,8 +106,9 @@ def mark_message_processed(message_uuid: str) -> flask.Response:
     uuid = uuid_of(message_uuid, _UNKNOWN)
     with services().database.transaction() as connection:
         known = store.mark_processed(connection, uuid, by=call.current().caller, at=clock.now())
-    if not known:
-        raise NotFound(_UNKNOWN)
+        if not known:
+            raise NotFound(_UNKNOWN)
+        audited_of_person(connection, "mark_processed", "message", uuid, ("is_processed",))
     return flask.Response(status=204)
 
 

@@ -65,6 +65,7 @@ class MessageSchema(Schema):
     door = fields.String()
     remarks = fields.String()
     left_out = fields.Raw()
+    content_removed = fields.Boolean()
     charset = fields.String()
     ack = fields.Function(lambda row: _text(row["ack"], row["charset"]))
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import flask
 
+from dhos_connector_api.api.px_parts import PxParts
 from dhos_connector_api.auth.signatures import Secret
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.send import Outbound
@@ -21,21 +22,25 @@ class Services:
 
     `intake` and `outbound` give what messages are received and sent with now (the site may have
     changed; they raise SiteUnavailable). `check_ready`
-    raises StorageUnavailable while the process cannot do its work. `metrics` gives the Prometheus
+    raises StorageUnavailable while the process cannot do its work; `state_of_broker` says in a word
+    whether RabbitMQ can be used, or why not. `metrics` gives the Prometheus
     text; None: it is served on a port of its own. `limits` counts requests,
     `answers` has room for large answers.
     `webhook_secrets` are those of each source, the newest first; none: its webhooks are refused.
+    `px` are those of the wing px.
     """
 
     database: Database
     intake: Callable[[], Intake]
     outbound: Callable[[], Outbound]
     check_ready: Callable[[], None]
+    state_of_broker: Callable[[], str]
     metrics: Callable[[], bytes] | None
     limits: RateLimiting
     answers: LargeAnswers
     webhook_secrets: Mapping[str, tuple[Secret, ...]]
     serves_docs: bool
+    px: PxParts
 
 
 def services() -> Services:

@@ -15,7 +15,7 @@ from typing import Any, TypeGuard
 from jwt import InvalidTokenError, PyJWS
 from jwt.algorithms import HMACAlgorithm
 
-from dhos_connector_api.errors import TokenRejected
+from dhos_connector_api.errors import TokenRejected, UnknownIssuer
 
 ALGORITHM = "HS512"
 #: How far the clocks of an issuer and ours may be apart.
@@ -73,6 +73,22 @@ def verify(token: str, issuers: Iterable[Issuer], audience: str, now: datetime) 
 
     `now` is aware. Raises TokenRejected for any token that is not valid now, whatever it holds.
     """
+    issuer, claims, refused_from = signed_claims(token, issuers, audience, now)
+    scope = claims.get("scope")
+    if not isinstance(scope, str):
+        raise TokenRejected("the token's scope is not a text")
+    kind, caller = _caller(claims.get("metadata"))
+    return Claims(issuer.name, frozenset(scope.split()), caller, refused_from, kind)
+
+
+def signed_claims(
+    token: str, issuers: Iterable[Issuer], audience: str, now: datetime
+) -> tuple[Issuer, dict[str, Any], float]:
+    """Return who signed a token, all its claims, and from when it is refused, once these are checked.
+
+    Checked are signature, `iss`, `aud`, `exp` and `nbf`. Raises UnknownIssuer where none of these issuers
+    signed it, else TokenRejected.
+    """
     if len(token) > MOST_CHARACTERS:
         raise TokenRejected("the token is too long")
     if not _is_spelt_once(token):
@@ -81,8 +97,8 @@ def verify(token: str, issuers: Iterable[Issuer], audience: str, now: datetime) 
         for key in issuer.keys:
             payload = _payload(token, key)
             if payload is not None:
-                return _checked(payload, issuer, audience, now)
-    raise TokenRejected("the token is not one of an issuer known here")
+                return issuer, *_checked(payload, issuer, audience, now)
+    raise UnknownIssuer("the token is not one of an issuer known here")
 
 
 def _is_spelt_once(token: str) -> bool:
@@ -104,7 +120,7 @@ def _payload(token: str, key: str) -> bytes | None:
     return payload
 
 
-def _checked(payload: bytes, issuer: Issuer, audience: str, now: datetime) -> Claims:
+def _checked(payload: bytes, issuer: Issuer, audience: str, now: datetime) -> tuple[dict[str, Any], float]:
     try:
         claims = json.loads(payload)
     except (ValueError, RecursionError):
@@ -116,12 +132,7 @@ def _checked(payload: bytes, issuer: Issuer, audience: str, now: datetime) -> Cl
     named = claims.get("aud")
     if audience not in (named if isinstance(named, list) else [named]):
         raise TokenRejected("the token is meant for another audience")
-    refused_from = _refused_from(claims, now.timestamp())
-    scope = claims.get("scope")
-    if not isinstance(scope, str):
-        raise TokenRejected("the token's scope is not a text")
-    kind, caller = _caller(claims.get("metadata"))
-    return Claims(issuer.name, frozenset(scope.split()), caller, refused_from, kind)
+    return claims, _refused_from(claims, now.timestamp())
 
 
 def _refused_from(claims: Mapping[str, Any], now: float) -> float:
@@ -162,14 +173,22 @@ def issue(
     metadata: Mapping[str, str] | None = None,
 ) -> str:
     """Return a token in the name of `issuer`, signed with its newest key. `now` is aware."""
+    more: dict[str, Any] = {"scope": " ".join(scopes)}
+    if metadata:
+        more["metadata"] = dict(metadata)
+    return sign(issuer, more, audience=audience, now=now, lifetime=lifetime)
+
+
+def sign(
+    issuer: Issuer, more: Mapping[str, Any], *, audience: str, now: datetime, lifetime: timedelta
+) -> str:
+    """Return a token of `issuer` with `more` claims, signed with its newest key. `now` is aware."""
     claims: dict[str, Any] = {
         "iss": issuer.iss,
         "aud": audience,
         "iat": int(now.timestamp()),
         "exp": int((now + lifetime).timestamp()),
-        "scope": " ".join(scopes),
+        **more,
     }
-    if metadata:
-        claims["metadata"] = dict(metadata)
     payload = json.dumps(claims, separators=(",", ":")).encode()
     return _SIGNATURES.encode(payload, issuer.keys[0], algorithm=ALGORITHM)

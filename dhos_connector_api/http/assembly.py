@@ -19,6 +19,7 @@ from dhos_connector_api.http.exact_routing import ExactRouting
 from dhos_connector_api.http.front import Front
 from dhos_connector_api.http.key_security import KeySecurity
 from dhos_connector_api.http.limits import RateLimiting
+from dhos_connector_api.http.person_security import PersonSecurity
 from dhos_connector_api.http.routing import Handler
 from dhos_connector_api.http.security import TokenSecurity
 from dhos_connector_api.http.waiting import KeepTogether
@@ -38,6 +39,7 @@ def build_asgi(
     limits: RateLimiting,
     tokens: TokenSecurity,
     keys: KeySecurity,
+    persons: PersonSecurity,
     probes: Mapping[str, Mapping[str, Any]],
     threads: int,
     bodies: BodyLimit,
@@ -68,5 +70,6 @@ def build_asgi(
         middlewares=[ExactRouting, checks(bodies, taking_any_query(document))],
         resolver=resolver,
     )
-    checked.add_api(document, security_map={"oauth2": lambda: tokens, "apiKey": lambda: keys})
+    security = {"oauth2": lambda: tokens, "apiKey": lambda: keys, "bearer": lambda: persons}
+    checked.add_api(document, security_map=security)
     return Front(checked, probes, bodies)

@@ -19,6 +19,8 @@ from dhos_connector_api.spec.bodies import JsonBody
 _KEY = "connector"
 #: Characters kept of a charset's name.
 _LONGEST_NAME = 40
+#: The issuer of persons' tokens, as doors name it.
+PERSONS = "px"
 #: Where a WSGI environment has it.
 ENVIRON_KEY = "connector.call"
 
@@ -26,6 +28,9 @@ ENVIRON_KEY = "connector.call"
 @dataclass(slots=True)
 class Call:
     """One request. `claims` is None without a token, `key` without an API key, `body` unless it is JSON.
+
+    `person` is who sent a person's token (a `Person` of the wing's room `people`, which this
+    room does not know), and `right` is the operation's, which he has.
 
     `webhook_source` is the source a webhook, which has no caller, counts against.
 
@@ -41,6 +46,8 @@ class Call:
     checked: str | None = None
     claims: Claims | None = None
     key: KnownKey | None = None
+    person: Any = None
+    right: str | None = None
     webhook_source: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     body: Any = None
@@ -60,6 +67,8 @@ class Call:
         """Return the caller, for `created_by` and `modified_by`."""
         if self.key is not None:
             return f"{self.key.source} (API key {self.key.id})"
+        if self.person is not None:
+            return f"user {self.person.id}"
         return self.claims.caller if self.claims else None
 
     @property
@@ -72,6 +81,8 @@ class Call:
         """Return the door it comes through, by its API key or token; None without either."""
         if self.key is not None:
             return DoorName(Way.KEY, self.key.source)
+        if self.person is not None:
+            return DoorName(Way.TOKEN, PERSONS)
         if self.claims is None:
             return None
         is_system = self.claims.caller_kind == SYSTEM

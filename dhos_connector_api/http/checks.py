@@ -18,6 +18,7 @@ from dhos_connector_api.http import call
 from dhos_connector_api.http.body_limit import BodyLimit, replayed
 from dhos_connector_api.http.turns import Turns
 from dhos_connector_api.spec.bodies import JsonBody
+from dhos_connector_api.spec.document import WING
 from dhos_connector_api.spec.parameters import ParameterCheck
 
 #: A body that takes longer to read than the event loop should be kept from other requests.
@@ -73,7 +74,10 @@ class _Operation:
         self._limit = limit
         self._id: str = operation.operation_id
         self._allow = security.verification_fn if security.security else None
-        self._parameters = ParameterCheck(operation.parameters, any_query=self._id in any_query)
+        self._by_field = operation.path.startswith(WING)
+        self._parameters = ParameterCheck(
+            operation.parameters, any_query=self._id in any_query, by_field=self._by_field
+        )
         content: dict[str, Any] = operation.request_body.get("content", {})
         self._bodies = {
             media_type: JsonBody(definition["schema"]) if media_type == "application/json" else None
@@ -100,13 +104,16 @@ class _Operation:
         scope["headers"].append((b"content-length", b"%d" % len(raw)))
         check = self._bodies[media_type]
         if len(raw) <= LARGE_BODY:
-            here.body = None if self._in_handler or check is None else check.value(raw)
+            here.body = None if self._in_handler or check is None else self._value(check, raw)
             await self._go_on(check, scope, replayed(raw, receive), send)
             return
         async with self._turns[media_type].one(len(raw)):
             if not self._in_handler and check is not None:
-                here.body = await asyncio.to_thread(check.value, raw)
+                here.body = await asyncio.to_thread(self._value, check, raw)
             await self._go_on(check, scope, replayed(raw, receive), send)
+
+    def _value(self, check: JsonBody, raw: bytes) -> Any:
+        return check.value(raw, by_field=self._by_field)
 
     async def _go_on(self, check: JsonBody | None, scope: Scope, receive: Receive, send: Send) -> None:
         here = call.of_scope(scope)

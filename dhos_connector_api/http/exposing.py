@@ -1,4 +1,4 @@
-"""Serves `/metrics` on a port of its own, with the bounds that every HTTP connection here has."""
+"""Serves `/metrics`, `/running` and `/ready` on a port of its own, within the bounds of all HTTP here."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.types import Receive, Scope, Send
 
-from dhos_connector_api.errors import BadSetting, NotFound
+from dhos_connector_api.errors import BadSetting, NotFound, StorageUnavailable
 from dhos_connector_api.http import problems
 from dhos_connector_api.http.answers import JSON, send_answer
 from dhos_connector_api.http.leaving import Leaving
@@ -22,10 +22,14 @@ LIMITS = ConnectionLimits(most=100, most_of_peer=50, headers=5, body=5, answer=1
 
 
 class MetricsApp:
-    """ASGI: the metrics at `/metrics`, and at `/running` that the process runs. `text` may wait."""
+    """ASGI: the metrics at `/metrics`, at `/running` that the process runs, at `/ready` that it can work.
 
-    def __init__(self, text: Callable[[], bytes]) -> None:
+    `text` and `check` may wait; `check` raises StorageUnavailable where the process cannot do its work.
+    """
+
+    def __init__(self, text: Callable[[], bytes], check: Callable[[], None]) -> None:
         self._text = text
+        self._check = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -37,19 +41,29 @@ class MetricsApp:
             await send_answer(send, 200, await asyncio.to_thread(self._text), CONTENT_TYPE_LATEST)
         elif scope["path"] == "/running" and scope["method"] in ("GET", "HEAD"):
             await send_answer(send, 200, b'{"running": true}', JSON)
+        elif scope["path"] == "/ready" and scope["method"] in ("GET", "HEAD"):
+            await self._send_ready(send)
         else:
             await problems.send(send, NotFound("there is nothing under this address"), scope["path"])
 
+    async def _send_ready(self, send: Send) -> None:
+        try:
+            await asyncio.to_thread(self._check)
+        except StorageUnavailable as failure:
+            await problems.send(send, failure, "/ready")
+        else:
+            await send_answer(send, 200, b'{"ready": true}', JSON)
 
-def serve(text: Callable[[], bytes], port: int, setting: str) -> None:
-    """Serve the metrics until SIGTERM or SIGINT. Raises BadSetting that names the `setting` of the port."""
+
+def serve(application: MetricsApp, port: int, setting: str) -> None:
+    """Serve it until SIGTERM or SIGINT. Raises BadSetting that names the `setting` of the port."""
     listening = _listener(port, setting)
-    uvicorn.Server(configuration(MetricsApp(text), LIMITS, Leaving())).run(sockets=[listening])
+    uvicorn.Server(configuration(application, LIMITS, Leaving())).run(sockets=[listening])
 
 
-def serve_beside(text: Callable[[], bytes], port: int, setting: str) -> None:
-    """Serve the metrics from a thread, for as long as the process runs. Raises BadSetting."""
-    server = uvicorn.Server(configuration(MetricsApp(text), LIMITS, Leaving()))
+def serve_beside(application: MetricsApp, port: int, setting: str) -> None:
+    """Serve it from a thread, for as long as the process runs. Raises BadSetting."""
+    server = uvicorn.Server(configuration(application, LIMITS, Leaving()))
     run = partial(server.run, sockets=[_listener(port, setting)])
     Thread(target=run, name="metrics", daemon=True).start()
 

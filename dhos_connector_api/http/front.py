@@ -20,10 +20,11 @@ from dhos_connector_api.http.connection import CYCLE
 from dhos_connector_api.http.counting import count
 from dhos_connector_api.http.headers import RequestHeaders
 from dhos_connector_api.log import correlation_id
+from dhos_connector_api.spec.document import WING
 
 _WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 #: Where every address ends in a slash; without it, as the predecessor's callers know it, it means the same.
-_SLASHED = ("/api/integrations/", "/api/simulator/")
+_SLASHED = ("/api/integrations/", "/api/simulator/", *WING)
 
 
 class Front:
@@ -72,7 +73,7 @@ class Front:
                 await send_answer(send, 200, self._probes[path], JSON)
                 return
             scope["headers"] = headers.of_body(found, expected=method in _WITH_BODY)
-            if path.startswith(_SLASHED) and not path.endswith("/"):
+            if not path.endswith("/") and f"{path}/".startswith(_SLASHED):
                 scope["path"] = f"{path}/"
             await self._app(scope, receive, send)
         except ClientGone:

@@ -18,9 +18,10 @@ from dhos_connector_api.http import call
 
 P = ParamSpec("P")
 
-#: Requests that may wait for a thread of a process; seconds the first of them may have waited when one more
-#: comes; and seconds after which one is not worked on any more.
-MOST_WAITING, MOST_PATIENCE, LONGEST_WAIT = 1000, 4.0, 5.0
+#: Requests that may wait for a thread of a process, and seconds each of them may.
+MOST_WAITING, LONGEST_WAIT = 1000, 4.0
+#: Seconds between two looks at who has waited for too long.
+_LOOKS_EVERY = 0.5
 
 
 class Answer(NamedTuple):
@@ -32,13 +33,18 @@ class Answer(NamedTuple):
 
 
 class Ticket:
-    """A request's place among those that wait; it holds nothing of the request."""
+    """A request's place among those that wait: where its answer is awaited, until a thread has begun it."""
 
-    __slots__ = ("begun", "submitted")
+    __slots__ = ("future", "submitted")
 
-    def __init__(self) -> None:
+    def __init__(self, future: "Future[Answer]") -> None:
         self.submitted = clock.monotonic()
-        self.begun = False
+        self.future: Future[Answer] | None = future
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it has waited for so long that it is not worked on any more."""
+        return clock.monotonic() - self.submitted > LONGEST_WAIT
 
 
 class Job:
@@ -50,16 +56,16 @@ class Job:
         self.environ = environ
         self.context = context
         self.future = future
-        self.ticket = Ticket()
+        self.ticket = Ticket(future)
 
     def begin(self) -> Exception | None:
         """Note that a thread has it now; return why it is not worth working on any more, or None."""
-        self.ticket.begun = True
+        self.ticket.future = None
         here = call.of_environ(self.environ)
         if here is not None and here.is_gone:
             return ClientGone("the client has left")
-        if clock.monotonic() - self.ticket.submitted > LONGEST_WAIT:
-            return Overloaded("the service is busy; Retry-After says when to go on")
+        if self.ticket.is_late:
+            return _overloaded()
         return None
 
     def attempt(self, step: Callable[P, Answer], *given: P.args, **options: P.kwargs) -> Answer | Exception:
@@ -73,22 +79,44 @@ class Job:
 class WaitingJobs:
     """The requests of one queue that no thread has begun yet, which begin in the order they came.
 
-    It belongs to the event loop's thread.
+    Who has waited for too long is told so here: the threads may all stand still. It belongs to the event
+    loop's thread.
     """
 
     def __init__(self) -> None:
         self._tickets: deque[Ticket] = deque()
+        self._watches = False
 
     def add(self, ticket: Ticket) -> None:
         """Add a request. Raises Overloaded where too many wait, or the first for too long."""
-        while self._tickets and self._tickets[0].begun:
-            self._tickets.popleft()
-        if self._tickets and (
-            len(self._tickets) >= MOST_WAITING
-            or ticket.submitted - self._tickets[0].submitted > MOST_PATIENCE
-        ):
-            raise Overloaded("the service is busy; Retry-After says when to go on")
+        self._forget_begun()
+        if self._tickets and (len(self._tickets) >= MOST_WAITING or self._tickets[0].is_late):
+            raise _overloaded()
         self._tickets.append(ticket)
+        if not self._watches:
+            self._watches = True
+            asyncio.get_running_loop().call_later(_LOOKS_EVERY, self._give_up_late)
+
+    def _forget_begun(self) -> None:
+        while self._tickets and self._tickets[0].future is None:
+            self._tickets.popleft()
+
+    def _give_up_late(self) -> None:
+        """Answer those that are late. They keep their places: until a thread comes by, the queue is full."""
+        self._forget_begun()
+        for ticket in self._tickets:
+            if not ticket.is_late:
+                break
+            future = ticket.future
+            if future is not None and not future.done():
+                future.set_exception(_overloaded())
+        self._watches = bool(self._tickets)
+        if self._watches:
+            asyncio.get_running_loop().call_later(_LOOKS_EVERY, self._give_up_late)
+
+
+def _overloaded() -> Overloaded:
+    return Overloaded("the service is busy; Retry-After says when to go on")
 
 
 def as_failure(error: BaseException) -> Exception:

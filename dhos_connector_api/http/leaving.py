@@ -6,12 +6,14 @@ connection; so hardly any connection is left that a request could come on while 
 """
 
 import signal
+import socket
 from types import FrameType
 
 import uvicorn
 
 from dhos_connector_api import clock
 from dhos_connector_api.errors import Stopping
+from dhos_connector_api.stopping import Stop
 
 
 class Leaving:
@@ -34,9 +36,11 @@ class LeavingServer(uvicorn.Server):
         self._leaving = leaving
         self._delay = delay
         self._due: float | None = None
+        self._stop = Stop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note the signal; uvicorn looks at it ten times a second."""
+        self._stop.told(sig)
         first = not self._leaving.has_begun
         self._leaving.has_begun = True
         if first and sig == signal.SIGTERM and self._delay:
@@ -46,7 +50,19 @@ class LeavingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to stop now."""
+        if self._stop.is_set():
+            self._stop.begins(**self._in_hand())
         if self._due is not None and clock.monotonic() >= self._due:
             self._due = None
             super().handle_exit(signal.SIGTERM, None)
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close what rests, answer what is in hand, and leave."""
+        self._stop.begins(**self._in_hand())
+        await super().shutdown(sockets)
+        self._stop.ended(**self._in_hand())
+
+    def _in_hand(self) -> dict[str, int]:
+        state = self.server_state
+        return {"requests": len(state.tasks), "connections": len(state.connections)}

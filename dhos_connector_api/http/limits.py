@@ -2,9 +2,10 @@
 
 A source that calls with its API key has `events_per_hour` for operations marked `x-rate-limit: events`,
 however much one request holds, and as many again for its webhooks; everything else counts against its
-caller, `requests_per_minute`. The site says how many. In memory each web process counts its own; in
-Redis they count together. While Redis is away each counts its own as well, and looks for it again after
-1, 2, 4 ... 32 seconds.
+caller, `requests_per_minute`. The site says how many. What is marked `x-rate-limit: address`, where one
+tries to become a caller, counts against the address it comes from (`ByAddress`). In memory each web
+process counts its own; in Redis they count together. While Redis is away each counts its own as well, and
+looks for it again after 1, 2, 4 ... 32 seconds.
 """
 
 import logging
@@ -17,8 +18,10 @@ import flask
 from flask_limiter import Limiter, RequestLimit
 
 from dhos_connector_api import clock
+from dhos_connector_api.config.values import Network
 from dhos_connector_api.errors import SiteUnavailable
 from dhos_connector_api.http import call
+from dhos_connector_api.http.addresses import client_address
 from dhos_connector_api.http.metrics import RATE_LIMITED
 from dhos_connector_api.http.problems import flask_answer, too_many
 from dhos_connector_api.http.window_counts import WindowCounts
@@ -40,21 +43,35 @@ _REDIS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class _Allowance:
-    """The caller a request counts against, whether a `source` or a `user`, and their limit."""
+    """The caller a request counts against, whether a `source`, `user` or `address`, and their limit."""
 
     kind: str
     who: str
     limit: str
 
 
+@dataclass(frozen=True, slots=True)
+class ByAddress:
+    """The operations that count against an address, how often a minute, and whose X-Forwarded-For is read."""
+
+    operations: frozenset[str] = frozenset()
+    per_minute: int = 10
+    trusted: tuple[Network, ...] = ()
+
+
 class RateLimiting:
     """Counts requests of one web process. `event_operations`: ids of those with `x-rate-limit: events`."""
 
     def __init__(
-        self, site: Callable[[], Site], event_operations: Iterable[str], storage: str | None = None
+        self,
+        site: Callable[[], Site],
+        event_operations: Iterable[str],
+        storage: str | None = None,
+        by_address: ByAddress | None = None,
     ) -> None:
         self._site = site
         self._event_operations = frozenset(event_operations)
+        self._by_address = by_address or ByAddress()
         self._limiter = Limiter(
             lambda: self._allowance().who,
             storage_uri=storage or _MEMORY,
@@ -79,7 +96,8 @@ class RateLimiting:
         Raises what Flask answers with 429. `routing` calls it before every handler below `/api/`.
         """
         here = call.current()
-        if here.claims is not None or here.key is not None:
+        is_caller = here.claims is not None or here.key is not None or here.person is not None
+        if is_caller or here.checked in self._by_address.operations:
             self._count()
 
     def count_webhook(self, source: str) -> None:
@@ -97,6 +115,10 @@ class RateLimiting:
 
     def _allowance(self) -> _Allowance:
         here = call.current()
+        if here.checked in self._by_address.operations:
+            return _Allowance(
+                "address", f"address {self._address()}", f"{self._by_address.per_minute} per minute"
+            )
         source = here.webhook_source or here.source
         limits = self._limits_of(source or "*")
         if here.webhook_source:
@@ -105,6 +127,10 @@ class RateLimiting:
             return _Allowance("source", f"source {source.lower()}", f"{limits.events_per_hour} per hour")
         who = f"key of {source.lower()}" if source else f"{_issuer(here)} {here.caller}"
         return _Allowance("user", who, f"{limits.requests_per_minute} per minute")
+
+    def _address(self) -> str:
+        peer, told = flask.request.remote_addr, flask.request.headers.get("X-Forwarded-For")
+        return client_address(peer, told, self._by_address.trusted)
 
     def _too_many(self, breached: RequestLimit) -> flask.Response:
         """Return the answer to one request too many."""
@@ -122,4 +148,6 @@ class RateLimiting:
 
 
 def _issuer(here: call.Call) -> str:
+    if here.person is not None:
+        return call.PERSONS
     return here.claims.issuer if here.claims else "nobody"

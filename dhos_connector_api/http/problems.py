@@ -1,6 +1,7 @@
 """The one table that turns errors into HTTP answers: `{"code", "message"}`, and never what was sent.
 
-Below `/api/`, whose callers know it so from the predecessor, an answer is `{"error", "details"}`.
+Below `/api/`, whose callers know it so from the predecessor, an answer is `{"error", "details"}`; at the
+paths of the wing px it is `{"<field>": ["..."]}` for what does not fit, and `{"detail": "..."}` otherwise.
 ASGI's last resort and Flask's error handler both ask it, so an error looks the same wherever it rose.
 """
 
@@ -9,6 +10,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 import flask
 from starlette.exceptions import HTTPException as AsgiHttpException
@@ -18,6 +20,7 @@ from werkzeug.exceptions import HTTPException as FlaskHttpException
 from dhos_connector_api import errors
 from dhos_connector_api.http.answers import JSON, send_answer
 from dhos_connector_api.log import where
+from dhos_connector_api.spec.document import WING
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +28,8 @@ _log = logging.getLogger(__name__)
 RETRY_AFTER = "5"
 #: Where errors have the predecessor's shape.
 _PREDECESSOR = "/api/"
+#: What is about no field, in an answer of the wing.
+NO_FIELD = "non_field_errors"
 
 _STATUS: dict[type[errors.ConnectorError], HTTPStatus] = {
     errors.BadInput: HTTPStatus.BAD_REQUEST,
@@ -34,8 +39,10 @@ _STATUS: dict[type[errors.ConnectorError], HTTPStatus] = {
     errors.IssuerNotAllowed: HTTPStatus.FORBIDDEN,
     errors.ScopeMissing: HTTPStatus.FORBIDDEN,
     errors.SourceNotAllowed: HTTPStatus.FORBIDDEN,
+    errors.RightMissing: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.Conflict: HTTPStatus.CONFLICT,
+    errors.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
     errors.KeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.WrongMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -72,9 +79,20 @@ class Problem:
 
     def body(self, path: str = "") -> bytes:
         """Return the JSON body for a request of that path."""
+        if path.startswith(WING):
+            return json.dumps(self._of_wing()).encode()
         if path.startswith(_PREDECESSOR):
             return json.dumps({"error": self.message, "details": dict(self.details)}).encode()
         return json.dumps({"code": self.status, "message": self.message}).encode()
+
+    def _of_wing(self) -> dict[str, Any]:
+        if self.status != HTTPStatus.BAD_REQUEST:
+            return {"detail": self.message}
+        found = {"" if name == "body" else name: list(texts) for name, texts in self.details.items()}
+        own = found.pop("", [])
+        if own or not found:
+            found[NO_FIELD] = own or [self.message]
+        return found
 
 
 def problem_of(error: Exception) -> Problem:
@@ -132,9 +150,16 @@ def _logged(error: Exception) -> Problem:
     problem = problem_of(error)
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         cause = error.__cause__ or error
-        level = logging.ERROR if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR else logging.WARNING
-        _log.log(level, "request failed", extra={"status": problem.status, "cause": where(cause)})
+        extra = {"status": problem.status, "cause": where(cause)}
+        _log.log(_level(error, problem.status), "request failed", extra=extra)
     return problem
+
+
+def _level(error: Exception, status: int) -> int:
+    """An outage is in the log already, once a minute, whatever number of requests meets it."""
+    if isinstance(error, errors.StorageUnavailable) and error.fault:
+        return logging.DEBUG
+    return logging.ERROR if status == HTTPStatus.INTERNAL_SERVER_ERROR else logging.WARNING
 
 
 async def send(send_: Send, error: Exception, path: str) -> None:

@@ -29,7 +29,7 @@ class Readiness:
                 self._failure = self._found_out()
                 self._fresh_until = self._monotonic() + FRESH
             if self._failure is not None:
-                raise StorageUnavailable(self._failure.text) from self._failure.__cause__
+                raise StorageUnavailable(self._failure.text, self._failure.fault) from self._failure.__cause__
         finally:
             self._lock.release()
 

@@ -47,7 +47,7 @@ class TokenSecurity:
         required = frozenset(required_scopes)
 
         def check(request: ConnexionRequest) -> dict[str, Any]:
-            claims = self._verified(_bearer(request.scope["headers"]))
+            claims = self._verified(bearer(request.scope["headers"]))
             self._allow(claims, required, call.operation_id(request.scope))
             call.of_scope(request.scope).claims = claims
             return {}
@@ -74,7 +74,7 @@ class TokenSecurity:
             raise ScopeMissing(f"the token lacks the scope {' '.join(sorted(missing))}")
 
 
-def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Return the token in `Authorization: Bearer ...` (RFC 6750 section 2.1)."""
     given = [value for name, value in headers if name == b"authorization"]
     if not given:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dhos_connector_api.config.setting import REQUIRED, Given, Group, Setting, newest_first, setting, together
-from dhos_connector_api.config.values import boolean, integer, redis_address, seconds
+from dhos_connector_api.config.values import Network, boolean, integer, networks, redis_address, seconds
 from dhos_connector_api.errors import BadSetting
 from dhos_connector_api.site.model import WEBHOOK_SOURCES
 
@@ -29,8 +29,8 @@ class HttpSettings(Group):
     threads: int = setting(
         "WEB_THREADS",
         integer(1, 256),
-        "Threads, and database connections (two more for API keys, one for messages committed together),"
-        " of a web process",
+        "Threads, and database connections (four more for API keys and persons, one for messages committed"
+        " together), of a web process",
         default=8,
     )
     max_body_bytes: int = setting(
@@ -62,14 +62,23 @@ class HttpSettings(Group):
         "HTTP_KEEP_ALIVE", seconds, "How long a connection may rest between two requests", default=75
     )
     docs_enabled: bool | None = setting(
-        "DOCS_ENABLED", boolean, "Serve Swagger UI at `/docs`; unset: only in DEVELOPMENT", default=None
+        "DOCS_ENABLED", boolean, "Serve `/docs` and `/redoc`; unset: only in DEVELOPMENT", default=None
     )
     metrics_port: int | None = setting(
         "METRICS_PORT",
         integer(1, 65535),
-        "Serve `/metrics` there and not on SERVER_PORT; unset: 9464 in PRODUCTION",
+        "Serve `/metrics` there, not on SERVER_PORT, with `/running` and `/ready`; unset: 9464 in PRODUCTION",
         default=None,
     )
+    trusted_proxies: tuple[Network, ...] = setting(
+        "TRUSTED_PROXIES", networks,
+        "Addresses and networks of reverse proxies, with commas between; only their X-Forwarded-For is read",
+        default=(),
+    )  # fmt: skip
+    auth_requests: int = setting(
+        "AUTH_REQUESTS_PER_MINUTE", integer(1, 100_000),
+        "How often an address may ask for tokens, or to change a password, in a minute", default=10,
+    )  # fmt: skip
     rate_limit_storage: str | None = setting(
         "RATE_LIMIT_STORAGE", redis_address,
         "Redis (`redis://host:6379/0`) that counts requests; unset: each web process counts its own",
@@ -96,13 +105,23 @@ _KEYS = (
     "EPR_SERVICE_ADAPTER_HS_KEY",
     "EPR_SERVICE_ADAPTER_HS_KEY_PREVIOUS",
 )
+#: Bytes of a secret in PRODUCTION. RFC 7518 section 3.2 asks for 64 with HS512, Standard Webhooks for 24.
+_LEAST_KEY, _LEAST_WEBHOOK_SECRET = 32, 24
 _KEYS_ROTATE = "Second key that is still taken while keys rotate"
 
 
-def _issuer(proxy_url: str | None, issuer: str | None) -> str:
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of the platform: its public address, where it has one, and the issuer of its tokens."""
+
+    public_url: str | None
+    issuer: str
+
+
+def _names(proxy_url: str | None, issuer: str | None) -> Names:
     if issuer is None and proxy_url is None:
         raise BadSetting("HS_ISSUER is missing (or set PROXY_URL)")
-    return issuer if issuer is not None else str(proxy_url).rstrip("/") + "/"
+    return Names(proxy_url, issuer if issuer is not None else str(proxy_url).rstrip("/") + "/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,18 +131,18 @@ class TokenSettings(Group):
     `keys` and `adapter_keys` are taken all, and the first signs; `lifetime` is in seconds.
     """
 
-    issuer: str = together(
-        Setting("PROXY_URL", str, "Public address of the platform; makes HS_ISSUER"),
+    names: Names = together(
+        Setting("PROXY_URL", str, "Public address of the platform; makes HS_ISSUER, and links to pages"),
         Setting(
             "HS_ISSUER",
             str,
             "Issuer and audience of internal tokens; unset: PROXY_URL with one `/` at the end",
         ),
-        combine=_issuer,
+        combine=_names,
     )
     keys: tuple[str, ...] = together(
-        Setting("HS_KEY", str, "Key of internal tokens (HS512)", REQUIRED, secret=True),
-        Setting("HS_KEY_PREVIOUS", str, _KEYS_ROTATE, secret=True),
+        Setting("HS_KEY", str, "Key of internal tokens (HS512)", REQUIRED, secret=True, least=_LEAST_KEY),
+        Setting("HS_KEY_PREVIOUS", str, _KEYS_ROTATE, secret=True, least=_LEAST_KEY),
         combine=newest_first,
     )
     lifetime: int = setting(
@@ -134,11 +153,20 @@ class TokenSettings(Group):
     )
     adapter_keys: tuple[str, ...] = together(
         Setting(
-            "EPR_SERVICE_ADAPTER_HS_KEY", str, "Key of the EPR service adapter's tokens (HS512)", secret=True
+            "EPR_SERVICE_ADAPTER_HS_KEY",
+            str,
+            "Key of the EPR service adapter's tokens (HS512)",
+            secret=True,
+            least=_LEAST_KEY,
         ),
-        Setting("EPR_SERVICE_ADAPTER_HS_KEY_PREVIOUS", str, _KEYS_ROTATE, secret=True),
+        Setting("EPR_SERVICE_ADAPTER_HS_KEY_PREVIOUS", str, _KEYS_ROTATE, secret=True, least=_LEAST_KEY),
         combine=newest_first,
     )
+
+    @property
+    def issuer(self) -> str:
+        """Return the issuer and audience of internal tokens."""
+        return self.names.issuer
 
     def check(self, given: Given) -> None:
         given.need(
@@ -146,12 +174,16 @@ class TokenSettings(Group):
             ("EPR_SERVICE_ADAPTER_HS_KEY", "EPR_SERVICE_ADAPTER_ISSUER"),
         )
         given.differ(_KEYS)
-        # RFC 7518 section 3.2 asks for 64 bytes with HS512.
-        given.long_enough_in_production(_KEYS, best=64, least=32)
 
 
 _WEBHOOK_SECRETS = tuple(
-    Setting(f"{source.upper()}_WEBHOOK_SECRET{which}", str, text.format(source.upper()), secret=True)
+    Setting(
+        f"{source.upper()}_WEBHOOK_SECRET{which}",
+        str,
+        text.format(source.upper()),
+        secret=True,
+        least=_LEAST_WEBHOOK_SECRET,
+    )
     for source in WEBHOOK_SOURCES
     for which, text in (
         ("", "Signs webhooks of the {}"),
@@ -180,5 +212,3 @@ class WebhookSettings(Group):
         names = [each.name for each in _WEBHOOK_SECRETS]
         given.need(*((name, name.removesuffix("_PREVIOUS")) for name in names if name.endswith("_PREVIOUS")))
         given.differ(names)
-        # Standard Webhooks asks for 24 to 64 bytes.
-        given.long_enough_in_production(names, best=32, least=24)

@@ -192,8 +192,11 @@ class JsonBody:
             schema = schema[step]
         return JsonBody(schema)
 
-    def value(self, raw: bytes) -> Any:
-        """Return the parsed body. Raises BadInput when there is none, or when it does not fit the schema."""
+    def value(self, raw: bytes, *, by_field: bool = False) -> Any:
+        """Return the parsed body. Raises BadInput when there is none, or when it does not fit the schema.
+
+        With `by_field` the error's `details` say all that does not fit.
+        """
         if not raw:
             raise BadInput("the request needs a body")
         value = parse(raw, as_written=self._as_written)
@@ -202,7 +205,7 @@ class JsonBody:
         if not self._fits(value):
             error = next(self._validator.iter_errors(value), None)
             if error is not None:
-                raise BadInput(explain(error))
+                raise BadInput(explain(error), self.faults(value) if by_field else None)
         return value
 
     def faults(self, value: Any) -> dict[str, list[str]]:

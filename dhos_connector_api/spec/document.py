@@ -14,6 +14,8 @@ import yaml
 
 FOLDER = Path(__file__).parents[2] / "openapi"
 _ROOT = "openapi.yaml"
+#: Where the operations of the wing px stand; their errors have a shape of their own (`http/problems.py`).
+WING = ("/api/auth/", "/api/organizations/", "/api/journeys/", "/api/audit/")
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
@@ -34,6 +36,22 @@ class Operation:
         return tag
 
     @property
+    def is_of_wing(self) -> bool:
+        """Return whether it is one of the wing px: its files are in `px/` folders."""
+        return self.path.startswith(WING)
+
+    @property
+    def right(self) -> str | None:
+        """Return the right that a person needs for it (`x-right`); None: no person's token opens it."""
+        right: str | None = self.definition.get("x-right")
+        return right
+
+    @property
+    def takes_persons_alone(self) -> bool:
+        """Return whether nothing but a person's token opens it."""
+        return [*self.definition.get("security", ())] == [{"person": []}]
+
+    @property
     def is_answered_before_flask(self) -> bool:
         """Return whether it is a probe, which no handler has to do with."""
         return bool(self.definition.get("x-answered-before-flask"))
@@ -48,6 +66,13 @@ def counted_as_events(document: dict[str, Any]) -> frozenset[str]:
     """Return the operationIds that count against a source's events (`x-rate-limit: events`)."""
     return frozenset(
         each.id for each in operations(document) if each.definition.get("x-rate-limit") == "events"
+    )
+
+
+def counted_by_address(document: dict[str, Any]) -> frozenset[str]:
+    """Return the operationIds that count against an address (`x-rate-limit: address`)."""
+    return frozenset(
+        each.id for each in operations(document) if each.definition.get("x-rate-limit") == "address"
     )
 
 
@@ -97,6 +122,7 @@ class _Bundle:
         self._folder = folder
         self._files: dict[Path, Any] = {}
         self._schemas: dict[str, Any] = {}
+        self._places: dict[str, Path] = {}
 
     def document(self) -> dict[str, Any]:
         root = self._folder / _ROOT
@@ -127,6 +153,8 @@ class _Bundle:
         if target.parent.name != "schemas" or target.stem == "examples":
             return self._resolved(found, target)
         name = pointer.strip("/")
+        if self._places.setdefault(name, target) != target:
+            raise ValueError(f"{target} and {self._places[name]} both have a schema {name}")
         if name not in self._schemas:
             self._schemas[name] = {}  # known from here on, so that a schema may refer to itself
             self._schemas[name] = self._resolved(found, target)

@@ -20,10 +20,15 @@ _NO_TEXT = re.compile("[\x00-\x1f\ud800-\udfff]")
 
 
 class ParameterCheck:
-    """Checks the parameters of one operation. With `any_query` it takes unknown ones, and ignores them."""
+    """Checks the parameters of one operation. With `any_query` it takes unknown ones, and ignores them.
 
-    def __init__(self, parameters: Sequence[dict[str, Any]], *, any_query: bool = False) -> None:
-        self._any_query = any_query
+    With `by_field` what does not fit is also in the error's `details`, by the parameter's name.
+    """
+
+    def __init__(
+        self, parameters: Sequence[dict[str, Any]], *, any_query: bool = False, by_field: bool = False
+    ) -> None:
+        self._any_query, self._by_field = any_query, by_field
         self._path = {each["name"]: _fits(each) for each in parameters if each["in"] == "path"}
         self._query = {each["name"]: each for each in parameters if each["in"] == "query"}
         self._rules = {name: _fits(each) for name, each in self._query.items()}
@@ -44,15 +49,17 @@ class ParameterCheck:
         given: dict[str, str] = {}
         for name, value in _pairs(query_string):
             if name not in self._query:
-                raise BadInput(f"query: {self._unknown(name)}")
+                if self._any_query:
+                    continue
+                raise self._bad(name if _SHOWN_NAME.fullmatch(name) else "", f"query: {self._unknown(name)}")
             if name in given:
-                raise BadInput(f"query: {name} is given twice")
+                raise self._bad(name, f"query: {name} is given twice")
             given[name] = value
         for name, parameter in self._query.items():
             if name in given:
                 values[name] = self._checked(name, given[name], parameter["schema"])
             elif parameter.get("required"):
-                raise BadInput(f"query: {name} is missing")
+                raise self._bad(name, f"query: {name} is missing")
             else:
                 values[name] = parameter["schema"].get("default")
 
@@ -66,8 +73,11 @@ class ParameterCheck:
         if schema["type"] == "integer":
             value = int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
         if not _is_text(text) or not self._rules[name](value):
-            raise BadInput(f"query: {name} does not fit: {_expectation(schema)}")
+            raise self._bad(name, f"query: {name} does not fit: {_expectation(schema)}")
         return value
+
+    def _bad(self, name: str, text: str) -> BadInput:
+        return BadInput(text, {name: [text]} if self._by_field and name else None)
 
 
 def _pairs(query_string: bytes) -> list[tuple[str, str]]:

@@ -1,0 +1,1 @@
+"""Handlers of the wing px: one module for each of its tags."""
