@@ -20,14 +20,18 @@ def groups() -> list[type[Group]]:
     return sorted(found, key=lambda group: group is not ServiceSettings)
 
 
-def read(environ: Mapping[str, str]) -> Settings:
-    """Return the settings that stand in `environ`. Raises BadSetting."""
-    return load.load(environ, groups())
+def read(environ: Mapping[str, str], *only: type[Group]) -> Settings:
+    """Return the settings that stand in `environ`; those of the groups `only` where some are named.
+
+    Raises BadSetting.
+    """
+    found = groups()
+    return load.load(environ, only or found, found)
 
 
-def from_environment() -> Settings:
-    """Return the settings of this process. Raises BadSetting."""
-    return read(environment.variables())
+def from_environment(*only: type[Group]) -> Settings:
+    """Return the settings of this process, as `read` does. Raises BadSetting."""
+    return read(environment.variables(), *only)
 
 
 def describe() -> Iterator[SettingText]:

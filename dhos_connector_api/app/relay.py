@@ -2,12 +2,14 @@
 
 from sqlalchemy import Engine
 
+from dhos_connector_api.app import consuming
+from dhos_connector_api.app.brokers import broker_addresses, broker_management
 from dhos_connector_api.app.storage import database_address
-from dhos_connector_api.broker.address import BrokerAddress
-from dhos_connector_api.broker.no_broker import NoBroker
+from dhos_connector_api.broker import room as rooms
+from dhos_connector_api.broker.in_process import InProcess
 from dhos_connector_api.broker.publisher import Publisher
-from dhos_connector_api.broker.settings import BrokerSettings
 from dhos_connector_api.config.load import Settings
+from dhos_connector_api.db.engine import Database
 from dhos_connector_api.outbox import wake
 from dhos_connector_api.outbox.wake import Bell
 from dhos_connector_api.workers import lease
@@ -29,16 +31,20 @@ def wake_after_commits(settings: Settings) -> None:
     wake.use(database_address(settings).label)
 
 
-def outlet(settings: Settings) -> MakeOutlet:
-    """Return what makes the relay's outlet: RabbitMQ, or where none is set what takes nothing."""
-    broker = settings.of(BrokerSettings)
-    if not broker.is_used:
-        return lambda _keep_waiting: NoBroker()
-    address = BrokerAddress(
-        host=str(broker.host),
-        port=broker.port,
-        vhost=broker.vhost,
-        username=broker.username,
-        password=broker.password,
-    )
-    return lambda keep_waiting: Publisher(address, name="dhos-connector-api relay", keep_waiting=keep_waiting)
+def outlet(settings: Settings, database: Database) -> MakeOutlet:
+    """Return what makes the relay's outlet: RabbitMQ, or where none is set the consumers in this process."""
+    found = broker_addresses(settings)
+    if not found:
+        hand = consuming.hand(settings, database)
+        return lambda keep_waiting: InProcess(hand, keep_waiting)
+    address, *others = found
+    name = "dhos-connector-api relay"
+    return lambda keep_waiting: Publisher(address, others, name=name, keep_waiting=keep_waiting)
+
+
+def room(settings: Settings) -> rooms.Room | None:
+    """Return what knows which queues are full; None where no management API is set. Raises BadSetting."""
+    management = broker_management(settings)
+    if management is None:
+        return None
+    return rooms.Room(rooms.look(management, broker_addresses(settings)))

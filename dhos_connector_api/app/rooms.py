@@ -5,6 +5,7 @@
 - `periodic.py`: `jobs(settings)` returns what has to be done now and then, each a `db.jobs.Job`
 - `metrics.py`: its Prometheus metrics
 - `gauges.py`: `gauges(settings, connection, now)` returns the metrics that only the database knows
+- `findings.py`: `findings(settings, connection)` returns what there is to say of it, for `connector doctor`
 
 A room that has no such thing has no such file. Nothing else has to know of it.
 """

@@ -1,8 +1,7 @@
 """One web process: the specification served, with everything behind it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
-from functools import partial
 from typing import Any, TypedDict, Unpack
 
 from starlette.types import ASGIApp
@@ -19,27 +18,46 @@ from dhos_connector_api.api import (
     operations,
     webhooks,
 )
+from dhos_connector_api.api.px import (
+    audit,
+    auth,
+    departments,
+    employees,
+    hospitals,
+    journey_stages,
+    journey_templates,
+    journeys,
+    patients,
+    physicians,
+    stage_templates,
+)
+from dhos_connector_api.api.px_parts import PxParts
 from dhos_connector_api.api.services import EXTENSION, Services
 from dhos_connector_api.app import incoming, relay
-from dhos_connector_api.app.exposition import exposition
+from dhos_connector_api.app.brokers import broker_addresses
+from dhos_connector_api.app.exposition import database_is_ready, exposition
+from dhos_connector_api.app.hospitals import KnownHospitals
 from dhos_connector_api.app.incoming import IntakeSource
 from dhos_connector_api.app.outgoing import outbound
-from dhos_connector_api.app.storage import check_ready, open_database
+from dhos_connector_api.app.people import People, px_parts, signer_of
+from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.app.tokens import issuers_of
 from dhos_connector_api.auth.jwt import Issuer
 from dhos_connector_api.auth.signatures import Secret
+from dhos_connector_api.broker.state import BrokerState
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.db.engine import STATEMENT_TIMEOUT, Database
 from dhos_connector_api.deliveries.send import Outbound
 from dhos_connector_api.errors import BadSetting, StorageUnavailable
-from dhos_connector_api.http import assembly, key_security, probes, waiting
+from dhos_connector_api.http import assembly, key_security, person_security, probes, waiting
 from dhos_connector_api.http.application import Application
 from dhos_connector_api.http.body_limit import BodyLimit
 from dhos_connector_api.http.key_security import KeySecurity
 from dhos_connector_api.http.large_answers import LargeAnswers
 from dhos_connector_api.http.leaving import Leaving
-from dhos_connector_api.http.limits import RateLimiting
+from dhos_connector_api.http.limits import ByAddress, RateLimiting
+from dhos_connector_api.http.person_security import Persons, PersonSecurity
 from dhos_connector_api.http.readiness import Readiness
 from dhos_connector_api.http.routing import Handler
 from dhos_connector_api.http.security import TokenSecurity
@@ -47,19 +65,27 @@ from dhos_connector_api.http.settings import HttpSettings, TokenSettings, Webhoo
 from dhos_connector_api.http.waiting import KeepTogether
 from dhos_connector_api.intake.arrival import Arrival, Intake, Receipt
 from dhos_connector_api.intake.together import Patience, take_together
+from dhos_connector_api.px.people.passwords import Passwords
 from dhos_connector_api.spec import document as specification
 
 #: The edge of each tag of the specification: a module of the tag's name.
 EDGES = (
     *(api_keys, deliveries, documents, events, his_patient_data),
     *(mappings, messages, observations, operations, webhooks),
+    # of the wing px
+    *(auth, hospitals, departments, physicians, employees, patients, audit),
+    *(journeys, journey_stages),
+    *(journey_templates, stage_templates),
 )
+
+#: Database connections for looking up who asks.
+_LOOK_UPS = key_security.CONNECTIONS + person_security.CONNECTIONS
 
 
 class Parts(TypedDict, total=False):
     """The parts of a web process that `create_app` makes, by name: those of `Services`, and of its own.
 
-    `key_database` has connections of its own, so that a key is known while every thread waits, and
+    `key_database` has connections of its own, so that a key or person is known while every thread waits, and
     `together_database` one for what is kept together.
     """
 
@@ -71,11 +97,16 @@ class Parts(TypedDict, total=False):
     outbound: Callable[[], Outbound]
     leaving: Leaving
     check_ready: Callable[[], None]
+    state_of_broker: Callable[[], str]
     metrics: Callable[[], bytes] | None
     limits: RateLimiting
     answers: LargeAnswers
     webhook_secrets: Mapping[str, tuple[Secret, ...]]
     serves_docs: bool
+    signer: Issuer | None
+    passwords: Passwords
+    people: Persons
+    px: PxParts
 
 
 def create_app(settings: Settings, **overrides: Unpack[Parts]) -> ASGIApp:
@@ -102,6 +133,7 @@ def create_app(settings: Settings, **overrides: Unpack[Parts]) -> ASGIApp:
         limits=services.limits,
         tokens=TokenSecurity(parts["issuers"], settings.of(TokenSettings).issuer, allowed),
         keys=KeySecurity(parts["key_database"]),
+        persons=PersonSecurity(parts["people"], document),
         probes={"/running": probes.running(), "/version": _version(settings.of(ServiceSettings))},
         threads=http.threads,
         bodies=BodyLimit(http.max_body_bytes, http.body_budget),
@@ -132,23 +164,27 @@ def _parts(settings: Settings, document: dict[str, Any], overrides: Parts) -> di
     given = parts.get("database")  # what is kept together goes there too
     make("together_database", lambda: given or _together_database(settings))
     make("database", lambda: _database(settings, settings.of(HttpSettings).threads))
-    make("key_database", lambda: _database(settings, key_security.CONNECTIONS))
+    make("key_database", lambda: _database(settings, _LOOK_UPS))
     make("issuers", lambda: issuers_of(settings))
-    make("intake", lambda: IntakeSource(settings, site))
+    make("intake", lambda: IntakeSource(settings, site, hospitals=KnownHospitals(parts["database"])))
     make("outbound", lambda: outbound(settings, site))
     make("leaving", Leaving)
     make("check_ready", lambda: _readiness(settings, parts["database"], parts["leaving"]))
+    make("state_of_broker", lambda: BrokerState(broker_addresses(settings)))
     make("metrics", lambda: _metrics(settings, parts["database"]))
     make("limits", lambda: _limits(settings, document, parts["intake"]))
     make("answers", LargeAnswers)
     make("webhook_secrets", lambda: webhook_secrets(settings.of(WebhookSettings)))
+    make("signer", lambda: signer_of(settings))
+    make("passwords", Passwords)
+    make("people", lambda: People(parts["key_database"], parts["signer"]))
+    make("px", lambda: px_parts(settings, parts["signer"], parts["passwords"]))
     make("serves_docs", lambda: _serves_docs(settings))
     return parts
 
 
 def _readiness(settings: Settings, database: Database, leaving: Leaving) -> Callable[[], None]:
-    in_production = settings.of(ServiceSettings).is_production
-    readiness = Readiness(partial(check_ready, database, in_production=in_production))
+    readiness = Readiness(database_is_ready(settings, database))
 
     def check() -> None:
         leaving.check()
@@ -179,15 +215,17 @@ def _together_database(settings: Settings) -> Database:
 def _keep_together(intake: Callable[[], Intake], database: Database) -> KeepTogether:
     def keep(arrivals: Sequence[Arrival]) -> list[Receipt | Exception]:
         patience = Patience(waiting.MOST_LOST)
-        taken = take_together(arrivals, intake(), database, patience=patience)
-        return [each.receipt or each.error or _not_tried() for each in taken]
+        taken = list(take_together(arrivals, intake(), database, patience=patience))
+        not_tried = _not_tried([each.error for each in taken])
+        return [each.receipt or each.error or not_tried for each in taken]
 
     return keep
 
 
-def _not_tried() -> StorageUnavailable:
-    """Why an arrival was not stored that was not even tried, for want of patience."""
-    return StorageUnavailable("the database did not answer")
+def _not_tried(tried: Iterable[Exception | None]) -> StorageUnavailable:
+    """Return why an arrival was not even tried: the fault that those beside it met, which the log has."""
+    faults = (each.fault for each in tried if isinstance(each, StorageUnavailable) and each.fault)
+    return StorageUnavailable("the database did not answer", next(faults, None))
 
 
 def _metrics(settings: Settings, database: Database) -> Callable[[], bytes] | None:
@@ -200,7 +238,10 @@ def _metrics(settings: Settings, database: Database) -> Callable[[], bytes] | No
 
 def _limits(settings: Settings, document: dict[str, Any], intake: Callable[[], Intake]) -> RateLimiting:
     counted = specification.counted_as_events(document)
-    return RateLimiting(lambda: intake().site, counted, settings.of(HttpSettings).rate_limit_storage)
+    http = settings.of(HttpSettings)
+    addressed = specification.counted_by_address(document)
+    by_address = ByAddress(addressed, http.auth_requests, http.trusted_proxies)
+    return RateLimiting(lambda: intake().site, counted, http.rate_limit_storage, by_address)
 
 
 def webhook_secrets(settings: WebhookSettings) -> dict[str, tuple[Secret, ...]]:

@@ -1,7 +1,7 @@
 """The command line: how every process of the Connector starts.
 
-`serve`, `mllp`, `relay`, `deliver` and `all` run services; `web` is one process of `serve`. Every other
-group of commands is a module of its name in this room.
+`serve`, `mllp`, `relay`, `deliver`, `consume` and `all` run services; `web` is one process of `serve`. Every
+other group of commands is a module of its name in this room.
 """
 
 import sys
@@ -11,17 +11,26 @@ import click
 
 from dhos_connector_api import __version__
 from dhos_connector_api.app import tokens
+from dhos_connector_api.cli import audit as cli_audit
+from dhos_connector_api.cli import consume as cli_consume
 from dhos_connector_api.cli import deliveries as cli_deliveries
+from dhos_connector_api.cli import doctor as cli_doctor
 from dhos_connector_api.cli import generate as cli_generate
+from dhos_connector_api.cli import journeys as cli_journeys
 from dhos_connector_api.cli import keys as cli_keys
 from dhos_connector_api.cli import messages as cli_messages
+from dhos_connector_api.cli import organizations as cli_organizations
 from dhos_connector_api.cli import outbox as cli_outbox
+from dhos_connector_api.cli import people as cli_people
 from dhos_connector_api.cli import replay as cli_replay
 from dhos_connector_api.cli import send as cli_send
 from dhos_connector_api.cli import simulate as cli_simulate
-from dhos_connector_api.cli.options import with_settings
+from dhos_connector_api.cli import support_bundle as cli_support_bundle
+from dhos_connector_api.cli.options import with_database_settings, with_settings
+from dhos_connector_api.config import environment
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.errors import ConnectorError
+from dhos_connector_api.processes import health as process_health
 from dhos_connector_api.processes import run as processes
 from dhos_connector_api.processes import start
 
@@ -36,7 +45,7 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ConnectorError as error:
-            raise click.ClickException(error.text) from None
+            raise click.ClickException(error.full_text) from None
 
 
 @click.group(
@@ -47,12 +56,19 @@ def main() -> None:
     """The Connector: takes a hospital's HL7, keeps it, acknowledges it, hands it to RabbitMQ.
 
     \b
-    Start it:        all, or serve, mllp, relay and deliver one by one
+    Start it:        all, or serve, mllp, relay, deliver and consume one by one
     Prepare it:      migrate, token
+    Watch it:        health relay
     Try it:          send FILE, generate --patients 100, simulate his --hospital NAME
-    Ask it:          messages list, messages show UUID, outbox list, deliveries list
-    Put it right:    replay UUID, outbox retry ID, deliveries retry UUID
+    Ask it:          doctor, messages list, messages show UUID, outbox list, deliveries list,
+                     consume parked list
+    Ask for help:    support-bundle
+    Put it right:    replay UUID, outbox retry ID, deliveries retry UUID, consume parked retry ID,
+                     organizations unmerge PATIENT
     Let systems in:  keys create --source his, keys list, keys rotate ID, keys revoke ID
+    Organise it:     organizations import FILE --kind departments, organizations import-site
+    Journeys:        journeys seed-his, journeys seed, journeys export FILE, journeys import FILE
+    Let people in:   people create-admin, people list, people set-password NAME, people unlock NAME
 
     Settings come from the environment; the README lists them.
     """
@@ -116,12 +132,22 @@ def deliver(settings: Settings) -> None:
 
 
 @main.command()
+@click.argument("command", type=click.Choice(list(process_health.PORTS)))
+def health(command: str) -> None:
+    """Ask the process of COMMAND on this machine whether it runs; ends with 1 where it does not."""
+    if found := process_health.problem(command, environment.variables()):
+        raise click.ClickException(found)
+
+
+@main.command()
 @click.option("--revision", default="head", show_default=True, help="Up to this migration.")
-@with_settings
+@with_database_settings
 def migrate(settings: Settings, revision: str) -> None:
     """Bring the database to the newest migration."""
-    processes.run_migrations(settings, revision)
-    click.echo("the database is up to date")
+    if processes.run_migrations(settings, revision):
+        click.echo("the database is up to date")
+    else:
+        click.echo("a newer build has migrated the database: nothing is done, and this build works on it")
 
 
 @main.command()
@@ -140,13 +166,20 @@ def token(settings: Settings, issuer: str, scope: str, system_id: str, seconds: 
 
 
 for command in (
+    cli_doctor.doctor,
     cli_send.send,
     cli_generate.generate,
     cli_messages.messages,
     cli_outbox.outbox,
     cli_replay.replay,
     cli_deliveries.deliveries,
+    cli_consume.consume,
     cli_keys.keys,
+    cli_audit.audit,
+    cli_organizations.organizations,
+    cli_journeys.journeys,
+    cli_people.people,
     cli_simulate.simulate,
+    cli_support_bundle.support_bundle,
 ):
     main.add_command(command)

@@ -22,6 +22,9 @@ from dhos_connector_api.messages.search import Page
 from dhos_connector_api.messages.views import FACTS, WHOLE
 from dhos_connector_api.outbox import search as outbox_search
 
+#: What is not shown as a line of its own.
+_APART = ("content", "received", "ack", "left_out", "content_removed")
+
 
 @click.group()
 def messages() -> None:
@@ -70,7 +73,7 @@ def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
     if row is None:
         raise click.ClickException("there is no message with that uuid")
     for name, value in row.items():
-        if name not in ("content", "received", "ack", "left_out") and value is not None:
+        if name not in _APART and value is not None:
             click.echo(f"{name:<20} {instant(value) if isinstance(value, datetime) else value}")
     for each in row["left_out"] or ():
         click.echo(f"{'left out':<20} {each['code']} {each['location']}: {each['text']}")
@@ -78,7 +81,9 @@ def show_message(settings: Settings, uuid: UUID, content: bool) -> None:
         click.echo(f"{'envelope':<20} {envelope_line(envelope)}")
     for delivery in sent:
         click.echo(f"{'delivery':<20} {delivery_line(delivery)}")
-    if content:
+    if content and row["content_removed"]:
+        click.echo("the message as it was received is no longer kept")
+    elif content:
         click.echo(_lines(bytes(row["received"] or b"")))
         click.echo(_lines(bytes(row["ack"] or b"")))
 

@@ -1,5 +1,6 @@
 """What commands share: settings, read when a command runs so that --help needs none; durations; pages."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import wraps
@@ -10,9 +11,14 @@ import click
 
 from dhos_connector_api import log
 from dhos_connector_api.app import configuration
+from dhos_connector_api.config import environment
 from dhos_connector_api.config.load import Settings
+from dhos_connector_api.config.setting import Group
 from dhos_connector_api.config.settings import ServiceSettings
 from dhos_connector_api.config.values import seconds
+from dhos_connector_api.db.settings import DatabaseSettings
+
+_log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -27,12 +33,23 @@ def with_settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[P,
 
     It raises BadSetting where they cannot be used.
     """
+    return _with_settings(command)
 
+
+def with_database_settings(command: Callable[Concatenate[Settings, P], R]) -> Callable[P, R]:
+    """The same for a command that needs the database and nothing else of the Connector."""
+    return _with_settings(command, DatabaseSettings)
+
+
+def _with_settings(command: Callable[Concatenate[Settings, P], R], *only: type[Group]) -> Callable[P, R]:
     @wraps(command)
     def run(*arguments: P.args, **options: P.kwargs) -> R:
-        settings = configuration.from_environment()
+        settings = configuration.from_environment(*only)
         service = settings.of(ServiceSettings)
         log.set_up(service.log_level, service.log_format)
+        if environment.metrics_folder() is None:  # who watches over us has said it already
+            for remark in settings.remarks:
+                _log.warning(remark)
         return command(settings, *arguments, **options)
 
     return run

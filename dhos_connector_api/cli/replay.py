@@ -9,6 +9,7 @@ from uuid import UUID
 import click
 
 from dhos_connector_api.app import incoming
+from dhos_connector_api.app.hospitals import KnownHospitals
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli.options import BY, with_settings
 from dhos_connector_api.config.load import Settings
@@ -52,7 +53,7 @@ def replay(
     if force_new and state:
         raise click.UsageError("--force-new goes with messages named by their uuid: look at each of them")
     database = open_database(settings)
-    intake = incoming.intake(settings)()
+    intake = incoming.intake(settings, hospitals=KnownHospitals(database))()
     chosen: Iterator[UUID] | Sequence[UUID] = uuids
     if state:
         chosen = _in_state(database, state, since.replace(tzinfo=UTC) if since else None)

@@ -1,0 +1,109 @@
+"""The commands that look at journeys and fold them anew: show, refold."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Literal
+from uuid import UUID
+
+import click
+from sqlalchemy import Connection
+
+from dhos_connector_api import clock
+from dhos_connector_api.app.storage import open_database
+from dhos_connector_api.cli.audited import audited
+from dhos_connector_api.cli.options import with_settings
+from dhos_connector_api.config.load import Settings
+from dhos_connector_api.db.engine import Database
+from dhos_connector_api.px.journeys import journey_store
+from dhos_connector_api.px.journeys.explaining import explain
+from dhos_connector_api.px.journeys.histories import history
+from dhos_connector_api.px.journeys.refold import FIRST, Piece, Wanted, lines, preview, refold
+from dhos_connector_api.px.organizations import store as organizations
+from dhos_connector_api.px.organizations.resources import HOSPITAL
+
+Language = Literal["en", "ar"]
+#: Journeys after which it is said how far it is.
+_SAID_EVERY = 10_000
+
+
+@click.command("show")
+@click.argument("encounter")
+@click.option("--language", type=click.Choice(["en", "ar"]), default="en", show_default=True)
+@with_settings
+def show(settings: Settings, encounter: str, language: Language) -> None:
+    """Show the journeys under the number ENCOUNTER, and in sentences how each came to be as it is.
+
+    It ends with 1 where there is none.
+    """
+    with open_database(settings).statements() as connection:
+        ids = journey_store.ids_named(connection, encounter)
+        for id_, known in journey_store.get(connection, ids).items():
+            _show(connection, id_, known.columns, language)
+    if not ids:
+        raise click.ClickException("no journey has that number")
+
+
+def _show(
+    connection: Connection, id_: UUID, columns: dict[str, object], language: Literal["en", "ar"]
+) -> None:
+    shown = ("encounter_id", "journey_type", "status", "ending", "started_at", "completed_at")
+    click.echo(f"journey {id_}")
+    for name in shown:
+        click.echo(f"  {name}: {columns[name]}")
+    found = history(connection, id_)
+    for each in explain(*found, language) if found else ():
+        click.echo(f"  {each.text}")
+
+
+@click.command("refold")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Only those of which was told since (UTC).")
+@click.option("--hospital", help="Only those of the hospital with this code.")
+@click.option("--template", type=click.UUID, help="Only those of this template, by its newest version.")
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@with_settings
+def refold_journeys(
+    settings: Settings, since: datetime | None, hospital: str | None, template: UUID | None, dry_run: bool
+) -> None:
+    """Fold journeys anew from their evidence, and show what changes: journey, what, before, after.
+
+    Nothing is announced that was announced before.
+    """
+    database = open_database(settings)
+    wanted = Wanted(since and since.replace(tzinfo=UTC), _hospital(database, hospital), template)
+    looked_at = changed = 0
+    for piece in _pieces(database, wanted, dry_run=dry_run):
+        for change in piece.changes:
+            for what, before, after in lines(change):
+                click.echo(f"{change.columns['encounter_id']}\t{what}\t{before}\t{after}")
+        if (looked_at + piece.looked_at) // _SAID_EVERY > looked_at // _SAID_EVERY:
+            click.echo(f"{looked_at + piece.looked_at} looked at", err=True)
+        looked_at, changed = looked_at + piece.looked_at, changed + len(piece.changes)
+    verb = "would change" if dry_run else "changed"
+    click.echo(f"{looked_at} journeys looked at, {changed} {verb}", err=True)
+
+
+def _pieces(database: Database, wanted: Wanted, *, dry_run: bool) -> Iterator[Piece]:
+    """Each piece is a transaction of its own, so that no journey is held for long."""
+    last: UUID | None = FIRST
+    while last is not None:
+        if dry_run:
+            with database.statements() as connection:
+                piece = preview(connection, wanted, last)
+        else:
+            with database.transaction() as connection:
+                piece = refold(connection, wanted, last, clock.now())
+                if piece.changes:
+                    audited(connection, "refold", "journey", None, wanted.hospital)
+        yield piece
+        last = piece.last
+
+
+def _hospital(database: Database, code: str | None) -> UUID | None:
+    if code is None:
+        return None
+    with database.statements() as connection:
+        found = organizations.by_key(connection, HOSPITAL, code)
+    if found is None:
+        raise click.ClickException(f"Hospital with code '{code}' not found")
+    id_: UUID = found["id"]
+    return id_
