@@ -1,4 +1,4 @@
-# The image of the Connector: web processes by default; `relay` and `migrate` are other commands of the same image.
+# The image of the Connector: web processes by default; `mllp`, `relay`, `deliver`, `consume` and `migrate` are other commands of the same image.
 # Runs as a plain user on a read-only root file system; give it a tmpfs on /tmp. Pin the base by digest in your registry:
 #   docker build --build-arg PYTHON_IMAGE=python:3.11.14-slim-bookworm@sha256:... .
 ARG PYTHON_IMAGE=python:3.11.14-slim-bookworm
@@ -14,7 +14,9 @@ WORKDIR /opt/connector/app
 COPY dhos_connector_api dhos_connector_api
 COPY migrations migrations
 COPY openapi openapi
-RUN python -m compileall -q dhos_connector_api migrations
+COPY scripts/install_command.sh /build/
+RUN python -m compileall -q dhos_connector_api migrations \
+    && bash /build/install_command.sh /opt/connector/venv /opt/connector/app
 
 FROM ${PYTHON_IMAGE}
 ARG GIT_HASH=unknown
@@ -29,13 +31,14 @@ LABEL org.opencontainers.image.title="dhos-connector-api" \
 ENV PATH=/opt/connector/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
     GIT_HASH=${GIT_HASH} BUILD_NUMBER=${BUILD_NUMBER} \
-    SERVER_PORT=5000
+    SERVER_PORT=5000 MLLP_METRICS_PORT=9465 RELAY_METRICS_PORT=9466 DELIVER_METRICS_PORT=9467 \
+    CONSUME_METRICS_PORT=9468
 COPY --from=libraries /opt/connector /opt/connector
 WORKDIR /opt/connector/app
 USER 10001:10001
-EXPOSE 5000
+EXPOSE 5000 9464 9465 9466 9467
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ['SERVER_PORT']}/running\", timeout=2)"]
-ENTRYPOINT ["python", "-m", "dhos_connector_api"]
+    CMD ["python", "-m", "dhos_connector_api.processes.health"]
+ENTRYPOINT ["connector"]
 CMD ["serve"]

@@ -11,7 +11,7 @@ SLOW := $(WORKERS) --maxprocesses 2 -m slow
 export PYTHONPATH := $(CURDIR)
 
 .PHONY: help install run pretend test test-slow check lint format unit migrate migration token send generate messages show outbox deliveries retry replay \
-	bench fuzz thousand integration openapi readme lock image clean
+	bench fuzz thousand encounters integration openapi readme monitoring chart lock sbom audit image clean
 
 help: ## List what there is to make
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
@@ -97,6 +97,9 @@ fuzz: install ## A million mutated messages in, 100,000 hostile observation sets
 thousand: install ## 1,000 deliveries through each way in which each fake can behave (6 minutes)
 	CONNECTOR_DELIVERIES_EACH=1000 $(VENV)/python -m pytest tests/edges/test_thousand_deliveries.py
 
+encounters: install ## 10,000 encounters told through all doors while everything is killed in turn (20 minutes)
+	CONNECTOR_ENCOUNTERS=10000 $(VENV)/python -m pytest tests/edges/test_journeys_promise.py
+
 migration: install ## Write a migration from the models: make migration NAME='what it does'
 	CONNECTOR_PYTHON=$(VENV)/python ./run_local.sh flask db migrate -m "$(NAME)"
 
@@ -107,8 +110,20 @@ openapi: install ## Check the specification and write it as one document
 readme: install ## Rewrite the tables and the diagram of the README
 	$(VENV)/python -m docs.readme_tables
 
+monitoring: install ## Make Prometheus' rules and Grafana's board from deploy/monitoring.yaml
+	$(VENV)/python -m deploy.monitoring
+
+chart: monitoring ## Render the chart anew for its tests, by the helm that npm has
+	$(VENV)/python -m tests.rigs.charts
+
 lock: install ## Renew the locks
 	PATH="$(VENV):$$PATH" scripts/lock.sh --upgrade
+
+sbom: install ## Write down what the image's libraries are, as CycloneDX: build/sbom.json
+	PATH="$(VENV):$$PATH" scripts/supply_chain.sh sbom
+
+audit: install ## Ask what is known against the image's libraries; needs the vulnerability service of PyPI
+	PATH="$(VENV):$$PATH" scripts/supply_chain.sh audit
 
 clean: ## Remove the virtual environment and what tools keep; not .local
 	rm -rf .venv .tox build .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

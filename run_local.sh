@@ -31,6 +31,7 @@ make_keys() {
     mkdir -p "$LOCAL_STATE" || fail "the folder LOCAL_STATE cannot be made"
     {
         echo "HS_KEY=$(secret)"
+        echo "PX_HS_KEY=$(secret)"
         echo "EPR_SERVICE_ADAPTER_ISSUER=http://epr-service-adapter.localhost/"
         echo "EPR_SERVICE_ADAPTER_HS_KEY=$(secret)"
     } >"$LOCAL_STATE/development.env.$$"
@@ -56,6 +57,9 @@ default LOCAL_STATE "$root/.local"
 default ENVIRONMENT DEVELOPMENT
 if [[ "$ENVIRONMENT" =~ ^[Dd][Ee][Vv] ]]; then
     [ -f "$LOCAL_STATE/development.env" ] || (make_keys)
+    # made by an older build
+    grep -q '^PX_HS_KEY=' "$LOCAL_STATE/development.env" ||
+        echo "PX_HS_KEY=$(secret)" >>"$LOCAL_STATE/development.env"
     while IFS='=' read -r name value; do
         default "$name" "$value"
     done <"$LOCAL_STATE/development.env"
