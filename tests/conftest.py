@@ -1,5 +1,6 @@
 """What holds for every test: how examples are made, what is slow and runs in one place, what a skip is."""
 
+import gc
 import os
 
 import pytest
@@ -31,6 +32,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
         if "own_rabbitmq" in needs:
             item.add_marker(pytest.mark.xdist_group("own_rabbitmq"))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected out of garbage collections: it stays, and there is much of it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(trylast=True)

@@ -79,7 +79,12 @@ def ask(app: ASGIApp, method: str, path: str, *, token: str | None = None, **req
         async with httpx.AsyncClient(transport=transport, base_url="http://connector.test") as client:
             return await client.request(method, path, headers=headers, **request)
 
-    return asyncio.run_coroutine_threadsafe(send(), _event_loop()).result()
+    with _ONE_LOOP:  # `cache` would make one for each thread that comes first
+        loop = _event_loop()
+    return asyncio.run_coroutine_threadsafe(send(), loop).result()
+
+
+_ONE_LOOP = threading.Lock()
 
 
 @cache
@@ -109,6 +114,15 @@ def site_with(**his: Any) -> dict[str, Any]:
 
 #: `changes` for `api`: nobody is told to wait.
 UNLIMITED = site_with(rate_limits={"*": RateLimits(10**8, 10**8)})
+
+
+@cache
+def shared_api(database: Database = NO_DATABASE, *, unlimited: bool = False) -> ASGIApp:
+    """The application on that database, made once for all tests that do not end it.
+
+    It remembers tokens and, where not `unlimited`, how often somebody came.
+    """
+    return api(database, changes=UNLIMITED if unlimited else None)
 
 
 def message_body(raw: bytes) -> dict[str, str]:

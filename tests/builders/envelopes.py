@@ -20,7 +20,9 @@ EVENT_KEYS: dict[str, set[str] | None] = {
     "event_code": None,
     "event_uuid": None,
     "occurred_at": None,
+    "generation": None,
     "encounter_id": None,
+    "encounter_type": None,
     "patient": {"mrn", "nhs_number"},
     "facility": None,
     "location": {"epr_ward_code", "epr_bay_code", "epr_bed_code"},
@@ -28,6 +30,7 @@ EVENT_KEYS: dict[str, set[str] | None] = {
     "physician": {"id", "family_name", "given_name", "prefix"},
     "contact": {"phone", "email", "language"},
     "deceased": None,
+    "date_of_birth": None,
 }
 
 

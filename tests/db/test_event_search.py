@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.events.search import MOST_COUNTED, find
+from dhos_connector_api.db.listing import MOST_COUNTED
+from dhos_connector_api.events.search import find
 from dhos_connector_api.events.store import insert
 from dhos_connector_api.messages import store as messages
 from tests.builders.event import kept_event, new_event, published

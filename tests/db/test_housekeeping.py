@@ -12,10 +12,12 @@ from dhos_connector_api.clock import now
 from dhos_connector_api.db import migrate
 from dhos_connector_api.db.engine import Database, DatabaseAddress, engine_options
 from dhos_connector_api.db.jobs import EVERY_MINUTE, PRUNED_AT_ONCE, Job
+from dhos_connector_api.db.months import months
 from dhos_connector_api.events import idempotency
 from dhos_connector_api.inbox import store as inbox
-from dhos_connector_api.messages.periodic import make_partitions, months
+from dhos_connector_api.messages.periodic import make_partitions
 from dhos_connector_api.outbox import store
+from dhos_connector_api.px.audit import periodic as audit
 from dhos_connector_api.workers import housekeeping
 from dhos_connector_api.workers.housekeeping import Housekeeping
 from tests.builders.outbox import put
@@ -26,7 +28,7 @@ DECEMBER = datetime(2031, 12, 9, 12, tzinfo=UTC)
 #: The jobs of every room, with envelopes kept for a week.
 JOBS = jobs(settings())
 #: Those that remove what has had its time.
-PRUNING = [each for each in JOBS if each.step is not make_partitions]
+PRUNING = [each for each in JOBS if each.step not in {make_partitions, audit.make_partitions}]
 
 
 @pytest.fixture

@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
+from dhos_connector_api.hl7v2.batch import split
 from dhos_connector_api.hl7v2.rules import Code
 from dhos_connector_api.intake.arrival import Door, Receipt
+from dhos_connector_api.intake.batch import take_batch
 from dhos_connector_api.intake.take import take
+from dhos_connector_api.intake.together import take_together
 from dhos_connector_api.messages import search, store
 from dhos_connector_api.messages.kinds import Kind
 from tests.builders.event import kept_event
@@ -127,6 +130,30 @@ def test_a_merge_into_itself_is_accepted_and_the_message_says_that_it_did_nothin
     assert b"nothing is merged" in receipt.answer.content
     [told] = published(database)
     assert "previous_mrn" not in told["actions"][0]["data"]
+
+
+def test_of_merges_in_a_circle_nothing_is_published_at_no_door(database: Database) -> None:
+    circle = merge("A40", PID_3="1^^^^MR", MRG_1="2^^^^MR", more=["PID|||2^^^^MR", "MRG|1^^^^MR"])
+    others = [merge("A40", PID_3=f"{each}^^^^MR", MRG_1="9^^^^MR") for each in (7, 8)]
+    receipts = [send(database, circle)]
+    receipts += [
+        taken.receipt
+        for taken in take_together(list(map(an_arrival, [others[0], circle])), INTAKE, database)
+        if taken.receipt
+    ]
+    file = split(b"BHS|^~\\&|A|B\r" + circle + others[1] + b"BTS|2\r")
+    receipts += take_batch(file, INTAKE, database, caller="epr", correlation_id="1", door=Door()) or ()
+    rows = [stored(database, each.uuid) for each in receipts]
+    refused = ("AE", "207", "MRG^1^1")
+    assert [(row["ack_status"], row["error_code"], row["error_location"]) for row in rows] == [
+        refused,
+        ("AA", None, None),
+        refused,
+        refused,
+        ("AA", None, None),
+    ]
+    assert {each["process_patient"]["previous_mrn"] for each in bodies(database)} == {"9"}
+    assert {*found(database, "2")} == {row["uuid"] for row in rows if row["ack_status"] == "AE"}
 
 
 def test_why_a_merge_was_refused_is_kept_with_it(database: Database) -> None:

@@ -154,6 +154,23 @@ def test_a_replay_that_accepts_notes_it(database: Database, door: str) -> None:
     assert left(database, refused.uuid) == expected
 
 
+@pytest.mark.parametrize("door", ["hl7", "his", "webhook"])
+def test_a_replay_of_what_is_accepted_notes_it_as_it_reads_now(database: Database, door: str) -> None:
+    arrival, expected = ARRIVALS[door]
+    accepted = take(arrival, LENIENT, database)
+    with database.transaction() as connection:  # by a build that saw something else in it
+        connection.execute(text("""UPDATE message SET left_out = '[{"code": "0"}]'"""))
+    replay(database, uuid_of(accepted), LENIENT, by="test")
+    assert left(database, accepted.uuid) == expected
+
+
+def test_one_that_would_be_refused_now_keeps_what_was_noted(database: Database) -> None:
+    arrival, expected = ARRIVALS["hl7"]
+    accepted = take(arrival, LENIENT, database)
+    replay(database, uuid_of(accepted), INTAKE, by="test")
+    assert left(database, accepted.uuid) == expected
+
+
 def test_a_replay_that_takes_more_of_a_payload_notes_it(database: Database) -> None:
     raw = raw_of(payload(stay(), stay(DOB="1405-09-16"), visits=[]))
     receipt = take(an_arrival(raw, Kind.HIS, caller="his"), INTAKE, database)

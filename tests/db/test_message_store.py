@@ -4,11 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import store
-from tests.builders.rows import WINDOW, effects, later, new_message
+from dhos_connector_api.messages.gauges import gauges
+from tests.builders.rows import WINDOW, effects, later, new_message, settings
 
 
 def _count(database: Database, table: str) -> int:
@@ -133,6 +135,18 @@ def test_late_counts_accepted_messages_nobody_processed(database: Database) -> N
         store.mark_processed(connection, done.uuid, by=None, at=later())
         assert store.late(connection, before=later()) == 1
         assert store.late(connection, before=waiting.at) == 0
+
+
+@pytest.mark.parametrize(("counts", "late"), [("full", 1), ("all", 3), ("none", 0)])
+def test_late_are_those_that_somebody_is_expected_to_process(
+    database: Database, counts: str, late: int
+) -> None:
+    messages = [new_message(event_code=code) for code in ("ADT_A01", "ADT_A29", None)]
+    with database.transaction() as connection:
+        for message in messages:
+            store.insert(connection, message, effects(message), window=WINDOW)
+        [gauge] = gauges(settings(UNPROCESSED_COUNTS=counts, UNPROCESSED_AFTER="0"), connection, later())
+    assert gauge.samples[0].value == late
 
 
 def test_accept_turns_a_refused_message_into_an_accepted_one(database: Database) -> None:

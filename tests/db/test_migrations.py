@@ -64,7 +64,11 @@ def test_the_models_are_what_the_migrations_make(address: DatabaseAddress) -> No
     with engine.connect() as connection:
         context = MigrationContext.configure(
             connection,
-            opts={"include_object": lambda _, name, kind, *__: not str(name).startswith("message_body_")},
+            opts={
+                "include_object": lambda _, name, kind, *__: (
+                    not str(name).startswith(("message_body_", "audit_event_"))
+                )
+            },
         )
         assert compare_metadata(context, db.metadata) == []
     engine.dispose()
@@ -89,6 +93,23 @@ def test_the_build_before_goes_on_writing_and_reading_when_a_message_has_what_it
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM message")).scalar_one() == 2
     migrate.upgrade(engine)
+    engine.dispose()
+
+
+def test_the_build_before_needs_nothing_of_what_retention_records(own_database: DatabaseAddress) -> None:
+    """It writes messages on the new schema, where the table is, and on its own, where it is not."""
+    engine = create_engine(own_database.url())
+    with engine.begin() as connection:
+        connection.execute(text(_AS_BUILD_0009_WRITES))
+        connection.execute(text("INSERT INTO retention_record (name, day) VALUES ('message', now())"))
+    migrate.downgrade(engine, "0011")
+    assert "retention_record" not in inspect(engine).get_table_names()
+    with engine.begin() as connection:
+        connection.execute(text(_AS_BUILD_0009_WRITES))
+    migrate.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM message")).scalar_one() == 2
+        assert connection.execute(text("SELECT count(*) FROM retention_record")).scalar_one() == 0
     engine.dispose()
 
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from dhos_connector_api.actions.envelope import Envelope, Outcome
-from dhos_connector_api.broker.no_broker import NoBroker
+from dhos_connector_api.broker.in_process import InProcess
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.outbox import search, store
 from dhos_connector_api.workers.lease import session_engine
@@ -191,7 +191,7 @@ def test_without_rabbitmq_rows_wait_visibly_until_there_is_a_broker(
     address: DatabaseAddress, database: Database, workers: tuple[Worker, Worker]
 ) -> None:
     ids = _put(database, 3)
-    without = RelayWorker(session_engine(address.url()), lambda _: NoBroker(), threading.Event())
+    without = RelayWorker(session_engine(address.url()), lambda _: InProcess(), threading.Event())
     without.step()
     without.close()
     with database.statements() as connection:

@@ -239,7 +239,7 @@ def test_a_broken_message_in_a_batch_does_not_stop_the_others(database: Database
     )
     assert [line for line in lines if line[:3] == b"MSA"] == [
         b"MSA|AA|ONE",
-        b"MSA|AR|TWO|This trigger event is not accepted here.",
+        b"MSA|AR|TWO|This trigger event is not accepted here (site file, inbound.accepted).",
         b"MSA|AR||No MSH segment can be read.",
         b"MSA|AA|FOUR",
     ]

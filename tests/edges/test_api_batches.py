@@ -6,7 +6,7 @@ from sqlalchemy import create_engine
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
-from tests.builders.api import WRITE, api, ask, internal
+from tests.builders.api import WRITE, api, ask, internal, shared_api
 from tests.builders.hl7 import adt
 from tests.rigs.stored import count, published
 
@@ -24,7 +24,7 @@ def _codes(response: Response) -> list[bytes]:
 
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
-    return api(database)
+    return shared_api(database)
 
 
 def test_every_message_of_a_batch_is_kept_and_acknowledged(app: ASGIApp, database: Database) -> None:

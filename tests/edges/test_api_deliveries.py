@@ -14,7 +14,7 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.deliveries.rules.outcome import Kind
 from dhos_connector_api.hl7v2.read import read_text
 from dhos_connector_api.site.model import Hl7Config, IdentifierTable, Inbound, SendConfig, Site
-from tests.builders.api import OUTBOUND, READ, WRITE, api, ask, internal
+from tests.builders.api import OUTBOUND, READ, WRITE, api, ask, internal, shared_api
 from tests.builders.delivery import Clock, Script, deliverer, failed, states, work
 from tests.builders.oru import data
 
@@ -34,7 +34,7 @@ def actions(**patient: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
-    return api(database)
+    return shared_api(database)
 
 
 def post(app: ASGIApp, path: str, body: Any = None, **request: Any) -> Response:

@@ -5,6 +5,7 @@ import random
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
@@ -25,8 +26,9 @@ from dhos_connector_api.intake.bulk import MOST_ERRORS
 from dhos_connector_api.intake.event import MOST as GROUP
 from dhos_connector_api.intake.event import MOST_BYTES as MOST_GROUP_BYTES
 from dhos_connector_api.site.model import Site
-from tests.builders.api import UNLIMITED, a_key, api, ask, internal
+from tests.builders.api import UNLIMITED, a_key, api, ask, internal, shared_api
 from tests.builders.event import waiting
+from tests.rigs.waiting import eventually
 
 BULK = "/api/integrations/events/bulk_create/"
 EVENT: dict[str, Any] = {"source_system": "his", "event_code": "OPD", "encounter_id": "V1"}
@@ -36,7 +38,7 @@ TOKEN = internal("write:his")
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
     """The application with an empty database, without limits."""
-    return api(database, changes=UNLIMITED)
+    return shared_api(database, unlimited=True)
 
 
 def tell(app: ASGIApp, events: list[Any], **headers: str) -> Response:
@@ -154,7 +156,13 @@ def test_events_in_concurrent_copies_have_one_effect_each(database: Database, nu
     copies = [draw.sample(events, len(events)) for _ in range(3)]
 
     def send(many: list[Any]) -> Any:
-        return ask(app, "POST", BULK, json={"events": many}, headers={"X-API-Key": key}).json()
+        """Send it until its turn has come: one bulk is worked on at a time, and others wait so long."""
+
+        def answered() -> Any:
+            response = ask(app, "POST", BULK, json={"events": many}, headers={"X-API-Key": key})
+            return response if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE else None
+
+        return eventually(answered, seconds=120).json()
 
     with ThreadPoolExecutor(3) as threads:
         answers = list(threads.map(send, copies))
@@ -189,7 +197,7 @@ def test_a_request_that_failed_for_want_of_the_site_may_come_again_at_once(datab
 
     limits = RateLimiting(Site, ())
     without = api(database, changes={"intake": away, "limits": limits})
-    with_site = api(database, changes=UNLIMITED)
+    with_site = shared_api(database, unlimited=True)
     statuses = [tell(each, [EVENT], Idempotency_Key="1").status_code for each in (without, with_site)]
     assert statuses == [503, 201]
 

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.intake.replay import replay
-from tests.builders.api import READ, UNLIMITED, WRITE, a_key, api, ask, internal
+from tests.builders.api import READ, UNLIMITED, WRITE, a_key, api, ask, internal, shared_api
 from tests.builders.event import published, waiting
 from tests.builders.intake import INTAKE
 
@@ -31,7 +31,7 @@ TOKEN = internal("write:his", "read:his", "admin:his")
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
     """The application with an empty database, without limits."""
-    return api(database, changes=UNLIMITED)
+    return shared_api(database, unlimited=True)
 
 
 def tell(app: ASGIApp, body: Any = EVENT, *, path: str = EVENTS, **headers: str) -> Response:

@@ -26,9 +26,15 @@ def app_with(database: Database, **changes: Any) -> ASGIApp:
     return api(database, changes={"intake": lambda: UNLIMITED} | changes)
 
 
+@pytest.fixture(scope="module")
+def one_app(_session_database: Database) -> ASGIApp:
+    return app_with(_session_database)
+
+
 @pytest.fixture
-def app(database: Database) -> ASGIApp:
-    return app_with(database)
+def app(one_app: ASGIApp, database: Database) -> ASGIApp:
+    """The application with an empty database, without limits."""
+    return one_app
 
 
 def post(app: ASGIApp, body: Any, path: str = PATH) -> Response:

@@ -14,7 +14,7 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.errors import Overloaded, TokenRejected
 from dhos_connector_api.http import call
 from dhos_connector_api.http.key_security import MOST_WAITING, KeySecurity
-from tests.builders.api import UNLIMITED, a_key, api, ask, internal
+from tests.builders.api import a_key, ask, internal, shared_api
 
 KEYS = "/api/integrations/api-keys/"
 ADMIN = internal("admin:his")
@@ -23,7 +23,7 @@ ADMIN = internal("admin:his")
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
     """The application with an empty database, without limits."""
-    return api(database, changes=UNLIMITED)
+    return shared_api(database, unlimited=True)
 
 
 def post(app: ASGIApp, path: str = KEYS, **body: object) -> Response:

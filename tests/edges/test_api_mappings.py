@@ -7,7 +7,7 @@ from httpx import Response
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
-from tests.builders.api import UNLIMITED, api, ask, internal
+from tests.builders.api import ask, internal, shared_api
 from tests.builders.event import published, waiting
 
 EVENTS = "/api/integrations/events/"
@@ -19,7 +19,7 @@ OPD = {"source_system": "his", "event_code": "OPD"}
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
     """The application with an empty database, without limits."""
-    return api(database, changes=UNLIMITED)
+    return shared_api(database, unlimited=True)
 
 
 def post(app: ASGIApp, path: str, body: dict[str, Any]) -> Response:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.hl7v2.read import read
-from tests.builders.api import READ, WRITE, adapter, api, ask, internal, message_body
+from tests.builders.api import READ, WRITE, adapter, api, ask, internal, message_body, shared_api
 from tests.builders.hl7 import adt, merge
 
 MESSAGES = "/dhos/v1/message"
@@ -23,7 +23,7 @@ UNKNOWN = "2c4f1d24-2952-4d4e-b1d1-3637e33cc161"
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
     """The application with an empty database."""
-    return api(database)
+    return shared_api(database)
 
 
 def post(app: ASGIApp, raw: bytes, **request: Any) -> Response:
@@ -263,14 +263,14 @@ def test_a_search_that_does_not_fit_is_400(app: ASGIApp, query: str) -> None:
 
 def test_a_statement_that_fails_is_500_and_nothing_is_kept(app: ASGIApp, database: Database) -> None:
     with database.transaction() as connection:
-        connection.execute(text("ALTER TABLE message_key RENAME TO message_key_away"))
+        connection.execute(text("ALTER TABLE message_key ADD CONSTRAINT nothing CHECK (false) NOT VALID"))
     try:
         response = post(app, adt(MSH_10="LOST"))
         assert response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
         assert "LOST" not in response.text
     finally:
         with database.transaction() as connection:
-            connection.execute(text("ALTER TABLE message_key_away RENAME TO message_key"))
+            connection.execute(text("ALTER TABLE message_key DROP CONSTRAINT nothing"))
     assert get(app, "/search/LOST").json() == []
 
 
@@ -278,3 +278,15 @@ def test_without_the_database_a_message_is_503_with_a_time_to_come_back() -> Non
     away = post(api(), adt())
     assert away.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert int(away.headers["retry-after"]) > 0
+
+
+def test_a_message_whose_body_has_had_its_time_says_so(app: ASGIApp, database: Database) -> None:
+    uuid = posted(app, adt())
+    there = get(app, f"/{uuid}").json()
+    assert (there["content_removed"], there["content"] is None) == (False, False)
+    with database.transaction() as connection:
+        connection.execute(text("DELETE FROM message_body"))
+    for shown in (get(app, f"/{uuid}").json(), get(app, f"/search/{there['message_control_id']}").json()[0]):
+        assert shown["content_removed"] is True
+        assert [shown[name] for name in ("content", "charset", "ack")] == [None, None, None]
+        assert shown["message_control_id"] == there["message_control_id"]

@@ -1,13 +1,17 @@
 """Probes, readiness, metrics, documentation, unknown addresses, request ids."""
 
+import json
 import re
 from http import HTTPStatus
+from urllib.parse import urljoin
 
 import pytest
+from openapi_spec_validator import validate
 
 from dhos_connector_api import __version__
 from dhos_connector_api.errors import StorageUnavailable
-from tests.builders.api import READ, WRITE, api, ask, internal
+from dhos_connector_api.spec import document as specification
+from tests.builders.api import READ, WRITE, api, ask, internal, shared_api
 
 UUID = "2c4f1d24-2952-4d4e-b1d1-3637e33cc161"
 
@@ -25,30 +29,68 @@ def test_running_and_version_need_nothing() -> None:
 
 
 def test_ready_says_why_not() -> None:
-    assert ask(api(), "GET", "/ready").json() == {"ready": True}
+    assert ask(shared_api(), "GET", "/ready").json() == {"ready": True}
     response = ask(api(changes={"check_ready": unavailable}), "GET", "/ready")
     assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert response.json() == {"code": 503, "message": "the database has not every migration"}
 
 
 def test_metrics_are_here_unless_they_have_a_port_of_their_own() -> None:
-    response = ask(api(), "GET", "/metrics")
+    response = ask(shared_api(), "GET", "/metrics")
     assert response.text == "up 1.0\n"
     assert response.headers["content-type"].startswith("text/plain")
     assert ask(api(changes={"metrics": None}), "GET", "/metrics").status_code == HTTPStatus.NOT_FOUND
 
 
-def test_docs_ask_no_other_host() -> None:
+def test_health_is_ready_in_one_word_and_always_there() -> None:
+    answer = ask(api(DOCS_ENABLED="false"), "GET", "/health/", params={"probe": "1"})
+    assert (answer.status_code, answer.json()) == (HTTPStatus.OK, {"status": "ok"})
+    answer = ask(api(changes={"check_ready": unavailable}), "GET", "/health/")
+    assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    assert answer.json() == {"code": 503, "message": "the database has not every migration"}
+    assert int(answer.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/api/docs/", "/api/redoc/"])
+def test_docs_ask_no_other_host(path: str) -> None:
     app = api(DOCS_ENABLED="true")
-    page = ask(app, "GET", "/docs")
-    assert page.headers["content-security-policy"].startswith("default-src 'self'")
-    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert assets
-    for each in [*assets, "docs/openapi.json"]:
-        assert not each.startswith(("http", "/"))
-        assert ask(app, "GET", f"/{each}").status_code == HTTPStatus.OK, each
-    assert "/dhos/v1/message" in ask(app, "GET", "/docs/openapi.json").json()["paths"]
-    assert "http" not in page.text + ask(app, "GET", "/docs/start.js").text
+    page = ask(app, "GET", path)
+    policy = page.headers["content-security-policy"]
+    assert policy.startswith("default-src 'self';")
+    assert "script-src" not in policy
+    assert re.findall("<script(?! src=)|<style| on[a-z]+=", page.text) == []
+    assets = [urljoin(path, each) for each in re.findall(r'(?:src|href)="([^"]+)"', page.text)]
+    assert len(assets) == 4
+    for each in assets:
+        assert each.startswith("/docs/")
+        assert ask(app, "GET", each).status_code == HTTPStatus.OK, each
+    assert "http" not in page.text + ask(app, "GET", assets[-1]).text
+
+
+def test_the_specification_is_at_both_addresses() -> None:
+    app = api(DOCS_ENABLED="true")
+    shown = ask(app, "GET", "/api/schema/").json()
+    assert shown == ask(app, "GET", "/docs/openapi.json").json()
+    assert "/dhos/v1/message" in shown["paths"]
+
+
+def test_authorize_takes_a_bearer_token_and_what_is_shown_is_valid() -> None:
+    """What is enforced stays `oauth2`: connexion enforces scopes there alone."""
+    enforced = specification.load()
+    document = ask(api(DOCS_ENABLED="true"), "GET", "/docs/openapi.json").json()
+    validate(document)
+    schemes = document["components"]["securitySchemes"]
+    assert {name: (each["type"], each.get("scheme")) for name, each in schemes.items()} == {
+        "token": ("http", "bearer"),
+        "person": ("http", "bearer"),
+        "api_key": ("apiKey", None),
+    }
+    assert "oauth" not in json.dumps(document)
+    messages = document["paths"]["/dhos/v1/message"]["post"]
+    assert messages["x-scopes"] == ["write:hl7_message"]
+    assert messages["security"] == [{"token": []}, {"person": []}]
+    assert enforced["components"]["securitySchemes"]["token"]["type"] == "oauth2"
+    assert enforced["paths"]["/dhos/v1/message"]["post"]["security"][0] == {"token": ["write:hl7_message"]}
 
 
 @pytest.mark.parametrize(
@@ -60,7 +102,10 @@ def test_docs_serve_nothing_else(name: str) -> None:
 
 def test_docs_can_be_left_out() -> None:
     app = api(DOCS_ENABLED="false")
-    for path in ("/docs", "/docs/openapi.json", "/openapi.json", "/ui/"):
+    for path in (
+        *("/docs", "/docs/openapi.json", "/docs/redoc.standalone.js", "/openapi.json", "/ui/"),
+        *("/redoc", "/api/docs/", "/api/redoc/", "/api/schema/"),
+    ):
         assert ask(app, "GET", path).status_code == HTTPStatus.NOT_FOUND
 
 
@@ -73,7 +118,7 @@ def test_docs_can_be_left_out() -> None:
     ],
 )
 def test_an_unknown_address_is_404_in_json(path: str) -> None:
-    response = ask(api(), "GET", path)
+    response = ask(shared_api(), "GET", path)
     assert response.status_code == HTTPStatus.NOT_FOUND
     assert response.json() == {"code": 404, "message": "there is nothing under this address"}
 
@@ -89,7 +134,7 @@ def test_an_unknown_address_is_404_in_json(path: str) -> None:
     ],
 )
 def test_another_method_is_405_and_says_which_are_taken(method: str, path: str, allowed: set[str]) -> None:
-    response = ask(api(), method, path, token=internal(WRITE, READ))
+    response = ask(shared_api(), method, path, token=internal(WRITE, READ))
     assert response.status_code == HTTPStatus.METHOD_NOT_ALLOWED
     assert set(response.json()) == {"code", "message"}
     assert set(response.headers["allow"].split(", ")) == allowed
@@ -97,13 +142,15 @@ def test_another_method_is_405_and_says_which_are_taken(method: str, path: str, 
 
 @pytest.mark.parametrize("given", ["a", "A-b_c.9", "x" * 128])
 def test_a_usable_request_id_is_taken_over(given: str) -> None:
-    assert ask(api(), "GET", "/running", headers={"X-Request-ID": given}).headers["x-request-id"] == given
+    assert (
+        ask(shared_api(), "GET", "/running", headers={"X-Request-ID": given}).headers["x-request-id"] == given
+    )
 
 
 @pytest.mark.parametrize("given", ["", "x" * 129, "a b", "a\tb", "a/b", "é", "a\x7f", '"', "a,b"])
 def test_any_other_is_replaced(given: str) -> None:
     headers = {"X-Request-ID": given.encode("latin-1")}
-    made = ask(api(), "GET", "/nothing", headers=headers).headers["x-request-id"]
+    made = ask(shared_api(), "GET", "/nothing", headers=headers).headers["x-request-id"]
     assert re.fullmatch("[0-9a-f]{32}", made)
 
 
@@ -117,6 +164,6 @@ def test_a_handler_that_breaks_is_500_and_says_nothing() -> None:
 
 
 def test_a_database_that_is_away_is_503_with_a_time_to_come_back() -> None:
-    response = ask(api(), "GET", f"/dhos/v1/message/{UUID}", token=internal(READ))
+    response = ask(shared_api(), "GET", f"/dhos/v1/message/{UUID}", token=internal(READ))
     assert response.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     assert int(response.headers["retry-after"]) > 0

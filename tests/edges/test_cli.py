@@ -42,6 +42,7 @@ COMMANDS = (
     ["keys", "list"],
     ["keys", "revoke"],
     ["keys", "rotate"],
+    ["support-bundle"],
 )
 
 
@@ -67,13 +68,17 @@ def test_help_needs_no_settings(command: list[str]) -> None:
 
 @pytest.mark.parametrize("command", [["token"], ["messages", "list"], ["serve"]], ids=" ".join)
 def test_a_bad_setting_is_one_line(command: list[str]) -> None:
-    done = start({"PATH": "", "PROXY_URL": ISSUER}, *command)
-    assert (done.returncode, done.stderr) == (1, "Error: HS_KEY is missing\n")
+    done = run({"PATH": "", "PROXY_URL": ISSUER}, *command)
+    missing = (
+        "Error: HS_KEY is missing; DATABASE_HOST is missing (only DEVELOPMENT has an embedded database);"
+        " DATABASE_PASSWORD is missing\n"
+    )
+    assert (done.returncode, done.stderr) == (1, missing)
 
 
 @pytest.mark.parametrize("command", [["migrate"], ["all"], ["messages", "list"]], ids=" ".join)
 def test_a_database_that_is_away_is_one_line(environ: dict[str, str], command: list[str]) -> None:
-    done = start(
+    done = run(
         environ | {"DATABASE_PORT": "1", "SERVER_PORT": "0" if command != ["all"] else "5999"}, *command
     )
     assert done.returncode == 1
@@ -83,7 +88,7 @@ def test_a_database_that_is_away_is_one_line(environ: dict[str, str], command: l
 
 def test_a_taken_port_is_one_line(environ: dict[str, str], tmp_path: Path) -> None:
     with Web(environ, tmp_path) as web:
-        done = start(environ | {"SERVER_PORT": str(web.port)}, "serve")
+        done = run(environ | {"SERVER_PORT": str(web.port)}, "serve")
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "cannot be listened on" in done.stderr
 
@@ -250,3 +255,19 @@ def test_replay_takes_in_what_a_mended_transformer_understands(
         1,
         "Error: HL7_TRANSFORMER_MODULE has no function transform_incoming\n",
     )
+
+
+def test_a_message_whose_body_has_had_its_time_says_so_and_is_not_replayed(
+    environ: dict[str, str], database: Database
+) -> None:
+    uuid = kept(database, adt())
+    with database.transaction() as connection:
+        connection.execute(text("DELETE FROM message_body"))
+    shown = run(environ, "messages", "show", str(uuid), "--content")
+    assert (shown.returncode, shown.stdout.splitlines()[-1]) == (
+        0,
+        "the message as it was received is no longer kept",
+    )
+    replayed = run(environ, "replay", str(uuid))
+    assert replayed.returncode == 4
+    assert "the bytes of this message are no longer kept" in replayed.stdout + replayed.stderr

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from tests.builders.api import UNLIMITED, api, ask
+from tests.builders.api import ask, shared_api
 from tests.builders.event import kept_event, published, waiting
 from tests.rigs.command_line import run
 from tests.rigs.processes import environment
@@ -20,7 +20,7 @@ def environ(address: DatabaseAddress, database: Database) -> dict[str, str]:
 
 
 def works(database: Database, key: str) -> bool:
-    app = api(database, changes=UNLIMITED)
+    app = shared_api(database, unlimited=True)
     answer = ask(app, "GET", "/api/integrations/events/", headers={"X-API-Key": key})
     return answer.status_code == 200
 

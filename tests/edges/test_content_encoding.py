@@ -13,9 +13,10 @@ from starlette.types import ASGIApp
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.spec import document as specification
 from dhos_connector_api.spec.document import Operation
-from tests.builders.api import UNLIMITED, WRITE, api, ask, internal, message_body
+from tests.builders.api import UNLIMITED, WRITE, api, ask, internal, message_body, shared_api
 from tests.builders.his import HIS_SECRET, INTAKE, payload, raw_of, signed_headers, webhook
 from tests.builders.hl7 import adt
+from tests.builders.people import Anybody
 from tests.rigs.stored import count
 
 OPERATIONS = list(specification.operations(specification.load()))
@@ -28,7 +29,8 @@ LIMIT = 100_000
 @pytest.fixture(scope="module")
 def away() -> ASGIApp:
     """The application without its database."""
-    return api(changes=UNLIMITED, MAX_BODY_BYTES=str(LIMIT), HIS_WEBHOOK_SECRET=HIS_SECRET)
+    changes = {**UNLIMITED, "people": Anybody()}
+    return api(changes=changes, MAX_BODY_BYTES=str(LIMIT), HIS_WEBHOOK_SECRET=HIS_SECRET)
 
 
 def path_of(operation: Operation) -> str:
@@ -60,14 +62,12 @@ def test_the_specification_says_that_gzip_is_taken_and_what_counts() -> None:
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=lambda each: each.id)
-@pytest.mark.parametrize("coding", ["br", "deflate", "zstd", "gzip, gzip", "gzip;q=1", "nonsense"])
-def test_another_content_encoding_is_415_and_says_what_is_taken(
-    away: ASGIApp, operation: Operation, coding: str
-) -> None:
-    response = asked(away, operation, coding, b"{}")
-    assert response.status_code == 415
-    assert response.headers["accept-encoding"] == "gzip"
-    assert "Content-Encoding" in response.text
+def test_another_content_encoding_is_415_and_says_what_is_taken(away: ASGIApp, operation: Operation) -> None:
+    for coding in ("br", "deflate", "zstd", "gzip, gzip", "gzip;q=1", "nonsense"):
+        response = asked(away, operation, coding, b"{}")
+        assert response.status_code == 415, coding
+        assert response.headers["accept-encoding"] == "gzip", coding
+        assert "Content-Encoding" in response.text, coding
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=lambda each: each.id)
@@ -80,11 +80,11 @@ def test_a_gzipped_body_is_answered_as_the_same_body(away: ASGIApp, operation: O
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=lambda each: each.id)
-@pytest.mark.parametrize("content", [b"{}", b"", gzip.compress(b"{}")[:-3]])
-def test_what_says_it_is_gzip_and_is_not_is_400(away: ASGIApp, operation: Operation, content: bytes) -> None:
-    response = asked(away, operation, "gzip", content)
-    assert response.status_code == 400
-    assert "gzip" in response.text
+def test_what_says_it_is_gzip_and_is_not_is_400(away: ASGIApp, operation: Operation) -> None:
+    for content in (b"{}", b"", gzip.compress(b"{}")[:-3]):
+        response = asked(away, operation, "gzip", content)
+        assert response.status_code == 400, content
+        assert "gzip" in response.text, content
 
 
 @pytest.mark.parametrize("operation", WITH_BODY, ids=lambda each: each.id)
@@ -126,7 +126,7 @@ def _post(app: ASGIApp, path: str, body: bytes, content_type: str, **headers: An
     ],
 )
 def test_messages_may_be_gzipped(database: Database, content_type: str, body: bytes) -> None:
-    assert _post(api(database), MESSAGES, body, content_type).status_code == 200
+    assert _post(shared_api(database), MESSAGES, body, content_type).status_code == 200
     with database.statements() as connection:
         query = "SELECT message_control_id FROM message"
         assert connection.execute(text(query)).scalars().all() == ["G1"]
@@ -134,16 +134,12 @@ def test_messages_may_be_gzipped(database: Database, content_type: str, body: by
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: each.id)
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-def test_another_method_is_405_and_says_which_are_taken(
-    away: ASGIApp, operation: Operation, method: str
-) -> None:
+def test_another_method_is_405_and_says_which_are_taken(away: ASGIApp, operation: Operation) -> None:
     taken = {each.method.upper() for each in OPERATIONS if each.path == operation.path}
-    if method in taken:
-        return
-    response = ask(away, method, path_of(operation))
-    assert response.status_code == 405
-    assert set(response.headers["allow"].split(", ")) - {"HEAD"} == taken
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} - taken:
+        response = ask(away, method, path_of(operation))
+        assert response.status_code == 405, method
+        assert set(response.headers["allow"].split(", ")) - {"HEAD"} == taken, method
 
 
 def test_a_webhook_is_signed_before_it_is_gzipped(database: Database) -> None:

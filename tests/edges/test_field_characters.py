@@ -12,7 +12,7 @@ from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.hl7v2.rules import Code
 from dhos_connector_api.intake.replay import replay
 from dhos_connector_api.mllp.answering import FrameAnswerer
-from tests.builders.api import READ, WRITE, api, ask, internal, message_body
+from tests.builders.api import READ, WRITE, ask, internal, message_body, shared_api
 from tests.builders.hl7 import adt
 from tests.builders.intake import INTAKE
 from tests.builders.mllp import Client, serving
@@ -28,7 +28,7 @@ Send = Callable[[bytes], bytes]
 
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
-    return api(database)
+    return shared_api(database)
 
 
 def post(app: ASGIApp, raw: bytes, content_type: str) -> Any:

@@ -113,6 +113,7 @@ def seen(trap: Trap, mirth: FakeMirth) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_no_file_is_read(seen: dict[str, Any], trap: Trap, mirth: FakeMirth) -> None:
     assert not trap.sprung
     assert not any(BAIT in each for each in mirth.taken)
@@ -128,6 +129,7 @@ def test_the_trap_shows_who_opens_it(tmp_path: Path) -> None:
         assert trap.sprung
 
 
+@pytest.mark.slow
 def test_nobody_else_is_called(seen: dict[str, Any], mirth: FakeMirth) -> None:
     assert mirth.tripwire.hits == 0
     port = mirth.url.rpartition(":")[2]
@@ -136,10 +138,12 @@ def test_nobody_else_is_called(seen: dict[str, Any], mirth: FakeMirth) -> None:
     assert seen["other"] == []
 
 
+@pytest.mark.slow
 def test_memory_stays_bounded(seen: dict[str, Any]) -> None:
     assert seen["megabytes"] < 150
 
 
+@pytest.mark.slow
 def test_documents_that_may_go_out_arrive_as_they_are(
     seen: dict[str, Any], trap: Trap, mirth: FakeMirth
 ) -> None:
@@ -152,6 +156,7 @@ def test_documents_that_may_go_out_arrive_as_they_are(
         assert each.refused is None or arrived is not each.refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "failed"), [("wsdl", "transient"), ("xsd", "transient"), ("soap", "ambiguous")]
 )

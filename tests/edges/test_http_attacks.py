@@ -107,9 +107,10 @@ def test_while_postgresql_stands_still_requests_are_refused_early_and_probes_ans
             took = time.monotonic() - began
             assert {each.status_code for each in answers} == {503}
             assert all(each.headers["Retry-After"] for each in answers)
-            assert took < 25
-            slowest = max(each.elapsed.total_seconds() for each in answers)
-            assert slowest < 20
+            # What a thread has in hand is given up with its statement after 8 s, all others after 4.
+            assert took < 15
+            waited = sorted(each.elapsed.total_seconds() for each in answers)
+            assert waited[len(waited) // 2] < 7
             assert requests.get(f"{attacked.url}/running", timeout=PATIENCE).ok
         finally:
             frozen.thaw()

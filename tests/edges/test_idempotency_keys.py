@@ -13,7 +13,7 @@ from dhos_connector_api import clock
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.events import idempotency
 from dhos_connector_api.events.idempotency import Answer, Request
-from tests.builders.api import UNLIMITED, a_key, api, ask, internal
+from tests.builders.api import a_key, ask, internal, shared_api
 from tests.rigs.stored import count
 
 EVENTS = "/api/integrations/events/"
@@ -24,7 +24,7 @@ TOKEN = internal("write:his")
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
     """The application with an empty database, without limits."""
-    return api(database, changes=UNLIMITED)
+    return shared_api(database, unlimited=True)
 
 
 def under_a_key(app: ASGIApp, key: str = "1", **request: Any) -> Response:

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import store
 from tests.builders import delivery
-from tests.builders.api import READ, UNLIMITED, api, ask, internal
+from tests.builders.api import READ, ask, internal, shared_api
 from tests.builders.event import kept_event
 from tests.builders.rows import WINDOW, effects, later, new_message
 
@@ -28,7 +28,7 @@ MEGABYTE = 1_000_000
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
     """The application with an empty database, without limits."""
-    return api(database, changes=UNLIMITED)
+    return shared_api(database, unlimited=True)
 
 
 def keep(database: Database, *sizes: int, letter: str = "x") -> list[str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from dhos_connector_api.mllp.answering import FrameAnswerer
 from tests.builders.hl7 import adt
 from tests.builders.intake import INTAKE
 from tests.builders.mllp import msa, serving, unframed
+from tests.rigs import npm
 from tests.rigs.stored import count, published
 
 NODE = Path(__file__).parents[1] / "node"
@@ -81,10 +81,11 @@ def test_python_hl7s_asyncio_client(database: Database, port: int) -> None:
 @pytest.fixture(scope="session")
 def node_client() -> list[str]:
     """The command that sends by simple-hl7, installed once, as the lock says."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node is not installed")
-    if not (NODE / "node_modules" / "simple-hl7").is_dir():
-        subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=NODE, capture_output=True, check=True)
+    try:
+        with npm.installed(NODE, NODE / "node_modules/simple-hl7"):
+            pass
+    except npm.NoNpm:
+        pytest.skip("npm is not here: simple-hl7 sends nothing")
     return ["node", str(NODE / "send.js")]
 
 

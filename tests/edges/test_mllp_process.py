@@ -2,8 +2,6 @@
 
 import re
 import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,8 +14,9 @@ from dhos_connector_api.hl7v2.read import read
 from tests.builders.canaries import CANARY, MESSAGES
 from tests.builders.hl7 import adt
 from tests.builders.mllp import Client, msa
+from tests.rigs.command_line import run
 from tests.rigs.mllp_ledger import Mllp
-from tests.rigs.processes import ROOT, environment
+from tests.rigs.processes import environment
 from tests.rigs.stored import count
 from tests.rigs.waiting import eventually
 
@@ -44,15 +43,7 @@ def test_what_stops_the_start_is_said_in_one_line(
             file = tmp_path / "listeners.toml"
             file.write_text(text.format(port=other.getsockname()[1]))
             more["MLLP_LISTENERS"] = str(file)
-        done = subprocess.run(
-            [sys.executable, "-m", "dhos_connector_api", "mllp"],
-            env=environment(address, **more),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = run(environment(address, **more), "mllp")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == f"Error: {expected}"
 
@@ -80,6 +71,7 @@ def test_at_sigterm_what_is_in_hand_is_answered_and_what_was_answered_is_stored(
     assert count(database) == 20 + answered
 
 
+@pytest.mark.slow
 def test_the_all_in_one_start_has_the_mllp_door_too(
     address: DatabaseAddress, database: Database, tmp_path: Path
 ) -> None:
@@ -93,6 +85,7 @@ def test_the_all_in_one_start_has_the_mllp_door_too(
     assert count(database) == 1
 
 
+@pytest.mark.slow
 def test_the_processes_show_their_figures_together(
     address: DatabaseAddress, database: Database, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import count
 from time import monotonic
 from uuid import UUID
 
@@ -15,9 +16,11 @@ from dhos_connector_api.actions.envelope import EVENT_ROUTING_KEY, LEGACY_ROUTIN
 from dhos_connector_api.broker import topology
 from dhos_connector_api.broker.address import BrokerAddress
 from dhos_connector_api.broker.consumer import Consumer
+from dhos_connector_api.broker.metrics import BROKER_CONNECTED
 from dhos_connector_api.broker.publisher import Publisher
 from dhos_connector_api.clock import now
 from dhos_connector_api.errors import BrokerUnavailable
+from dhos_connector_api.outages import Outage
 from tests.builders.outbox import an_envelope
 from tests.rigs.mute_line import MuteLine
 from tests.rigs.rabbitmq import OwnRabbitMQ
@@ -178,12 +181,14 @@ def test_wrong_credentials_give_no_connection_and_are_in_no_log(
 
 
 def test_without_a_broker_it_fails_at_once_and_does_not_hammer(caplog: pytest.LogCaptureFixture) -> None:
-    publisher = Publisher(BrokerAddress("127.0.0.1", 1))
+    hours = count(step=3600.0)  # nothing is kept quiet
+    outage = Outage("RabbitMQ", BROKER_CONNECTED, lambda: next(hours))
+    publisher = Publisher(BrokerAddress("127.0.0.1", 1), outage=outage)
     assert [publisher.ready() for _ in range(50)] == [False] * 50
-    assert caplog.text.count("cannot be reached") == 1
+    assert caplog.text.count("cannot be used") == 1
     publisher.idle(0.3)
     assert not publisher.ready()
-    assert caplog.text.count("cannot be reached") == 2
+    assert caplog.text.count("cannot be used") == 2
     publisher.close()
 
 
@@ -293,6 +298,16 @@ def test_a_batch_that_waits_is_given_up_when_told_and_the_connection_cut(
         assert not publisher.blocked
     finally:
         own_rabbitmq.control("set_vm_memory_high_watermark", "0.4")
+    publisher.close()
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_the_next_address_is_tried_only_by_who_may_go_on(
+    shared_rabbitmq: BrokerAddress, goes_on: bool
+) -> None:
+    nowhere = replace(shared_rabbitmq, port=1)
+    publisher = Publisher(nowhere, [shared_rabbitmq], keep_waiting=lambda: goes_on)
+    assert publisher.ready() == goes_on
     publisher.close()
 
 

@@ -10,7 +10,7 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.hl7v2.batch import split
 from dhos_connector_api.intake.replay import replay
 from dhos_connector_api.mllp.answering import FrameAnswerer
-from tests.builders.api import READ, WRITE, api, ask, internal
+from tests.builders.api import READ, WRITE, ask, internal, shared_api
 from tests.builders.hl7 import adt
 from tests.builders.intake import INTAKE
 from tests.builders.mllp import Client, msa, serving
@@ -21,7 +21,7 @@ PATH = "/dhos/v1/message"
 
 @pytest.fixture
 def ways(database: Database) -> Iterator[dict[str, Way]]:
-    app = api(database)
+    app = shared_api(database)
     desk = FrameAnswerer(database, lambda: INTAKE)
 
     def post(raw: bytes, media_type: str = "application/hl7-v2") -> bytes:
@@ -55,11 +55,11 @@ def test_a_conflict_is_counted_and_once_recovered_a_resend_gets_aa(
     before = conflicts()
     assert [msa(ways[way](raw)) for raw in (first, second)] == [("AA", "C1"), ("AR", "C1")]
     assert conflicts() - before == 1
-    lost = ask(api(database), "GET", f"{PATH}/search/C1", token=internal(READ)).json()[0]
+    lost = ask(shared_api(database), "GET", f"{PATH}/search/C1", token=internal(READ)).json()[0]
     assert replay(database, lost["uuid"], INTAKE, by="ops", force_new=True).accepted_now
     for other_way in ways.values():
         assert [msa(other_way(raw)) for raw in (first, second)] == [("AA", "C1"), ("AA", "C1")]
     assert conflicts() - before == 1
-    shown = ask(api(database), "GET", f"{PATH}/{lost['uuid']}", token=internal(READ)).json()
+    shown = ask(shared_api(database), "GET", f"{PATH}/{lost['uuid']}", token=internal(READ)).json()
     assert (shown["state"], shown["ack_status"], shown["repeats"]) == ("accepted", "AR", 4)
     assert shown["duplicate_of"] != shown["uuid"]

@@ -261,7 +261,7 @@ def test_sigterm_ends_a_relay_in_good_order_even_while_the_broker_is_away(
     assert relays.active() is None
     own_rabbitmq.kill()
     relay = relays.start(own_vhost)
-    eventually(lambda: "cannot be reached" in relay.output.read_text())
+    eventually(lambda: "cannot be used" in relay.output.read_text())
     assert relay.stop() == 0
 
 

@@ -1,11 +1,8 @@
 """Services that are told to stop, and two that are restarted one after the other, under load."""
 
 import http.client
-import random
-import select
 import signal
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -15,71 +12,16 @@ import pytest
 
 from dhos_connector_api.db.embedded import free_port
 from dhos_connector_api.db.engine import Database, DatabaseAddress
-from tests.builders.api import WRITE, adapter
 from tests.builders.hl7 import adt
 from tests.builders.mllp import Client, msa
 from tests.builders.rows import ADAPTER_ISSUER, ADAPTER_KEY
+from tests.rigs.balancer import Balancer, is_ready
 from tests.rigs.mllp_ledger import Mllp
 from tests.rigs.processes import Web, environment
 from tests.rigs.stored import count
 from tests.rigs.waiting import eventually
 
-_POST = {"Authorization": f"Bearer {adapter(WRITE)}", "Content-Type": "application/hl7-v2"}
 _DELAY = 2
-
-
-class Balancer:
-    """A load balancer: keeps connections, asks each service five times a second whether it is ready."""
-
-    def __init__(self, ports: list[int]) -> None:
-        self.ports = ports
-        self.ready = set(ports)
-        self.over = threading.Event()
-        self.answers: list[int] = []
-        self.failures: list[str] = []
-
-    def watch(self) -> None:
-        """Ask until it is over; one that does not answer is not ready."""
-        while not self.over.wait(0.2):
-            for port in self.ports:
-                (self.ready.add if _is_ready(port) else self.ready.discard)(port)
-
-    def send(self) -> None:
-        """Send one message after the other until it is over, to those that are ready; none is sent twice."""
-        kept: dict[int, http.client.HTTPConnection] = {}
-        while not self.over.is_set():
-            port = random.choice(sorted(self.ready))
-            connection = _still_open(kept.pop(port, None)) or http.client.HTTPConnection("127.0.0.1", port)
-            try:
-                connection.request("POST", "/dhos/v1/message", adt(), _POST)
-                answer = connection.getresponse()
-                answer.read()
-                self.answers.append(answer.status)
-            except (OSError, http.client.HTTPException) as error:
-                self.failures.append(type(error).__name__)
-                connection.close()
-                continue
-            if connection.sock is not None:  # it was not told to close
-                kept[port] = connection
-        for connection in kept.values():
-            connection.close()
-
-
-def _still_open(connection: http.client.HTTPConnection | None) -> http.client.HTTPConnection | None:
-    """Return it unless the other side has closed it, as any client looks before it uses one again."""
-    if connection is not None and select.select([connection.sock], [], [], 0)[0]:
-        connection.close()
-        return None
-    return connection
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
-            connection.request("GET", "/ready")
-            return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
 
 
 @pytest.mark.slow
@@ -129,7 +71,7 @@ def test_a_process_that_stops_says_so_first_and_answers_until_then(
             said += rests.recv(65_536)
         assert b"connection: close" not in said.lower()
         web.process.popen.send_signal(signal.SIGTERM)
-        eventually(lambda: not _is_ready(web.port), seconds=1.5)
+        eventually(lambda: not is_ready(web.port), seconds=1.5)
         with closing(http.client.HTTPConnection("127.0.0.1", web.port, timeout=5)) as connection:
             connection.request("GET", "/running")
             answer = connection.getresponse()
@@ -146,7 +88,7 @@ def test_a_second_signal_and_an_interrupt_do_not_wait(
     with Web(environment(own_database, SHUTDOWN_DELAY="300"), tmp_path) as web:
         if number == signal.SIGTERM:
             web.process.popen.send_signal(number)
-            eventually(lambda: not _is_ready(web.port))
+            eventually(lambda: not is_ready(web.port))
         web.process.popen.send_signal(number)
         web.process.popen.wait(20)
 

@@ -1,5 +1,6 @@
 """`run_local.sh` from the first start to the last: what a newcomer does, typed as the greeting says."""
 
+import json
 import os
 import re
 import signal
@@ -82,10 +83,16 @@ def test_a_newcomer_starts_it_posts_a_message_kills_it_and_starts_it_again(local
     assert re.search(r"^MSA\|AA\|DEMO0001$", first, re.MULTILINE)
     assert local.shell("./run_local.sh messages list").count("DEMO0001") == 1
     assert len(local.shell("./run_local.sh token").split(".")) == 3
+    login = greeting[greeting.index("  curl -s http", greeting.index("Log in as admin")) :].splitlines()[0]
+    pair = json.loads(local.shell(login))
+    url = f"http://127.0.0.1:{local.port}/api/auth/users/me/"
+    me = local.shell(f"curl -s {url} -H 'Authorization: Bearer {pair['access']}'")
+    assert [each["name"] for each in json.loads(me)["roles"]] == ["PX Admin"]
 
     local.end(signal.SIGKILL)
     eventually(lambda: not local.left(), seconds=30)
     again = local.start()
+    assert "Log in as" not in again
     assert re.search(r"MSA\|AA\|DEMO0001", local.shell(again[again.index("TOKEN=") : again.index("Ctrl-C")]))
     assert local.shell("./run_local.sh messages list").count("DEMO0001") == 1  # kept, and known again
 

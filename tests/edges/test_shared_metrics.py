@@ -105,6 +105,16 @@ def test_many_that_ask_at_once_ask_the_database_once(database: Database, tmp_pat
     assert 1 <= len(asked) <= len(several)
 
 
+def test_who_shows_no_gauges_takes_none_away_from_those_who_do(database: Database, tmp_path: Path) -> None:
+    """`all` has an MLLP port that shows counts alone, beside the port that shows what the database knows."""
+
+    def gauges(*_: object) -> Iterable[Metric]:
+        yield GaugeMetricFamily("known", "What the database knows", 1)
+
+    assert b"known" not in Exposition(database, (), tmp_path).text()
+    assert b"known 1.0" in Exposition(database, [gauges], tmp_path).text()
+
+
 @pytest.mark.slow
 def test_a_web_process_answers_though_the_disk_of_its_metrics_is_full(
     address: DatabaseAddress, database: Database, tmp_path: Path

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from dhos_connector_api.broker.address import BrokerAddress
-from dhos_connector_api.broker.no_broker import NoBroker
+from dhos_connector_api.broker.in_process import InProcess
 from dhos_connector_api.broker.publisher import Publisher
 from dhos_connector_api.clock import monotonic
 from dhos_connector_api.db.engine import Database, DatabaseAddress
@@ -112,7 +112,7 @@ def test_the_relay_that_holds_the_lease_wakes_early_and_a_standby_binds_nothing(
 ) -> None:
     bells = Bell(name), Bell(name)
     active, standby = (
-        RelayWorker(session_engine(address.url()), lambda _: NoBroker(), threading.Event(), bell)
+        RelayWorker(session_engine(address.url()), lambda _: InProcess(), threading.Event(), bell)
         for bell in bells
     )
     try:
@@ -139,7 +139,7 @@ def test_what_was_published_wakes_the_relay_no_more(
     address: DatabaseAddress, database: Database, name: str, waker: Waker
 ) -> None:
     bell = Bell(name)
-    active = RelayWorker(session_engine(address.url()), lambda _: NoBroker(), threading.Event(), bell)
+    active = RelayWorker(session_engine(address.url()), lambda _: InProcess(), threading.Event(), bell)
     try:
         active.step()
         active.idle(0)

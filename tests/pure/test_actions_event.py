@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from dhos_connector_api.hl7v2.read import read
-from tests.builders.envelopes import assert_shape, only
-from tests.builders.hl7 import adt_message, message
+from tests.builders.envelopes import actions, assert_shape, envelopes, only
+from tests.builders.hl7 import adt, adt_message, message
 
 DELETE = '""'
+#: Every trigger of a merge or move (PX).
+CARRY_PREVIOUS = [f"A{number}" for number in (18, 30, 34, 35, 36, 39, 40, 41, 42, 43, 44, 45, 47, 50)]
 
 
 def event(trigger: str = "A01", **overrides: Any) -> dict[str, Any]:
@@ -31,15 +33,54 @@ def test_every_key_is_there_and_null_where_nothing_was_sent() -> None:
     data = only(read(message("MSH|^~\\&|||||||ADT^A01|1|P|2.4", "PID|1||M1^^^X^MRN")))["process_event"]
     assert_shape(data)
     sent = {key for key, value in leaves(data).items() if value is not None}
-    assert sent == {"source_system", "event_code", "event_uuid", "patient.mrn"}
+    assert sent == {"source_system", "event_code", "event_uuid", "generation", "patient.mrn"}
 
 
 def test_every_key_is_there_and_null_where_it_was_deleted() -> None:
-    fields = ["EVN_2", "MSH_4", "MSH_7", "PID_13", "PID_15", "PV1_3", "PV1_7", "PV1_19", "PV1_45"]
+    fields = [
+        "EVN_2",
+        "MSH_4",
+        "MSH_7",
+        "PID_7",
+        "PID_13",
+        "PID_15",
+        "PV1_2",
+        "PV1_3",
+        "PV1_7",
+        "PV1_19",
+        "PV1_45",
+    ]
     data = event(**dict.fromkeys(fields, DELETE))
     assert_shape(data)
     sent = {key for key, value in leaves(data).items() if value is not None}
-    assert sent == {"source_system", "event_code", "event_uuid", "patient.mrn", "patient.nhs_number"}
+    always = {"source_system", "event_code", "event_uuid", "generation"}
+    assert sent == {*always, "patient.mrn", "patient.nhs_number"}
+
+
+@pytest.mark.parametrize("trigger", CARRY_PREVIOUS)
+def test_every_merge_and_move_tells_what_was_before(trigger: str) -> None:
+    overrides = {"MRG_5": "V0"} if trigger in {"A42", "A45", "A50"} else {}
+    visit = {"PV1_2": "I", "PV1_19": "V1"}
+    [data] = [actions(each)["process_event"] for each in envelopes(read(_merge(trigger, overrides | visit)))]
+    before, now = data["previous"], data["patient"]
+    assert before["mrn"] == "OLD1" != now["mrn"]
+    assert before["encounter_id"] == overrides.get("MRG_5")
+
+
+def _merge(trigger: str, overrides: dict[str, str]) -> bytes:
+    return adt(trigger, MRG_1="OLD1^^^NOC-MRN^MRN", **overrides)
+
+
+@pytest.mark.parametrize(
+    ("born", "told"),
+    [("19820305", "1982-03-05"), ("1982", None), ("18400101", None), ("", None), ("14050101", None)],
+)
+def test_the_date_of_birth_is_whole_and_possible_or_null(born: str, told: str | None) -> None:
+    assert event("A03", PID_7=born)["date_of_birth"] == told
+
+
+def test_the_encounter_type_is_there_without_an_admission_time() -> None:
+    assert event("A03", admitted="", PV1_2="INPATIENT")["encounter_type"] == "INPATIENT"
 
 
 def test_it_is_complete_without_an_admission_time() -> None:

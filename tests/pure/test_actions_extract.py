@@ -15,6 +15,7 @@ from tests.builders.envelopes import MESSAGE_UUID, actions, envelopes, only
 from tests.builders.hl7 import adt_message, merge, message, two_patients
 
 SAMPLES = Path(__file__).parent.parent / "samples" / "actions"
+EVENTS = SAMPLES.parent / "events"
 
 
 @pytest.mark.parametrize("trigger", sorted(LEGACY_TRIGGERS))
@@ -40,6 +41,13 @@ def test_every_other_trigger_sends_its_event_alone(trigger: str) -> None:
     assert envelope.routing_key == EVENT_ROUTING_KEY
     assert list(actions(envelope)) == ["process_event"]
     assert actions(envelope)["process_event"]["event_code"] == f"ADT_{trigger}"
+
+
+@pytest.mark.parametrize("sample", sorted(EVENTS.glob("*.hl7")), ids=lambda path: path.stem)
+def test_another_trigger_gives_exactly_the_golden_event(sample: Path) -> None:
+    [envelope] = envelopes(read(sample.read_bytes()))
+    assert json.loads(envelope.body) == json.loads(sample.with_suffix(".json").read_text("utf-8"))
+    assert envelope.routing_key == EVENT_ROUTING_KEY
 
 
 def test_another_message_type_with_a_legacy_trigger_sends_its_event_alone() -> None:

@@ -98,7 +98,9 @@ def test_what_a_site_leaves_out_is_not_in_the_envelope() -> None:
     read_ = hl7.read(an_arrival(adt("A01", birth="14050916")), lenient)
     [envelope] = read_.effects.envelopes
     assert read_.row.ack_status == "AA"
-    assert b"date_of_birth" not in envelope.body
+    told = {each["name"]: each["data"] for each in json.loads(envelope.body)["actions"]}
+    assert "date_of_birth" not in told["process_patient"]
+    assert told["process_event"]["date_of_birth"] is None
 
 
 def test_other_words_of_the_site_are_refused() -> None:

@@ -31,6 +31,36 @@ def test_every_trigger_about_a_patient_is_accepted(trigger: str) -> None:
     assert answer(two_patients(trigger) if trigger in TWO_PATIENTS else adt(trigger)) == AA
 
 
+@pytest.mark.parametrize(
+    ("raw", "inbound", "entry"),
+    [
+        (adt("A20"), {}, "accepted"),
+        (message("MSH|^~\\&|A|B|||20240101||ORU^R01|1|P|2.5"), {}, "accepted"),
+        (adt("A01"), {"processing_ids": frozenset({"T"})}, "processing_ids"),
+        (adt("A01"), {"versions": frozenset({"2.9"})}, "versions"),
+        (adt("A01", birth="14050916"), {}, "bad_dates"),
+        (
+            adt("A01", encounter_class="R"),
+            {"ignored_encounter_classes": frozenset({"R"})},
+            "ignored_encounter_classes",
+        ),
+        (adt("A01", PID_3="1^^^^ZZ"), {}, "identifiers"),
+        (
+            merge("A40", PID_3="1^^^^MR", MRG_1="2^^^^ZZ"),
+            {"identifiers": IdentifierTable(untyped_is_mrn=False)},
+            "identifiers",
+        ),
+    ],
+)
+def test_what_a_site_can_change_is_refused_by_the_name_of_its_entry(
+    raw: bytes, inbound: dict[str, Any], entry: str
+) -> None:
+    verdict = judge(read(raw), replace(Inbound(), **inbound))
+    assert verdict.code in {"AE", "AR"}
+    assert f"(site file, inbound.{entry})" in (verdict.text or "")
+    assert hasattr(Inbound(), entry)
+
+
 @pytest.mark.parametrize("trigger", sorted(TWO_PATIENTS))
 def test_a_swap_or_link_of_one_patient_is_refused(trigger: str) -> None:
     assert answer(adt(trigger)) == ("AE", "100", "PID^2")

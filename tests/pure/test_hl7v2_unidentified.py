@@ -66,21 +66,58 @@ def test_no_value_is_ever_told_wherever_it_stands(pid_3: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pid_3", "told", "hidden"),
+    ("pid_3", "hidden"),
     [
-        ("1 High St^^OXFORD^OXON^OX1 1AA", "type not shown, authority OXON", "OX1 1AA"),
-        ("1 High St^^OXFORD^OXON^OX11AA", "type not shown, authority OXON", "OX11AA"),
-        ("1 High St^^OXFORD^W1A1AA^ZZ", "type ZZ, authority not shown", "W1A1AA"),
-        ("SMITH^JOHN^^MARY ANN^X", "type X, authority not shown", "MARY ANN"),
-        ("SMITH^JOHN^^MARY-ANNABELLE^X", "type X, authority not shown", "ANNABELLE"),
-        ("SMITH^JOHN^^X^MARY ANN", "type not shown, authority X", "MARY ANN"),
+        ("1 High St^^OXFORD^OXON^OX1 1AA", "OX"),
+        ("1 High St^^OXFORD^W1A1AA^ZZ", "W1A1AA"),
+        ("SMITH^JOHN^^MARY ANN^X", "MARY"),
+        ("SMITH^JOHN^^MARY-ANNABELLE^X", "ANNABELLE"),
+        ("SMITH^JOHN^^X^MARY ANN", "MARY"),
+        ("SMITH^JOHN^^JUNIOR^DOCTOR", "JUNIOR"),
     ],
 )
-def test_a_name_or_an_address_in_the_wrong_field_is_not_told(pid_3: str, told: str, hidden: str) -> None:
+def test_of_a_name_or_an_address_in_the_wrong_field_nothing_is_told(pid_3: str, hidden: str) -> None:
     of_merge = read(merge("A40", PID_3="1^^^RTH^MR~1^^^^X", MRG_1=pid_3))
     for text in (said(adt_message(PID_3=pid_3)), said(of_merge, untyped_is_mrn=False)):
-        assert f"There: {told}." in text
+        assert "There: no identifier by its parts (CX.2, CX.3), not shown." in text
         assert hidden not in text
+
+
+@pytest.mark.parametrize(
+    ("field", "written"),
+    [
+        ("PID_5", "Otter^Sara"),
+        ("PID_5", "VAN DER OTTER^Sara"),
+        ("PID_4", "OTTER^SARA"),
+        ("PID_6", "otter"),
+        ("PID_9", "x^Otter"),
+        ("PID_11", "1 Otter Lane^^OXFORD"),
+    ],
+)
+@pytest.mark.parametrize("pid_3", ["7^^^Otter^PN", "7^^^^OTTER", "7^^^OTTER-1^PN", "7^^^DR.OTTER^PN"])
+def test_a_word_of_a_persons_name_or_address_is_not_told_wherever_it_stands(
+    field: str, written: str, pid_3: str
+) -> None:
+    text = said(adt_message(PID_3=pid_3, **{field: written}))
+    assert "OTTER" not in text.upper()
+    assert "not shown" in text
+
+
+def test_nor_one_of_either_name_in_a_merge() -> None:
+    for name in ({"MRG_7": "Otter^Sara"}, {"PID_5": "Otter^Sara"}):
+        received = read(merge("A40", PID_3="1^^^RTH^MR", MRG_1="7^^^OTTER^PN", **name))
+        assert "There: type PN, authority not shown." in said(received, untyped_is_mrn=False)
+
+
+def test_a_region_in_an_address_hides_no_authority_that_begins_with_it() -> None:
+    text = said(adt_message(PID_3="7^^^ON_HN^JHN", PID_11="1 High St^^TORONTO^ON"))
+    assert "There: type JHN, authority ON_HN." in text
+
+
+@pytest.mark.parametrize("pid_3", ["UNKNOWN^^^RTH^MR", "UNKNOWN^1^M11^RTH^MR"])
+def test_a_title_hides_no_code_of_the_sites(pid_3: str) -> None:
+    text = said(adt_message(PID_3=pid_3, PID_5="Otter^Tom^^^MR"))
+    assert "There: type MR, authority RTH, no usable value." in text
 
 
 def test_what_has_no_type_beside_an_mrn_that_has_one_is_not_said_to_be_taken() -> None:

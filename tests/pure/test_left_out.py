@@ -65,6 +65,7 @@ def test_nor_of_a_merge_or_link(raw: bytes) -> None:
         ({"PID_3": "1^^^^MRN~1234567890^^^NHS^NHSNBR"}, [("102", "PID^1^3^2")]),
         ({"PID_3": "1^^^^MRN~1234567890^^^NHS"}, [("102", "PID^1^3^2")]),
         ({"PID_3": "1^^^^MRN~9999999999^^^NHS^NHSNBR"}, [("102", "PID^1^3^2")]),
+        ({"PID_3": "1^^^^MRN~1234567890^^^NHS^NH"}, [("102", "PID^1^3^2")]),
         ({"PID_3": "1^^^^MRN~NOT KNOWN^^^^MRN"}, [("102", "PID^1^3^2")]),
         ({"PID_3": "", "PID_2": "1^^^^MRN~null"}, [("102", "PID^1^2^2")]),
         ({"MSH_7": "2024"}, [("102", "MSH^1^7")]),
@@ -90,11 +91,14 @@ def test_what_is_left_out_is_named_by_place_and_code(
         {"PID_8": '""'},
         {"PID_29": '""'},
         {"PID_30": "y"},
+        {"PID_30": "NO"},
         {"PV1_45": '""'},
         {"PV1_6": "WARD1"},
         {"PV1_44": "2024-03-01T10:15:00Z"},
         {"PID_3": "1^^^^MRN~078051120^^^USSSA^SS~^^^^MRN~"},  # of a type nobody asked for; empty ones
         {"PID_3": "1^^^^MRN~123456^^^NHS^MR"},  # taken as what its type says
+        {"PID_3": "1^^^^MRN~1234567890^^^^NH"},  # of any nation: nobody said that it is the NHS's
+        {"PID_3": "1^^^^MRN~1234567890^^^NHS^PPN"},  # the NHS numbers other things too
         {"PID_2": "UNKNOWN"},  # not read: PID-3 has what is needed
     ],
 )
@@ -204,3 +208,35 @@ def test_a_message_of_nobody_is_looked_at_too() -> None:
     raw = message("MSH|^~\\&|A|B|C|D|2024||ORU^R01|1|P|2.5", "PV1|1|I" + "|" * 43 + "x")
     expected: list[Any] = [("102", "MSH^1^7"), ("102", "PV1^1^45")]
     assert places(read(raw), site) == expected
+
+
+@pytest.mark.parametrize(
+    ("trigger", "field", "place"),
+    [
+        ("A35", 3, "PID-18"),
+        ("A36", 3, "PID-18"),
+        ("A41", 3, "PID-18"),
+        ("A44", 3, "PID-18"),
+        ("A42", 5, "PV1-19"),
+        ("A45", 5, "PV1-19"),
+        ("A50", 5, "PV1-19"),
+    ],
+)
+def test_an_account_or_visit_that_is_given_up_is_left_out_where_the_site_does_not_read_it(
+    trigger: str, field: int, place: str
+) -> None:
+    received = read(merge(trigger, **{f"MRG_{field}": "OLD"}))
+    for places, lost in ((("PV1-50",), True), ((place,), False), ((place, "ZBE-1"), False)):
+        entries = found(received, Site(inbound=Inbound(encounter_ids=places, bad_dates="leave_out")))
+        told = [each for each in entries if each.location.startswith("MRG")]
+        assert bool(told) is lost
+        for entry in told:
+            assert (entry.location, place in entry.text, "OLD" in entry.text) == (
+                f"MRG^1^{field}",
+                True,
+                False,
+            )
+
+
+def test_the_account_beside_a_merge_of_patients_is_not_missed() -> None:
+    assert found(read(merge("A40", MRG_3="ACCT", MRG_5="V1"))) == []

@@ -225,6 +225,51 @@ def test_a_prior_identifier_of_which_nothing_can_be_told_is_refused(
     assert (refused.code, refused.error, refused.location) == ("AE", "101", "MRG^1^1")
 
 
+def several(*groups: tuple[str, str], trigger: str = "A40") -> Message:
+    """A merge with a PID and an MRG for each of these; the PID of the one before where it is ''."""
+    lines = [line for pid_3, mrg_1 in groups for line in (f"PID|||{pid_3}", f"MRG|{mrg_1}")]
+    kept = [line for line in lines if line != "PID|||"]
+    header = f"MSH|^~\\&|PAS|RTH|||20260301101500||ADT^{trigger}|X1|P|2.5.1"
+    return read("\r".join([header, "EVN||20260301101400", *kept]).encode())
+
+
+@pytest.mark.parametrize(
+    ("groups", "location"),
+    [
+        ([("1^^^^MR", "2^^^^MR"), ("2^^^^MR", "1^^^^MR")], "MRG^1^1"),
+        ([("1", "2"), ("2", "1")], "MRG^1^1"),
+        ([("9^^^^MR", "8^^^^MR"), ("1^^^^MR", "2^^^^MR"), ("2^^^^MR", "1^^^^MR")], "MRG^2^1"),
+        ([("1^^^^MR", "2^^^^MR"), ("2^^^^MR", "3^^^^MR"), ("3^^^^MR", "1^^^^MR")], "MRG^1^1"),
+        ([("1^^^A^MR~3^^^A^MR", "1^^^A^MR"), ("", "3^^^A^MR")], "MRG^1^1"),
+        ([(f"{NHS}^^^NHS", f"{OTHER_NHS}^^^NHS"), (f"{OTHER_NHS}^^^NHS", f"{NHS}^^^NHS")], "MRG^1^1"),
+    ],
+)
+def test_what_is_merged_in_a_circle_is_refused(groups: list[tuple[str, str]], location: str) -> None:
+    refused = verdict(several(*groups))
+    assert (refused.code, refused.error, refused.location) == ("AE", "207", location)
+    assert "into each other" in (refused.text or "")
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        [("1^^^^MR", "2^^^^MR"), ("2^^^^MR", "3^^^^MR")],  # a chain
+        [("2^^^^MR", "3^^^^MR"), ("1^^^^MR", "2^^^^MR")],
+        [("1^^^^MR", "2^^^^MR"), ("1^^^^MR", "2^^^^MR")],
+        [("1^^^^MR", "2^^^^MR"), ("3^^^^MR", "2^^^^MR")],
+        [("1^^^^MR", "2^^^^MR"), ("1^^^^MR", "1^^^^MR")],
+        [(f"{NHS}^^^NHS~1^^^^MR", f"{OTHER_NHS}^^^^MR"), (f"{OTHER_NHS}^^^NHS~2^^^^MR", "4^^^^MR")],
+    ],
+)
+def test_what_leads_nowhere_twice_is_no_circle(groups: list[tuple[str, str]]) -> None:
+    assert verdict(several(*groups)).code == "AA"
+
+
+def test_accounts_and_moves_may_go_both_ways() -> None:
+    for trigger in ("A41", "A43"):
+        assert verdict(several(("1^^^^MR", "2^^^^MR"), ("2^^^^MR", "1^^^^MR"), trigger=trigger)).code == "AA"
+
+
 def test_the_group_whose_prior_cannot_be_told_is_named() -> None:
     refused = verdict(merging("1002^^^RTH^MR", more=["PID|2||2001^^^RTH^MR", 'MRG|""']))
     assert (refused.code, refused.location) == ("AE", "MRG^2^1")

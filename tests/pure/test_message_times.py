@@ -165,6 +165,8 @@ def test_others_keep_the_end_of_the_stay(trigger: str) -> None:
         ("20240115", "", True),
         ("2024", "N", True),
         ("", "N", False),
+        ("", "YES", True),
+        ("", "no", False),
         ("00000000", "", None),
         ("", '""', None),
         ("", "X", None),

@@ -44,6 +44,8 @@ def test_who_may_send_what(
     listener = Listener(name="epr", port=0, senders=senders)
     objection = objections(listener, frozenset(certificate))(adt_message(**message))
     assert (f"{objection.error} {objection.location}" if objection else None) == expected
+    if objection and "certificate" not in (objection.text or ""):
+        assert "(MLLP_LISTENERS, sender" in (objection.text or "")
 
 
 def test_utf_16_is_refused() -> None:

@@ -16,7 +16,8 @@ from dhos_connector_api.mllp.connection import LONGEST_IN_HAND, MOST_ODDITIES, M
 from tests.builders.hl7 import adt
 from tests.builders.mllp import Line, Memory, listener, msa
 
-_STREAMS = 50_000
+#: Streams in all, of five seeds; in every run, and in `make test-slow`.
+_FEW, _STREAMS = 10_000, 50_000
 
 
 def test_a_message_is_answered_when_it_is_stored_and_not_before() -> None:
@@ -325,10 +326,11 @@ def _pieces(stream: bytes, random: Random) -> Iterator[bytes]:
     return (stream[first:last] for first, last in pairwise([0, *cuts, len(stream)]) if first < last)
 
 
+@pytest.mark.parametrize("streams", [_FEW, pytest.param(_STREAMS, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("seed", range(5))
-def test_streams_split_joined_cut_and_damaged_get_the_right_acknowledgements(seed: int) -> None:
+def test_streams_split_joined_cut_and_damaged_get_the_right_acknowledgements(seed: int, streams: int) -> None:
     random = Random(seed)
-    for _ in range(_STREAMS // 5):
+    for _ in range(streams // 5):
         line = Line(listener(largest_message=_LARGEST), memory=_Measuring())
         stream, sound, cut = _stream(random)
         for piece in _pieces(stream, random):

@@ -81,4 +81,4 @@ def shared_rabbitmq(_shared_vhost: BrokerAddress) -> Iterator[BrokerAddress]:
 
 
 #: The names tests give their queues; removed after each test.
-QUEUES = ("patients", "events", "small", "journeys")
+QUEUES = ("patients", "events", "small", "journeys", "dhos-connector-px")

@@ -37,6 +37,15 @@ class Frozen:
                 each.resume()
 
 
+def answers(address: DatabaseAddress) -> bool:
+    """Return True; raises what the driver raises where nobody lets us in there."""
+    engine = create_engine(address.url())
+    with engine.connect():
+        pass
+    engine.dispose()
+    return True
+
+
 class OwnPostgres:
     """The embedded server's data folder, served by a process that the test starts and kills."""
 
@@ -53,8 +62,11 @@ class OwnPostgres:
         self._process: subprocess.Popen[bytes] | None = None
         self.address = address
 
-    def standby(self, folder: Path) -> "OwnPostgres":
-        """Return a hot standby, which is to be started; this server is started anew meanwhile."""
+    def standby(self, folder: Path, *, host: str | None = None) -> "OwnPostgres":
+        """Return a hot standby, which is to be started; this server is started anew meanwhile.
+
+        On a `host` of its own it has the same port.
+        """
         self.shut_down()
         programs = Programs.for_data(self.data)
         folder.mkdir()
@@ -66,7 +78,8 @@ class OwnPostgres:
         found = OwnPostgres.__new__(OwnPostgres)
         address = self.address
         source = f"host={address.host} port={address.port} user={address.user} password={address.password}"
-        found._serve(folder, replace(address, port=free_port()), [f"--primary_conninfo={source}"])
+        place = {"host": host} if host else {"port": free_port()}
+        found._serve(folder, replace(address, **place), [f"--primary_conninfo={source}"])
         return found
 
     def shut_down(self) -> None:
@@ -93,20 +106,13 @@ class OwnPostgres:
             (self.data / "postmaster.pid").unlink(missing_ok=True)
             options = (
                 f"--port={self.address.port}",
-                "--listen_addresses=127.0.0.1",
+                f"--listen_addresses={self.address.host}",
                 "--unix_socket_directories=",
                 *self._options,
             )
             programs = Programs.for_data(self.data)
             self._process = programs.start("postgres", *options, folder=self.data, log=self._log)
-        return self._answers()
-
-    def _answers(self) -> bool:
-        engine = create_engine(self.address.url())
-        with engine.connect():
-            pass
-        engine.dispose()
-        return True
+        return answers(self.address)
 
     def freeze(self) -> "Frozen":
         """Stop the server and all its children as SIGSTOP does: connections stay, nothing is answered."""

@@ -20,14 +20,19 @@ ROOT = Path(__file__).parents[2]
 
 def environment(database: DatabaseAddress, **more: str) -> dict[str, str]:
     """The environment of a process that uses that database; `more` are further variables."""
+    return without_database(**(database.environment() | more))
+
+
+def without_database(**more: str) -> dict[str, str]:
+    """The environment of a process that has an embedded database, or none."""
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     return kept | {
         "ENVIRONMENT": "DEVELOPMENT",
         "PROXY_URL": ISSUER,
         "HS_KEY": INTERNAL_KEY,
-        **database.environment(),
         "LOG_FORMAT": "json",
         "WEB_PROCESSES": "1",
+        "CONSUME_PROCESSES": "0",
         "SERVER_HOST": "127.0.0.1",
         **more,
     }
@@ -61,7 +66,7 @@ class Process:
         """As Kubernetes does: SIGTERM, then wait for the exit status."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
-        return self.popen.wait(timeout=30)
+        return self.popen.wait(timeout=60)
 
     def __enter__(self) -> "Process":
         return self
@@ -100,15 +105,15 @@ class Web:
             self.process.__exit__(None, None, None)
             raise
 
-    def kill_a_child(self) -> None:
-        """Kill -9 a web process of a supervisor."""
+    def kill_a_child(self, command: str = "web") -> None:
+        """Kill -9 a process of a supervisor that runs this command."""
         supervisor = self.process.popen.pid
         children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
         for child in children:
-            if b"web" in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+            if command.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
                 os.kill(int(child), signal.SIGKILL)
                 return
-        raise AssertionError("no web process runs")
+        raise AssertionError(f"no {command} process runs")
 
     def __enter__(self) -> "Web":
         return self

@@ -15,6 +15,7 @@ import pika
 from pika.exceptions import AMQPError
 
 from dhos_connector_api.broker.address import BrokerAddress
+from tests.rigs.certificates import Certificate
 from tests.rigs.waiting import eventually
 
 #: Virtual hosts that are made at once: a start of rabbitmqctl takes as long as several of them.
@@ -59,20 +60,45 @@ def _lasting_port() -> int:
             return port
 
 
+def _listening_with_tls(port: int, authority: Certificate, server: Certificate) -> str:
+    return (
+        f', {{ssl_listeners, [{{"127.0.0.1", {port}}}]}}, {{ssl_options, [{{cacertfile, "{authority.file}"}},'
+        f' {{certfile, "{server.file}"}}, {{keyfile, "{server.key}"}},'
+        f" {{verify, verify_peer}}, {{fail_if_no_peer_cert, true}}]}}"
+    )
+
+
 class OwnRabbitMQ:
     """A RabbitMQ server in a temporary folder, to be stopped, killed and starved at will."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(
+        self,
+        programs: Path,
+        folder: Path,
+        tls: tuple[Certificate, Certificate] | None = None,
+        *,
+        managed: bool = False,
+    ) -> None:
+        """`tls` are the authority and the server's certificate: it listens with TLS too, for who has one.
+
+        `managed`: it has the management API, at `management_port`.
+        """
         self._programs = programs
         self._folder = folder
         self._port = _lasting_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._names: subprocess.Popen[bytes] | None = None
         self._vhosts: list[str] = []
-        (folder / "plugins").write_text("[].")
+        (folder / "plugins").write_text("[rabbitmq_management]." if managed else "[].")
+        self.management_port = _lasting_port()
         (folder / "environment").touch()
         # One message may have so many bytes, so that a test can send one that is too large.
-        (folder / "advanced.config").write_text("[{rabbit, [{max_message_size, 1000000}]}].")
+        self.tls_port = _lasting_port()
+        listens = _listening_with_tls(self.tls_port, *tls) if tls else ""
+        (folder / "advanced.config").write_text(
+            f"[{{rabbit, [{{max_message_size, 1000000}}{listens}]}}, {{rabbitmq_management,"
+            f' [{{tcp_config, [{{port, {self.management_port}}}, {{ip, "127.0.0.1"}}]}}]}}].'
+        )
         self._environment = {
             **os.environ,
             "HOME": str(folder),

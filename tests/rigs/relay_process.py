@@ -1,6 +1,7 @@
 """A relay as a process of its own, for tests: `python -m tests.rigs.relay_process`, set up by environment.
 
 RELAY_DIES=after-confirm makes it end itself as kill -9 does, between the confirm and the settling.
+RELAY_ASKS=URL gives it the management API there, with RELAY_PASSWORD or guest's own.
 RELAY_LOSES=writing makes its database read-only for new sessions there, and ends its session.
 """
 
@@ -13,7 +14,9 @@ from sqlalchemy import create_engine, text
 from dhos_connector_api import log
 from dhos_connector_api.actions.envelope import Envelope, Outcome
 from dhos_connector_api.broker.address import BrokerAddress
+from dhos_connector_api.broker.management import Management
 from dhos_connector_api.broker.publisher import Publisher
+from dhos_connector_api.broker.room import Room, look
 from dhos_connector_api.db.engine import DatabaseAddress
 from dhos_connector_api.workers import lease, loop, relay
 
@@ -73,7 +76,12 @@ def main() -> None:
     def make_outlet(keep_waiting: Callable[[], bool]) -> Publisher:
         return kind(address, name=environ["NAME"], keep_waiting=keep_waiting)
 
-    relay.run(lease.session_engine(environ["DATABASE"], name=environ["NAME"]), make_outlet, stop)
+    room = None
+    if url := environ.get("RELAY_ASKS"):
+        password = environ.get("RELAY_PASSWORD", "guest")
+        room = Room(look(Management(url, address.vhost, "guest", password), [address]))
+    engine = lease.session_engine(environ["DATABASE"], name=environ["NAME"])
+    relay.run(engine, make_outlet, stop, room=room)
 
 
 if __name__ == "__main__":

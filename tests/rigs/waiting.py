@@ -14,17 +14,22 @@ def eventually(check: Callable[[], T], *, seconds: float = 20) -> T:
     """
     deadline = time.monotonic() + seconds
     last: Exception | None = None
-    while True:
-        try:
-            value = check()
-            if value:
-                return value
-            last = None
-        except Exception as error:  # noqa: BLE001  a service that is not up yet refuses in many ways
-            last = error
-        if time.monotonic() > deadline:
-            raise AssertionError(f"did not happen within {seconds} s") from last
-        time.sleep(0.02)
+    try:
+        while True:
+            try:
+                value = check()
+                if value:
+                    return value
+                last = None
+            except Exception as error:  # noqa: BLE001  a service that is not up yet refuses in many ways
+                last = error
+            if time.monotonic() > deadline:
+                raise AssertionError(f"did not happen within {seconds} s") from last
+            time.sleep(0.02)
+    finally:
+        # The error holds this frame, and this frame the error: the sockets in it would wait for the garbage
+        # collector, which takes them apart in any order and warns of it in the middle of another test.
+        last = None
 
 
 def throughout(check: Callable[[], bool], *, seconds: float) -> None:

@@ -8,7 +8,8 @@ from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.site.model import RateLimits
-from tests.builders.api import UNLIMITED, api, ask, internal, site_with
+from tests.builders.api import UNLIMITED, api, ask, internal, shared_api, site_with
+from tests.builders.people import a_user, people_api, person_token
 from tests.rigs.answers import OPERATIONS, RESOLVED, fits
 
 TOKEN = internal("write:his", "read:his", "admin:his")
@@ -20,7 +21,7 @@ MAPPING = {"source_system": "his", "event_code": "OPD", "canonical_code": "VISIT
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
     """The application with an empty database, without limits."""
-    return api(database, changes=UNLIMITED)
+    return shared_api(database, unlimited=True)
 
 
 def ask_for(app: ASGIApp, name: str, status: int, *, token: str | None = TOKEN, **request: Any) -> Response:
@@ -82,13 +83,20 @@ def test_answers_about_keys_fit(app: ASGIApp) -> None:
 
 
 def test_being_told_to_wait_fits(database: Database) -> None:
-    app = api(database, changes=site_with(rate_limits={"*": RateLimits(1, 1)}))
+    limited = site_with(rate_limits={"*": RateLimits(1, 1)})
+    app = people_api(database, changes=limited, AUTH_REQUESTS_PER_MINUTE="1")
     ask_for(app, "list_events", 200)
+    with database.transaction() as connection:
+        person = person_token(a_user(connection, 100))
+    ask_for(app, "get_me", 200, token=person)
+    ask_for(app, "obtain_token", 401, json={"username": "nobody", "password": "x"})
     for name, operation in OPERATIONS.items():
-        if operation.path.startswith("/api/") and operation.definition["security"]:
+        limited_by = operation.definition["security"] or operation.definition.get("x-rate-limit")
+        if operation.path.startswith("/api/") and limited_by:
+            token = person if operation.is_of_wing else TOKEN
             contents = operation.definition.get("requestBody", {}).get("content", {}).values()
             body = {"json": next(iter(contents))["example"]} if contents else {}
-            assert ask_for(app, name, 429, **body).headers["Retry-After"]
+            assert ask_for(app, name, 429, token=token, **body).headers["Retry-After"]
 
 
 def test_answers_without_a_database_fit() -> None:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from dhos_connector_api.app.web import handlers
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.spec import document as specification
-from tests.builders.api import OUTBOUND, READ, WRITE, api, ask, internal, message_body
+from tests.builders.api import OUTBOUND, READ, WRITE, api, ask, internal, message_body, shared_api
 from tests.builders.hl7 import adt
 from tests.rigs.answers import OPERATIONS, RESOLVED, fits
 
@@ -72,7 +72,7 @@ def test_lists_show_every_field_but_what_has_to_be_asked_for() -> None:
 @pytest.fixture
 def app(database: Database) -> ASGIApp:
     """The application with an empty database."""
-    return api(database)
+    return shared_api(database)
 
 
 def ask_for(app: ASGIApp, name: str, path: str, **request: Any) -> Response:
@@ -145,10 +145,18 @@ def test_answers_to_the_other_operations_fit(app: ASGIApp) -> None:
         ("check_running", "/running"),
         ("get_version", "/version"),
         ("check_ready", "/ready"),
+        ("check_health", "/health/"),
         ("get_metrics", "/metrics"),
     ):
         assert ask_for(app, name, path).status_code == 200
-    assert ask_for(app, "get_docs", "/docs").status_code == 200
+    for name, path in (
+        ("get_docs", "/docs"),
+        ("get_redoc", "/redoc"),
+        ("get_api_docs", "/api/docs/"),
+        ("get_api_redoc", "/api/redoc/"),
+        ("get_api_schema", "/api/schema/"),
+    ):
+        assert ask_for(app, name, path).status_code == 200
 
 
 def test_answers_without_a_database_fit() -> None:

@@ -1,0 +1,79 @@
+"""Journeys on the command line: shown in sentences, and folded anew."""
+
+import pytest
+from sqlalchemy import text
+
+from dhos_connector_api.clock import now
+from dhos_connector_api.db.engine import Database, DatabaseAddress
+from dhos_connector_api.inbox.apply import Reader
+from dhos_connector_api.px.journeys import template_versions
+from dhos_connector_api.px.journeys.on_event import CONSUMER, OnEvent
+from tests.builders.encounters import HOSPITAL, RULES, a_hospital, letter
+from tests.builders.journey_templates import a_template
+from tests.rigs.command_line import run
+from tests.rigs.processes import environment
+
+
+@pytest.fixture
+def environ(address: DatabaseAddress, database: Database) -> dict[str, str]:
+    return environment(address, LOG_LEVEL="ERROR")
+
+
+def _journey(database: Database) -> None:
+    with database.transaction() as connection:
+        a_hospital(connection)
+        a_template(connection, HOSPITAL, {"CONSULT": "CONSULTATION", "LAB": "LAB_ORDER_COMPLETED"})
+    reader = Reader(database, CONSUMER, OnEvent(rules=lambda: RULES, processed=lambda *_: None), now)
+    reader.take([letter("ADT_A04", 0, encounter_type="O"), letter("CONSULTATION", 20)])
+
+
+def test_a_journey_is_shown_in_sentences(environ: dict[str, str], database: Database) -> None:
+    _journey(database)
+    shown = run(environ, "journeys", "show", "V1")
+    assert shown.returncode == 0, shown.stderr
+    assert "status: active" in shown.stdout
+    assert "CONSULTATION" in shown.stdout
+    assert "LAB_ORDER_COMPLETED" in shown.stdout  # what is missing
+    arabic = run(environ, "journeys", "show", "V1", "--language", "ar")
+    assert arabic.returncode == 0
+    assert arabic.stdout != shown.stdout
+    assert run(environ, "journeys", "show", "V2").returncode == 1
+
+
+def test_journeys_that_fit_their_evidence_stay_as_they_are(
+    environ: dict[str, str], database: Database
+) -> None:
+    _journey(database)
+    done = run(environ, "journeys", "refold")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "1 journeys looked at, 0 changed" in done.stderr
+
+
+def test_what_a_refold_would_change_is_shown_first(environ: dict[str, str], database: Database) -> None:
+    _journey(database)
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE stage_instance SET status = 'pending' WHERE code = 'CONSULT'"))
+        before = connection.execute(text("SELECT count(*) FROM outbox")).scalar_one()
+    for options, status in ((["--dry-run"], "pending"), ([], "completed")):
+        done = run(environ, "journeys", "refold", "--hospital", "H105", *options)
+        assert done.stdout == "V1\tstage CONSULT\tpending\tcompleted\n", done.stderr
+        with database.statements() as connection:
+            query = "SELECT status FROM stage_instance WHERE code = 'CONSULT'"
+            assert connection.execute(text(query)).scalar_one() == status
+            assert connection.execute(text("SELECT count(*) FROM outbox")).scalar_one() == before
+    unknown = run(environ, "journeys", "refold", "--hospital", "H9")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+
+
+def test_journeys_get_the_newest_version_of_their_template_only_where_that_is_asked(
+    environ: dict[str, str], database: Database
+) -> None:
+    _journey(database)
+    with database.transaction() as connection:
+        template = connection.execute(text("SELECT id FROM journey_template")).scalar_one()
+        connection.execute(text("UPDATE stage_template SET is_active = false WHERE code = 'LAB'"))
+        template_versions.keep(connection, template, at=now())
+    assert run(environ, "journeys", "refold").stdout == ""
+    done = run(environ, "journeys", "refold", "--template", str(template))
+    assert "V1\tstage\tthere\tgone\n" in done.stdout, done.stderr
+    assert "V1\tstatus\tactive\tcompleted\n" in done.stdout
