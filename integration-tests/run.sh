@@ -17,11 +17,13 @@ new_secret() {
 # Keys of this run only; both ways of running read them from the environment.
 HS_KEY=$(new_secret)
 EPR_SERVICE_ADAPTER_HS_KEY=$(new_secret)
+PX_HS_KEY=$(new_secret)
+AUTH_REQUESTS_PER_MINUTE=1000 # one address asks for everybody
 POLARIS_API_KEY=$(new_secret)
 MIRTH_PASSWORD=$(new_secret)
 HIS_WEBHOOK_SECRET=$(new_secret)
 HIS_WEBHOOK_SECRET_PREVIOUS=$(new_secret)
-export HS_KEY EPR_SERVICE_ADAPTER_HS_KEY POLARIS_API_KEY MIRTH_PASSWORD
+export HS_KEY EPR_SERVICE_ADAPTER_HS_KEY PX_HS_KEY AUTH_REQUESTS_PER_MINUTE POLARIS_API_KEY MIRTH_PASSWORD
 export HIS_WEBHOOK_SECRET HIS_WEBHOOK_SECRET_PREVIOUS
 
 if [ "${1:-}" = "--docker" ]; then
@@ -42,7 +44,7 @@ python=python3
 "$python" -c 'import behave, pika, sqlalchemy' 2>/dev/null || fail "run 'make install' first ($python lacks libraries)"
 
 # What the caller has set for a Connector of his own must not leak in.
-unset CONNECTOR_URL CONNECTOR_METRICS_URL SHUTDOWN_DELAY SITE_CONFIG METRICS_PORT RELAY_METRICS_PORT DELIVER_METRICS_PORT RABBITMQ_DISABLED
+unset CONNECTOR_URL CONNECTOR_METRICS_URL SHUTDOWN_DELAY SITE_CONFIG METRICS_PORT RELAY_METRICS_PORT DELIVER_METRICS_PORT CONSUME_METRICS_PORT RABBITMQ_DISABLED
 unset HL7_TRANSFORMER_MODULE SERVER_TIMEZONE EPR_SERVICE_ADAPTER_SCOPE
 export HL7_DUPLICATE_POLICY=replay
 export ENVIRONMENT=PRODUCTION LOG_LEVEL=INFO LOG_FORMAT=json WEB_PROCESSES=2

@@ -9,6 +9,7 @@ from typing import Any
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import ChannelClosedByBroker
 
 from driver.surroundings import Surroundings
 from driver.waiting import BACK_OFF, PATIENCE
@@ -82,6 +83,20 @@ class Platform:
         while not probe():
             assert time.monotonic() < deadline, f"within {within:.0f} s there was no {what}"
             self._connection.process_data_events(time_limit=0.2)
+
+    def is_there(self, queue: str) -> bool:
+        """Return whether another consumer has made that queue: what came before goes past it."""
+        channel = self._connection.channel()
+        try:
+            channel.queue_declare(queue, passive=True)
+        except ChannelClosedByBroker:
+            return False
+        channel.close()
+        return True
+
+    def remove(self, queue: str) -> None:
+        """Delete a queue that another consumer has left, so that it takes nothing of later scenarios."""
+        self._channel.queue_delete(queue)
 
     def leave(self) -> None:
         """Delete the queue and disconnect."""

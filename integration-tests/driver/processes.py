@@ -63,6 +63,7 @@ class LocalStack:
         self._undo = ExitStack()
         self.relay: Process
         self.deliver: Process
+        self.consume: Process  # starts where a scenario wants it: what is bound elsewhere is nobody's then
         self.connector: dict[str, str] = {}  # the environment of the Connector's commands
 
     def start(self) -> dict[str, str]:
@@ -74,6 +75,8 @@ class LocalStack:
             self._begin(fake, (sys.executable, "-m", f"fakes.{fake}"), self._environ)
         self.relay = self._begin("relay", (*_CONNECTOR, "relay"), connector)
         self.deliver = self._begin("deliver", (*_CONNECTOR, "deliver"), connector)
+        self.consume = Process((*_CONNECTOR, "consume"), connector, self._state / "consume.log")
+        self._undo.callback(self.consume.stop)
         different = {"HL7_DUPLICATE_POLICY": "reject", "MIRTH_HOST_URL_BASE": "", "WEB_PROCESSES": "1"}
         serving = {"CONNECTOR_URL": connector, "OTHER_CONNECTOR_URL": connector | different}
         for name, environ in serving.items():
