@@ -11,18 +11,25 @@ from pathlib import Path
 
 from benchmarks import (
     attacked,
+    audit,
     backlog,
     beside,
+    consume,
     delay,
     deliveries,
     drain,
     events,
+    growth,
     held,
     his,
+    journeys,
     large,
     machine,
     memory,
     mllp,
+    organizations,
+    patients,
+    people,
     posting,
     search,
     xml,
@@ -36,7 +43,8 @@ _PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     each.PART: each.measure
     for each in (
         *(yardsticks, posting, mllp, events, his, delay, drain, held, large),
-        *(deliveries, beside, attacked, backlog, xml, memory, search),
+        *(deliveries, consume, beside, attacked, backlog, xml, memory, search),
+        *(organizations, patients, people, audit, journeys, growth),
     )
 }
 
@@ -62,6 +70,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--senders", type=int, default=400_000, help="senders with a row each (400000)")
     parser.add_argument("--messages", type=int, default=100_000, help="messages of the memory part (100000)")
     parser.add_argument("--rows", type=int, default=1_000_000, help="messages to search in (1000000)")
+    parser.add_argument("--patients", type=int, default=1_000_000, help="patients to search in (1000000)")
+    parser.add_argument("--entries", type=int, default=1_000_000, help="entries of the audit trail (1000000)")
+    parser.add_argument("--refolded", type=int, default=100_000, help="journeys to fold anew (100000)")
+    parser.add_argument("--journeys", type=int, default=1_000_000, help="journeys to search in (1000000)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     parser.add_argument("--keep", action="store_true", help="keep the database")
     options = parser.parse_args()

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pika
+import pika.exceptions
+
+from benchmarks.waiting import becomes
 
 _EXCHANGE = "dhos"
 _KEY = "dhos.24891000000101"
@@ -75,6 +78,19 @@ class Broker:
             channel.exchange_declare(_EXCHANGE, "topic", durable=True)
             channel.queue_declare(QUEUE, durable=True)
             channel.queue_bind(QUEUE, _EXCHANGE, _KEY)
+
+    def wait_for_queue(self, name: str, *, seconds: float) -> None:
+        """Return once that queue is there, which somebody else declares. Ends the run where nobody does."""
+        if not becomes(lambda: self._has(name), within=seconds):
+            raise SystemExit(f"nobody has made the queue {name}")
+
+    def _has(self, name: str) -> bool:
+        with self.connect() as connection:
+            try:
+                connection.channel().queue_declare(name, passive=True)
+            except pika.exceptions.ChannelClosedByBroker:
+                return False
+        return True
 
     def purge(self) -> int:
         """Empty the queue. Returns how many messages were in it."""

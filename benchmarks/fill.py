@@ -11,14 +11,14 @@ CONTROL_ID = "FILL{}"
 _HEAVY_SHARE = 1000
 _CHUNK = 100_000
 
-#: Version 7 UUIDs in the order of `number`, one millisecond apart, ending now.
+#: Version 7 UUIDs in the order of `number`, so many seconds apart, ending now.
 _NUMBERS = """
 CREATE TEMPORARY TABLE filling AS
 SELECT number, moment,
     (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0') || '7'
         || substr(md5(number::text), 1, 3) || '8' || substr(md5(number::text), 4, 15))::uuid AS uuid
 FROM (
-    SELECT number, now() - make_interval(secs => (%(rows)s - number) * 0.5) AS moment
+    SELECT number, now() - make_interval(secs => (%(rows)s - number) * %(apart)s::float8) AS moment
     FROM generate_series(%(first)s::int, %(last)s::int) AS number
 ) AS numbered
 """
@@ -26,10 +26,11 @@ FROM (
 _MESSAGES = """
 INSERT INTO message (uuid, created, created_by, modified, modified_by, src_description, dst_description,
     state, message_type, event_code, sending_application, sending_facility, message_control_id, sent_at,
-    ack_status, key, correlation_id)
+    ack_status, key, correlation_id, kind, is_processed)
 SELECT uuid, moment, 'benchmark', moment, 'benchmark', 'tie', 'dhos', 'accepted', 'ADT^A01^ADT_A01',
     'ADT_A01',
-    'CERNER', 'NOC', 'FILL' || number, moment, 'AA', sha256(('FILL' || number)::bytea), 'fill-' || number
+    'CERNER', 'NOC', 'FILL' || number, moment, 'AA', sha256(('FILL' || number)::bytea), 'fill-' || number,
+    'hl7', %(processed)s::boolean
 FROM filling ORDER BY number
 """
 
@@ -54,11 +55,16 @@ UNION ALL SELECT 'MRN', %(heavy)s, uuid FROM filling WHERE number %% %(heavy_sha
 """
 
 
-def fill(bench: Bench, rows: int) -> None:
-    """Add `rows` messages, then let PostgreSQL gather its statistics. Shows progress."""
+def fill(bench: Bench, rows: int, *, apart: float = 0.5, processed: bool = False) -> None:
+    """Add `rows` messages, so many seconds apart, then let PostgreSQL gather its statistics.
+
+    Shows progress.
+    """
     content = sample.hl7(0)
     values = {
         "rows": rows,
+        "apart": apart,
+        "processed": processed,
         "received": content,
         "content": content.decode("latin-1"),
         "ack": content[:200],

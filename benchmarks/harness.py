@@ -129,6 +129,12 @@ class Bench:
             yield process.pid
 
     @contextmanager
+    def consume(self) -> Iterator[int]:
+        """A consuming process. Gives its pid."""
+        with self._process("consume") as process:
+            yield process.pid
+
+    @contextmanager
     def mllp(self) -> Iterator[int]:
         """The MLLP process, listening on `mllp_port` of 127.0.0.1. Gives its pid."""
         with self._process("mllp") as process:
