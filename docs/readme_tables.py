@@ -1,7 +1,8 @@
-"""Rewrites the tables and the diagram of the README from what they describe; --check only compares."""
+"""Rewrites what is made in the README and docs/envelopes.md from what it describes; --check only compares."""
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ from sqlalchemy import Column, Table
 from sqlalchemy.dialects import postgresql
 
 from dhos_connector_api.app import configuration, rooms
+from dhos_connector_api.config.load import SettingText
 from dhos_connector_api.db.metadata import db
 from dhos_connector_api.spec import document as specification
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+#: Messages, and the envelopes that a test says they become: full ones, and events alone.
+_SAMPLES = ROOT / "tests" / "samples"
 #: PostgreSQL's long names, as mermaid takes them: one word.
 _SHORT = {"timestamp with time zone": "timestamptz", "double precision": "double"}
 
@@ -38,7 +42,13 @@ def settings() -> Iterator[str]:
             group = each.group
             yield f"| **{_cell(group)}** | | |"
         default = "required" if each.required else "-" if each.default is None else f"`{each.default}`"
-        yield f"| `{each.name}` | {default} | {_cell(each.text)}{' (secret)' if each.secret else ''} |"
+        yield f"| `{each.name}` | {default} | {_cell(each.text)}{_secrecy(each)} |"
+
+
+def _secrecy(each: SettingText) -> str:
+    if not each.secret:
+        return ""
+    return f" (secret, at least {each.least} bytes)" if each.least else " (secret)"
 
 
 def database() -> Iterator[str]:
@@ -75,26 +85,66 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def rewritten(text: str) -> str:
-    """The README with its three parts made anew. Raises ValueError where a marker is missing."""
-    for part in (endpoints, settings, database):
+def actions() -> Iterator[str]:
+    """Each trigger that has a full envelope: a message, and what it becomes."""
+    yield from _examples(_SAMPLES / "actions")
+
+
+def events() -> Iterator[str]:
+    """Messages that become their event alone."""
+    yield from _examples(_SAMPLES / "events")
+
+
+def _examples(folder: Path) -> Iterator[str]:
+    for sample in sorted(folder.glob("*.hl7")):
+        yield f"### ADT^{sample.stem}"
+        yield ""
+        yield "```text"
+        yield from sample.read_text("utf-8").splitlines()
+        yield "```"
+        yield ""
+        yield "```json"
+        yield from _envelope(json.loads(sample.with_suffix(".json").read_text("utf-8")))
+        yield "```"
+        yield ""
+
+
+def _envelope(envelope: dict[str, Any]) -> Iterator[str]:
+    """JSON with a line for each action."""
+    yield f'{{"dhos_connector_message_uuid": "{envelope["dhos_connector_message_uuid"]}", "actions": ['
+    *others, last = (json.dumps(each, ensure_ascii=False) for each in envelope["actions"])
+    yield from (f"  {each}," for each in others)
+    yield f"  {last}]}}"
+
+
+Part = Callable[[], Iterator[str]]
+_FILES: dict[str, Sequence[Part]] = {
+    "README.md": (endpoints, settings, database),
+    "docs/envelopes.md": (actions, events),
+}
+
+
+def rewritten(text: str, parts: Sequence[Part]) -> str:
+    """Return the text with its parts made anew. Raises ValueError where a marker is missing."""
+    for part in parts:
         start, end = f"<!-- {part.__name__} -->", f"<!-- /{part.__name__} -->"
         before, middle, rest = text.partition(start)
         _, closing, after = rest.partition(end)
         if not middle or not closing:
-            raise ValueError(f"README.md has no {start} ... {end}")
+            raise ValueError(f"there is no {start} ... {end}")
         text = "\n".join([before + start, "", *part(), "", end + after])
     return text
 
 
 def main() -> None:
-    """Write the README, or with --check say whether it would change."""
-    text = README.read_text(encoding="utf-8")
-    new = rewritten(text)
-    if "--check" not in sys.argv:
-        README.write_text(new, encoding="utf-8")
-    elif new != text:
-        sys.exit("README.md is not up to date: make readme")
+    """Write the files, or with --check say whether one would change."""
+    for name, parts in _FILES.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        new = rewritten(text, parts)
+        if "--check" not in sys.argv:
+            (ROOT / name).write_text(new, encoding="utf-8")
+        elif new != text:
+            sys.exit(f"{name} is not up to date: make readme")
 
 
 if __name__ == "__main__":
