@@ -1,7 +1,8 @@
 """What each process shows on its port of metrics: the metrics of every room, and whether it is ready."""
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from prometheus_client import generate_latest
@@ -67,24 +68,31 @@ def check_listening(processes: Sequence[float]) -> None:
         raise StorageUnavailable("a listener does not listen")
 
 
-def serve_own_metrics(
+@contextmanager
+def own_metrics(
     settings: Settings, port: int | None, setting: str, working: Callable[[], None] = lambda: None
-) -> None:
-    """Serve the metrics of this process alone on that port, from a thread; without a port do nothing.
+) -> Iterator[None]:
+    """Serve the metrics of this process alone on that port until the block ends; without a port do nothing.
 
     It is ready when the database is, and `working` does not raise StorageUnavailable. Raises BadSetting
     that names the `setting`.
     """
     if not port:
+        yield
         return
     _prepare(settings)
-    database_ready = database_is_ready(settings, open_database(settings, statement_timeout=STATEMENT_TIMEOUT))
+    database = open_database(settings, statement_timeout=STATEMENT_TIMEOUT)
+    database_ready = database_is_ready(settings, database)
 
     def check() -> None:
         working()
         database_ready()
 
-    exposing.serve_beside(MetricsApp(generate_latest, Readiness(check)), port, setting)
+    try:
+        with exposing.served_beside(MetricsApp(generate_latest, Readiness(check)), port, setting):
+            yield
+    finally:
+        database.engine.dispose()
 
 
 def database_is_ready(settings: Settings, database: Database) -> Callable[[], None]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from threading import Thread
 
@@ -19,6 +20,8 @@ from dhos_connector_api.http.serving import configuration
 
 #: Connections are few here, and each is made for one request.
 LIMITS = ConnectionLimits(most=100, most_of_peer=50, headers=5, body=5, answer=10, idle=10)
+#: Seconds that answers under way still have when the process ends, and then the thread to end.
+GRACE, ENDING = 2.0, 1.0
 
 
 class MetricsApp:
@@ -61,11 +64,24 @@ def serve(application: MetricsApp, port: int, setting: str) -> None:
     uvicorn.Server(configuration(application, LIMITS, Leaving())).run(sockets=[listening])
 
 
-def serve_beside(application: MetricsApp, port: int, setting: str) -> None:
-    """Serve it from a thread, for as long as the process runs. Raises BadSetting."""
+@contextmanager
+def served_beside(application: MetricsApp, port: int, setting: str) -> Iterator[None]:
+    """Serve it from a thread until the block ends. Raises BadSetting that names the `setting` of the port.
+
+    The thread has ended then: one that still runs the event loop's C code while the interpreter is taken
+    down brings the process down with it (SIGSEGV instead of its exit status).
+    """
     server = uvicorn.Server(configuration(application, LIMITS, Leaving()))
     run = partial(server.run, sockets=[_listener(port, setting)])
-    Thread(target=run, name="metrics", daemon=True).start()
+    thread = Thread(target=run, name="metrics", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(GRACE)
+        server.force_exit = True
+        thread.join(ENDING)
 
 
 def _listener(port: int, setting: str) -> socket.socket:

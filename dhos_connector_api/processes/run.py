@@ -8,9 +8,9 @@ from dhos_connector_api.app import consuming, outgoing
 from dhos_connector_api.app import housekeeping as periodic
 from dhos_connector_api.app import relay as relaying
 from dhos_connector_api.app.exposition import (
+    own_metrics,
     serve_metrics_of_mllp,
     serve_metrics_of_web,
-    serve_own_metrics,
 )
 from dhos_connector_api.app.mllp import create_mllp
 from dhos_connector_api.app.storage import check_durable, need_a_session, open_database
@@ -71,22 +71,22 @@ def run_relay(settings: Settings) -> None:
     database = open_database(settings, pool_size=_BESIDE_RELAY)
     touch = Touch()
     port = settings.of(WorkerSettings).relay_metrics_port
-    serve_own_metrics(settings, port, "RELAY_METRICS_PORT", touch.check)
     keeper = threading.Thread(
         target=housekeeping.run, args=(database, periodic.jobs(settings), stop), name="housekeeping"
     )
     beside = [keeper, *_trying_again(settings, database, stop)]
-    for each in beside:
-        each.start()
-    try:
-        engine, outlet = relaying.engine(settings), relaying.outlet(settings, database)
-        _look_for_garbage_rarely()
-        relay.run(engine, outlet, stop, relaying.bell(settings), touch, relaying.room(settings))
-    finally:
-        stop.set()
+    with own_metrics(settings, port, "RELAY_METRICS_PORT", touch.check):
         for each in beside:
-            each.join()
-        database.engine.dispose()
+            each.start()
+        try:
+            engine, outlet = relaying.engine(settings), relaying.outlet(settings, database)
+            _look_for_garbage_rarely()
+            relay.run(engine, outlet, stop, relaying.bell(settings), touch, relaying.room(settings))
+        finally:
+            stop.set()
+            for each in beside:
+                each.join()
+            database.engine.dispose()
 
 
 def _trying_again(settings: Settings, database: Database, stop: Stop) -> list[threading.Thread]:
@@ -106,10 +106,10 @@ def run_consume(settings: Settings, *, serves_metrics: bool) -> None:
     readers = consuming.readers(settings, database)
     worker = consume.ConsumeWorker(queue, readers, stop)
     port = settings.of(WorkerSettings).consume_metrics_port if serves_metrics else None
-    serve_own_metrics(settings, port, "CONSUME_METRICS_PORT", worker.check)
     _look_for_garbage_rarely()
     try:
-        consume.run(worker, readers, stop)
+        with own_metrics(settings, port, "CONSUME_METRICS_PORT", worker.check):
+            consume.run(worker, readers, stop)
     finally:
         database.engine.dispose()
 
@@ -120,9 +120,9 @@ def run_deliver(settings: Settings) -> None:
     stop = loop.stop_on_signals()
     database = open_database(settings, pool_size=deliver.CONNECTIONS)
     port = settings.of(WorkerSettings).deliver_metrics_port
-    serve_own_metrics(settings, port, "DELIVER_METRICS_PORT")
     try:
-        deliver.run(outgoing.deliverers(settings, database), stop)
+        with own_metrics(settings, port, "DELIVER_METRICS_PORT"):
+            deliver.run(outgoing.deliverers(settings, database), stop)
     finally:
         database.engine.dispose()
 

@@ -63,10 +63,12 @@ class Process:
         self.popen.wait()
 
     def stop(self) -> int:
-        """As Kubernetes does: SIGTERM, then wait for the exit status."""
+        """As Kubernetes does: SIGTERM, then wait for the exit status; a crash fails with what was printed."""
         if self.popen.poll() is None:
             self.popen.send_signal(signal.SIGTERM)
-        return self.popen.wait(timeout=60)
+        status = self.popen.wait(timeout=60)
+        assert status not in (-signal.SIGSEGV, -signal.SIGABRT), self.output.read_text()[-8000:]
+        return status
 
     def __enter__(self) -> "Process":
         return self
