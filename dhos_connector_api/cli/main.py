@@ -4,7 +4,6 @@
 other group of commands is a module of its name in this room.
 """
 
-import faulthandler
 import sys
 from typing import Any
 
@@ -73,7 +72,6 @@ def main() -> None:
 
     Settings come from the environment; the README lists them.
     """
-    faulthandler.enable()  # where a process dies of its C code, stderr has the lines that were run; no values
 
 
 @main.command("all")
