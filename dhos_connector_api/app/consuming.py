@@ -27,6 +27,8 @@ from dhos_connector_api.workers.settings import WorkerSettings
 
 QUEUE = "dhos-connector-px"
 ROUTING_KEYS = (LEGACY_ROUTING_KEY, EVENT_ROUTING_KEY, PX_ROUTING_KEY)
+#: What the feeds tell comes under these; the rest are the wing's own announcements.
+OF_FEEDS = frozenset({LEGACY_ROUTING_KEY, EVENT_ROUTING_KEY})
 #: A quorum queue: what was confirmed survives a node. RabbitMQ 4 drops what was delivered twenty times, for
 #: which processes that end are enough: so often it is never delivered.
 ARGUMENTS = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
@@ -35,8 +37,8 @@ ARGUMENTS = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 def readers(settings: Settings, database: Database) -> list[Reader]:
     """Return the consumers of this installation, each with what it does: patients come before journeys."""
     return [
-        Reader(database, organizations.CONSUMER, organizations.apply, clock.now),
-        Reader(database, CONSUMER, journeys.effect(settings), clock.now),
+        Reader(database, organizations.CONSUMER, organizations.apply, clock.now, OF_FEEDS),
+        Reader(database, CONSUMER, journeys.effect(settings), clock.now, OF_FEEDS),
     ]
 
 

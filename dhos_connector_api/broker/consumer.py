@@ -19,6 +19,8 @@ from dhos_connector_api.errors import BrokerUnavailable
 
 #: Seconds that are waited for a message which may have come already.
 _NO_TIME = 0.005
+#: Bytes after which a batch of messages is not added to: what is read from them needs several times as much.
+MOST_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,18 @@ class Consumer:
         )
 
     def receive_many(self, most: int, seconds: float) -> list[Delivery]:
-        """Return up to `most` messages that are there; waits that long for the first, and not for others."""
-        first = self.receive(seconds)
-        found = [] if first is None else [first]
-        while found and len(found) < most and (following := self.receive(_NO_TIME)) is not None:
+        """Return up to `most` messages that are there; waits that long for the first, and not for others.
+
+        No further one is taken once they are MOST_BYTES long.
+        """
+        found: list[Delivery] = []
+        size = 0
+        while len(found) < most and size < MOST_BYTES:
+            following = self.receive(_NO_TIME if found else seconds)
+            if following is None:
+                break
             found.append(following)
+            size += len(following.body)
         return found
 
     def serve(self, seconds: float) -> None:

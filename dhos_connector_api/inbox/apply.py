@@ -36,16 +36,22 @@ Effect = Callable[[Connection, Sequence[Letter], datetime], None]
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One consumer: the name under which it records what it has applied, and its effect."""
+    """One consumer: the name under which it records what it has applied, and its effect.
+
+    `keys` are the routing keys of what it has a use for, None: all. What came under others it passes over:
+    nothing of it is recorded, looked at or kept.
+    """
 
     database: Database
     consumer: str
     effect: Effect
     now: Callable[[], datetime]
+    keys: frozenset[str] | None = None
 
     def take(self, letters: Sequence[Letter]) -> None:
         """Apply each envelope once, or keep it to be tried again. Raises StorageUnavailable."""
-        readable = [each for each in letters if self._is_readable(each)]
+        wanted = [each for each in letters if self.keys is None or each.routing_key in self.keys]
+        readable = [each for each in wanted if self._is_readable(each)]
         if self._attempt(readable) is not None:
             for each in readable:
                 self._take_one(each)

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 #: Envelopes that a transaction applies, and those that RabbitMQ gives a process before any is acknowledged:
 #: while one batch is applied the next is on its way, as a quorum queue takes its time to settle the first.
-BATCH = 50
+BATCH = 100
 PREFETCH = 2 * BATCH
 #: Seconds that are waited for the first of them, and between two looks for what is to be tried again.
 POLL, TRY_AGAIN = 0.1, 0.5

@@ -74,6 +74,16 @@ def test_a_batch_is_applied_once_in_one_transaction_however_often_it_comes(datab
     assert _count(database, "px_user") == _count(database, "inbox") == 5
 
 
+def test_what_came_under_a_key_it_has_no_use_for_is_passed_over(database: Database) -> None:
+    effects, letters = Effects(), _letters(3)
+    other = Letter(str(uuid4()), "dhos.px_event", None, b"no JSON")
+    reader = Reader(database, "test", effects, now, frozenset({KEY}))
+    reader.take([letters[0], other, *letters[1:]])
+    reader.take([other])
+    assert effects.calls == [3]
+    assert (_count(database, "inbox"), _count(database, "parked")) == (3, 0)
+
+
 def test_one_that_fails_is_kept_alone_and_the_others_are_applied(database: Database) -> None:
     effects, letters = Effects(), _letters(5)
     effects.poison = {str(letters[2].message_id)}

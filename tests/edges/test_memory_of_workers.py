@@ -241,7 +241,7 @@ def test_forty_mllp_senders_with_large_frames(own_database: DatabaseAddress, tmp
 
 @pytest.mark.slow
 def test_a_consumer_has_few_messages_in_memory_whatever_it_may_have(shared_rabbitmq: BrokerAddress) -> None:
-    """It may have 100; pika reads from the socket until it has one to give, and then when it is asked."""
+    """It may have 100; pika reads from the socket until it has one to give, and a batch ends at 4 MB."""
     Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY]).close()
     publisher = Publisher(shared_rabbitmq)
     for _ in range(30):

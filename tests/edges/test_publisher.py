@@ -73,6 +73,19 @@ def test_a_message_arrives_as_the_contract_says(shared_rabbitmq: BrokerAddress, 
     consumer.close()
 
 
+def test_a_batch_that_is_taken_ends_after_some_bytes(
+    shared_rabbitmq: BrokerAddress, publisher: Publisher
+) -> None:
+    consumer = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY])
+    large = [an_envelope(b"x" * 1_500_000) for _ in range(4)]
+    assert set(publisher.publish(large)) == {Outcome.CONFIRMED}
+    taken = eventually(lambda: consumer.receive_many(100, 5))
+    assert len(taken) == 3  # two are short of 4 MB, and the third reaches it
+    consumer.acknowledge_through(taken[-1])
+    assert _ids(consumer, 1) == [large[-1].id]
+    consumer.close()
+
+
 def test_batches_arrive_whole_and_in_order(shared_rabbitmq: BrokerAddress, publisher: Publisher) -> None:
     consumer = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY], prefetch=1000)
     batches = [[an_envelope() for _ in range(size)] for size in (1, 500, 3, 250)]

@@ -1,7 +1,7 @@
 """Runs in a process of its own: takes messages off a queue as a consumer does, and tells what memory it took.
 
 `python -m tests.rigs.consuming QUEUE COUNT`, with the BrokerAddress as JSON on its input, acknowledges COUNT
-messages one by one, and prints the megabytes it had at most above what it had before the first (VmHWM).
+messages in batches, and prints the megabytes it had at most above what it had before the first (VmHWM).
 """
 
 import json
@@ -18,9 +18,11 @@ if __name__ == "__main__":
     address = BrokerAddress(**json.load(sys.stdin))
     grown = Growth(os.getpid())
     consumer = Consumer(address, queue, [LEGACY_ROUTING_KEY])
-    for _ in range(int(count)):
-        delivery = consumer.receive(20)
-        assert delivery is not None
-        consumer.acknowledge(delivery)
+    left = int(count)
+    while left:
+        deliveries = consumer.receive_many(100, 20)
+        assert deliveries
+        consumer.acknowledge_through(deliveries[-1])
+        left -= len(deliveries)
     consumer.close()
     json.dump(grown.megabytes, sys.stdout)
