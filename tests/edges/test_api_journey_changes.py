@@ -1,5 +1,8 @@
 """Journeys opened, closed, cancelled and settled by hand over HTTP, and explained."""
 
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -149,6 +152,29 @@ def test_all_stages_complete_close_a_journey(
     with database.statements() as connection:
         told = connection.execute(text("SELECT count(*) FROM outbox WHERE routing_key = 'dhos.px_event'"))
         assert told.scalar_one() == 3  # two stages, and the end
+
+
+def test_of_eight_who_complete_one_stage_at_once_one_does(
+    app: ASGIApp, database: Database, hospital: UUID, token: str
+) -> None:
+    journey = opened(app, token, body(database, hospital))["id"]
+    stage = stages(database, journey)["MD"]
+    together = threading.Barrier(8)
+
+    def one(_: int) -> tuple[int, Any]:
+        together.wait()
+        return act(app, token, f"{STAGES}{stage}/complete/")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(one, range(8)))
+    assert Counter(status for status, _ in answers) == {200: 1, 409: 7}
+    (won,) = (shown for status, shown in answers if status == 200)
+    assert ask(app, "GET", f"{STAGES}{stage}/", token=token).json() == won
+    told = "SELECT count(*) FROM outbox WHERE routing_key = 'dhos.px_event'"
+    with database.statements() as connection:
+        assert connection.execute(text(told)).scalar_one() == 1
+        settled = "SELECT count(*) FROM evidence WHERE code <> 'JOURNEY_OPENED'"
+        assert connection.execute(text(settled)).scalar_one() == 1
 
 
 def test_a_journey_is_closed_and_cancelled_with_a_reason_and_once(
