@@ -22,13 +22,29 @@ Feature: Every encounter's way through the hospital
     Then it is answered with a completed journey of five stages
     And the journey is explained in English and in Arabic
 
+  Scenario: A simulated HIS's patients go all their way
+    Given the HIS's hospital has the template of the HIS's visits
+    And somebody consumes the events
+    When a simulated HIS sends 4 patients with webhooks
+    Then each of the 4 stays is a completed journey
+
+  Scenario: One stay is told by a HIS, by HL7 and by a webhook, each with its own name for the hospital
+    Given the HIS's hospital has the template of the HIS's visits
+    And HL7 calls the HIS's hospital "North  Wing"
+    When the HIS has sent a patient with the visit "Consultation"
+    And HL7 tells of the same stay, at "NORTH wing"
+    And a webhook tells PAYMENT_COMPLETED of the same stay
+    And the HIS adds the visit "Doctor Visited"
+    Then there is one journey of the stay, with 2 of 5 stages completed
+    And its explanation names "CONSULTATION, ADT_A04, PAYMENT_COMPLETED, DOCTOR_VISITED"
+
   Scenario: An admission that is cancelled
     Given a hospital with a template of the stages "ADT_A02"
     When HL7 tells of the admission of a patient
     Then it is active, with 0 of 1 stages completed
     When HL7 tells that the admission is cancelled
     Then it is cancelled, with 0 of 1 stages completed
-    And that is announced to whoever listens
+    And that is announced once to whoever listens
 
   Scenario: Two patients turn out to be one in mid-journey
     Given a hospital with a template of the stages "ADT_A02, LAB_ORDER_COMPLETED"

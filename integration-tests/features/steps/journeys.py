@@ -9,13 +9,14 @@ from typing import Any
 
 from behave import step
 
-from driver import tokens
+from driver import his, tokens
 from driver.his import JSON, PATIENT_DATA, Stay
 from driver.organizations import new_body
 from driver.platform import Platform
 from driver.waiting import eventually
 
 _JOURNEYS, _EVENTS = "/api/journeys/instances/", "/api/integrations/events/"
+_HOSPITALS = "/api/organizations/hospitals/"
 _PX_KEY, _QUEUE = "dhos.px_event", "dhos-connector-px"
 _VISITS = ("Consultation", "Doctor Visited", "Clinical Condtion", "ChiefComplaint", "Prescribed Drugs")
 _COMMAND = (sys.executable, "-m", "dhos_connector_api")
@@ -108,10 +109,21 @@ def check_progress(context: Any) -> None:
 @step("the HIS's hospital has the template of the HIS's visits")
 def seed_his(context: Any) -> None:
     body = {**new_body("hospitals", None), "code": Stay().hospital}
-    made = context.admin.request("POST", "/api/organizations/hospitals/", json=body)
+    made = context.admin.request("POST", _HOSPITALS, json=body)
     assert made.status_code in (201, 400), made.text  # 400: another scenario has made it
-    seed = (*_COMMAND, "journeys", "seed-his", "--hospital", Stay().hospital)
-    subprocess.run(seed, env=context.stack.connector, check=True, capture_output=True)
+    _run(context, "journeys", "seed-his", "--hospital", Stay().hospital)
+
+
+def _run(context: Any, *command: str) -> None:
+    subprocess.run((*_COMMAND, *command), env=context.stack.connector, check=True, capture_output=True)
+
+
+@step('HL7 calls the HIS\'s hospital "{facility}"')
+def name_hospital(context: Any, facility: str) -> None:
+    found = _ask(context, "GET", _HOSPITALS, 200, params={"search": Stay().hospital})["results"]
+    (hospital,) = (each["id"] for each in found if each["code"] == Stay().hospital)
+    named = {"source": "hl7v2", "kind": "facility", "value": facility}
+    _ask(context, "POST", f"{_HOSPITALS}{hospital}/identifiers/", 201, json=named)
 
 
 @step("the HIS sends a patient with all five visits, and waits")
@@ -151,13 +163,13 @@ def check_explained(context: Any) -> None:
     assert all(any("\u0600" <= sign <= "\u06ff" for sign in each["text"]) for each in arabic)
 
 
-def _hl7(context: Any, event: str, more: str = "") -> None:
+def _hl7(context: Any, event: str, more: str = "", patient_class: str = "I") -> None:
     now = datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
     lines = [
         f"MSH|^~\\&|PAS|{context.facility}|CONN|OXF|{now}||ADT^{event}|{secrets.token_hex(8)}|P|2.5.1",
         f"EVN|{event}|{now}",
         f"PID|1||{context.mrn}^^^{context.facility}^MR||OTTER^RIVER||19820305|F",
-        more or f"PV1|1|I|WARD9{'|' * 16}{context.encounter}",
+        more or f"PV1|1|{patient_class}|WARD9{'|' * 16}{context.encounter}",
     ]
     headers = {"Content-Type": "application/hl7-v2"}
     token = tokens.internal(context.around, "write:hl7_message")
@@ -198,15 +210,62 @@ def check_patient(context: Any) -> None:
     eventually(is_so, "journey of the patient who survived")
 
 
-@step("that is announced to whoever listens")
-def check_announced(context: Any) -> None:
-    def heard() -> bool:
-        of_encounter = [
-            action
-            for delivery in context.announced.arrived
-            for action in delivery.body["actions"]
-            if action["data"].get("encounter_id") == context.encounter
-        ]
-        return [each["name"] for each in of_encounter] == ["journey_cancelled"]
+def _announced(context: Any, encounter: str) -> list[str]:
+    """The names of what has been announced of that encounter so far."""
+    actions = (each for delivery in context.announced.arrived for each in delivery.body["actions"])
+    return [each["name"] for each in actions if each["data"].get("encounter_id") == encounter]
 
-    context.announced.wait_until(heard, "announcement of a cancelled journey")
+
+@step("that is announced once to whoever listens")
+def check_announced(context: Any) -> None:
+    first = context.encounter
+    context.announced.wait_until(lambda: bool(_announced(context, first)), "announcement of a journey")
+    # Another one: what was announced before it has arrived by then, or never will.
+    admit(context)
+    cancel(context)
+    other = context.encounter
+    context.announced.wait_until(lambda: bool(_announced(context, other)), "announcement of a later journey")
+    assert _announced(context, first) == ["journey_cancelled"], _announced(context, first)
+
+
+@step('HL7 tells of the same stay, at "{facility}"')
+def tell_same_stay(context: Any, facility: str) -> None:
+    context.facility, context.mrn = facility, context.stay.patient_id
+    context.encounter = context.stay.admission_id
+    _hl7(context, "A04", patient_class="O")
+
+
+@step("a webhook tells {event:w} of the same stay")
+def webhook_of_same_stay(context: Any, event: str) -> None:
+    secret, _ = context.around.his_webhook_secrets
+    raw = his.webhook(event, context.stay)
+    headers = his.own_header(raw, secret)
+    answer = context.connector.request("POST", "/api/v1/webhooks/his/events", data=raw, headers=headers)
+    assert answer.ok, answer.text
+
+
+@step("there is one journey of the stay, with {completed:d} of {count:d} stages completed")
+def check_one(context: Any, completed: int, count: int) -> None:
+    check(context, "active", completed, count)
+    found = _ask(context, "GET", _JOURNEYS, 200, params={"search": context.encounter})
+    assert found["count"] == 1, found
+
+
+@step('its explanation names "{codes}"')
+def check_evidence(context: Any, codes: str) -> None:
+    def texts() -> str:
+        explained = _ask(context, "GET", f"{_JOURNEYS}{context.journey['id']}/explain/", 200)
+        return " ".join(each["text"] for each in explained["sentences"])
+
+    eventually(lambda: all(each in texts() for each in codes.split(", ")), f"explanation of {codes}")
+
+
+@step("each of the {number:d} stays is a completed journey")
+def check_simulated(context: Any, number: int) -> None:
+    def stays() -> set[str]:
+        events = (each.action("process_event") for each in context.events.arrived[context.before :])
+        return {each["encounter_id"] for each in events if each["event_code"] == "HIS_DISCHARGED"}
+
+    context.events.wait_until(lambda: len(stays()) == number, f"{number} stays")
+    for context.encounter in sorted(stays()):
+        check(context, "completed", len(_VISITS), len(_VISITS))
