@@ -1,6 +1,7 @@
 """The cases of a journey's end, as the plan's table has them: discharges, silence, cancellations."""
 
 from typing import Any
+from uuid import UUID, uuid5
 
 import pytest
 
@@ -175,3 +176,43 @@ def test_a_leave_is_no_discharge(code: str) -> None:
     leave = told(code, 10)
     found = a_fold([told("ADT_A01", 0), leave], STAGES)
     assert (found.status, did_by(found, leave)) == (ACTIVE, [Did.NOTHING])
+
+
+# what the feeds get wrong
+
+
+def test_all_stages_told_before_the_opening_close_with_it() -> None:
+    opening = told("ADT_A04", 60, received_at=at(60))
+    found = a_fold([told("DOCTOR_DONE", 10), told("LAB_DONE", 20), opening], STAGES)
+    assert (found.status, found.ending, found.ended_at) == (COMPLETED, Ending.ALL_STAGES, at(60))
+    assert did_by(found, opening) == [Did.OPENED, Did.CLOSED]
+    assert not any(each.is_late for each in found.stages)
+
+
+def test_a_template_without_stages_waits_for_a_discharge() -> None:
+    assert a_fold([told("ADT_A04", 0)], {}).status is ACTIVE
+
+
+def test_the_stage_that_is_told_last_is_not_late_because_it_happened_earlier() -> None:
+    pieces = [told("ADT_A04", 0), told("DOCTOR_DONE", 20), told("LAB_DONE", 10, received_at=at(90))]
+    found = a_fold(pieces, STAGES)
+    assert (found.ending, found.ended_at) == (Ending.ALL_STAGES, at(20))
+    assert not any(each.is_late for each in found.stages)
+
+
+@pytest.mark.parametrize("end", [silence(2000), told("VISIT_COMPLETED", 100)])
+def test_an_outpatient_who_is_admitted_after_all_has_not_gone(end: Any) -> None:
+    pieces = [told("ADT_A04", 0, journey_type="opd"), end]
+    admitted = told("ADT_A06", 2500, journey_type="inpatient")
+    found = a_fold([*pieces, admitted], STAGES)
+    assert (found.status, found.ending) == (ACTIVE, None)
+    assert Did.OPENED_AGAIN in did_by(found, admitted)
+    gone = a_fold([*pieces, admitted, told("ADT_A03", 3000)], STAGES)
+    assert (gone.ending, gone.ended_at) == (Ending.DISCHARGED, at(3000))
+
+
+def test_of_two_events_of_one_minute_the_one_that_was_told_first_came_first() -> None:
+    for number in range(20):  # whatever their ids
+        discharge = told("ADT_A03", 10, received_at=at(11), event_uuid=uuid5(UUID(int=1), str(number)))
+        back = told("ADT_A13", 10, received_at=at(12), event_uuid=uuid5(UUID(int=2), str(number)))
+        assert a_fold([told("ADT_A01", 0), back, discharge], STAGES).status is ACTIVE

@@ -19,6 +19,7 @@ from tests.builders.journeys import (
     did_by,
     done,
     previous_patient,
+    silence,
     stages_of,
     told,
 )
@@ -209,3 +210,12 @@ def test_times_of_other_zones_are_the_same_times() -> None:
     early = told("DOCTOR_DONE", 0, occurred_at=at(10).astimezone(there))
     found = a_fold([told("ADT_A01", 0), told("DOCTOR_DONE", 11), early], STAGES)
     assert stages_of(found)["DOCTOR"].event_uuid == early.event_uuid
+
+
+def test_what_the_site_says_of_a_source_counts_where_no_event_tells_the_type() -> None:
+    opening = told("ADT_A01", 0, source="hl7v2", journey_type="inpatient")
+    later = told("HIS_ADMITTED", 1, default_type="opd")
+    found = a_fold([opening, later, silence(3000)], {})
+    assert (found.types, found.status) == ((JourneyType.INPATIENT,), JourneyStatus.ACTIVE)
+    alone = a_fold([later], {})
+    assert (alone.types, alone.assumed) == ((JourneyType.OPD,), False)

@@ -1,6 +1,6 @@
 """What other rooms are to be told of a journey: the difference from what they were told before (pure)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -18,6 +18,7 @@ class AnnouncementKind(StrEnum):
     JOURNEY_REOPENED = "journey_reopened"
     JOURNEY_CANCELLED = "journey_cancelled"
     JOURNEY_MOVED = "journey_moved"
+    JOURNEY_MERGED = "journey_merged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +26,14 @@ class Announcement:
     """One of them; `number` counts on per journey.
 
     `stage_id` is there where it is about a stage; `stage` where the journey still has it: a correction of
-    its type may have taken it away.
+    its type may have taken it away. `merged_id` is the journey that turned out to be this one.
     """
 
     kind: AnnouncementKind
     number: int
     stage: StageNow | None = None
     stage_id: UUID | None = None
+    merged_id: UUID | None = None
 
     def id_in(self, journey_id: UUID) -> UUID:
         """Return its id, which is the same whenever this journey announces its so-manieth."""
@@ -42,19 +44,26 @@ class Announcement:
 _Found = tuple[AnnouncementKind, StageNow | UUID | None]
 
 
-def announcements(before: Mapping[str, Any], folded: Folded) -> tuple[list[Announcement], dict[str, Any]]:
+def announcements(
+    before: Mapping[str, Any], folded: Folded, merged: Collection[UUID] = ()
+) -> tuple[list[Announcement], dict[str, Any]]:
     """Return what is to be announced of a journey, in order, and what was announced then.
 
     `before` is the JSON of `journey_instance.announced`, {} at first: `number` of the last announcement,
     `status`, `patient`, and for each stage announced as complete how often it had been `reopened`.
-    A cancelled journey announces nothing else, and all its stages anew if it opens again.
+    `merged` are journeys others were told of, which turned out to be this one.
+    A cancelled journey announces nothing of its stages, and all of them anew if it opens again.
     """
     number = before.get("number", 0)
-    found = [
-        _announcement(kind, number + place, about)
-        for place, (kind, about) in enumerate(_found(before, folded), 1)
+    told = [
+        Announcement(kind=AnnouncementKind.JOURNEY_MERGED, number=number + place, merged_id=each)
+        for place, each in enumerate(sorted(merged), 1)
     ]
-    return found, _after(before, folded, number + len(found))
+    told += [
+        _announcement(kind, number + place, about)
+        for place, (kind, about) in enumerate(_found(before, folded), len(told) + 1)
+    ]
+    return told, _after(before, folded, number + len(told))
 
 
 def _found(before: Mapping[str, Any], folded: Folded) -> Iterator[_Found]:

@@ -8,7 +8,7 @@ what came first or twice. What is to be announced goes to the outbox in the same
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -44,15 +44,17 @@ def add(connection: Connection, given: Sequence[Evidence], at: datetime) -> Appl
     """Store these pieces of evidence, and fold each journey that they touch."""
     told = [each for each in given if each.encounter_id]
     moves = [move for each in given if (move := move_of(each))]
-    names = {Name(each.namespace, each.encounter_id or "") for each in told}
+    names = {_name(each) for each in told}
     linked = {Name(each.namespace, link) for each in told if (link := link_store.link_of(each))}
-    locks.enter(connection, alone=bool(moves or linked))
+    is_alone = bool(moves or linked)
+    locks.enter(connection, alone=is_alone)
     for each in moves:
         link_store.add_move(connection, each, at)
     if moves:
         names |= link_store.names_of_patients(connection, {each.prior_id for each in moves})
     names = link_store.also_called(connection, names | linked)
-    locks.hold(connection, names)
+    if not is_alone:  # else nobody else is here; and a move may name more than there are locks
+        locks.hold(connection, names)
     evidence_store.add(connection, told, at)
     return _settle(connection, names, at)
 
@@ -70,14 +72,14 @@ def settle(
 def preview(connection: Connection, names: Collection[Name], *, renew: UUID | None = None) -> list[Change]:
     """Return what `settle` would change, and change nothing."""
     few, _ = _bounded(evidence_store.of_names(connection, link_store.also_called(connection, names)))
-    found = folding.folded(connection, [each.evidence for each in few], renew)
+    found = folding.folded(connection, _placed(few), renew)
     return folding.changes(connection, found.outcomes)
 
 
 def move_of(evidence: Evidence) -> Move | None:
     """Return the move of all that is a patient's, where the event names no encounter; None: it is none."""
     before = evidence.previous
-    if evidence.encounter_id or codes.folded(evidence.code) not in codes.MOVING or before is None:
+    if evidence.encounter_id or codes.folded(evidence.code) not in codes.MOVING_ALL or before is None:
         return None
     if not before.patient_id or not evidence.patient_id or before.patient_id == evidence.patient_id:
         return None
@@ -95,7 +97,7 @@ def _settle(
     """Fold what goes by these names, which are held."""
     kept = evidence_store.of_names(connection, names)
     few, too_many = _bounded(kept)
-    found = folding.folded(connection, [each.evidence for each in few], renew)
+    found = folding.folded(connection, _placed(few), renew)
     changes = folding.changes(connection, found.outcomes)
     _save(connection, changes, at)
     became = _became(few, found.outcomes, found.waiting)
@@ -108,11 +110,34 @@ def _settle(
     )
 
 
+def _placed(kept: Sequence[Kept]) -> list[Evidence]:
+    """The evidence, with the hospital that its encounter's was applied at, told by the same facility.
+
+    A facility that is to mean another hospital from now on does so for encounters that begin from now on:
+    one that has begun stays one journey, and nobody is asked about it twice. Where nothing of an encounter
+    names a facility, it stays where it was when there was but one hospital.
+    """
+    told = {_name(each.evidence) for each in kept if each.evidence.facility}
+    known = {
+        (_name(each.evidence), each.evidence.source, each.evidence.facility): each.hospital_id
+        for each in kept
+        if each.state == State.APPLIED and (each.evidence.facility or _name(each.evidence) not in told)
+    }
+    return [
+        replace(one, hospital_id=one.hospital_id or known.get((_name(one), one.source, one.facility)))
+        for one in (each.evidence for each in kept)
+    ]
+
+
+def _name(evidence: Evidence) -> Name:
+    return Name(evidence.namespace, evidence.encounter_id or "")
+
+
 def _bounded(kept: Sequence[Kept]) -> tuple[list[Kept], list[UUID]]:
     """What counts, MOST of each name by when it came, and the events that are too many."""
     by_name: dict[Name, list[Kept]] = {}
     for each in kept:
-        by_name.setdefault(Name(each.evidence.namespace, each.evidence.encounter_id or ""), []).append(each)
+        by_name.setdefault(_name(each.evidence), []).append(each)
     few: list[Kept] = []
     too_many: list[UUID] = []
     for told in by_name.values():

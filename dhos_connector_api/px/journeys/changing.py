@@ -59,25 +59,14 @@ def change_of(
     """Return what changes of the encounter's journey; None: nothing does, or there is no journey."""
     if folded is None:
         return None
-    id_, hospital = encounter.key.journey_id, encounter.key.hospital_id
+    id_ = encounter.key.journey_id
     before = known.get(id_)
     absorbed = {key: each for key, each in known.items() if key != id_ and each.columns["merged_into"] != id_}
-    said = _joined([each.columns["announced"] for each in (before, *absorbed.values()) if each])
-    told, announced = announcements(said, folded)
-    version = _version(folded, versions)
-    columns = journey_columns(
-        encounter.key,
-        folded,
-        templates={str(each): versions[each].id for each in folded.types if each in versions},
-        template_id=version.template_id if version else None,
-        shown=_newest_name(encounter),
-        department_id=places.departments.get((hospital, folded.department or "")),
-        physician_id=places.physicians.get((hospital, folded.physician or "")),
-    ) | {"details": before.columns["details"] if before else {}, "announced": announced}
-    rows = {key: {**each.columns, "merged_into": id_, "announced": {}} for key, each in absorbed.items()}
+    columns, told = _columns(encounter, folded, versions, places, before, absorbed)
+    rows = {key: _absorbed(each, id_) for key, each in absorbed.items()}
     if before is None or before.columns != columns:
         rows[id_] = columns
-    stages, dropped = _stages(id_, hospital, folded, before, places)
+    stages, dropped = _stages(id_, encounter.key.hospital_id, folded, before, places)
     dropped += [stage_id(key, each) for key, one in absorbed.items() for each in one.stages]
     if not (rows or stages or dropped):
         return None
@@ -86,7 +75,7 @@ def change_of(
         id=id_,
         folded=folded,
         columns=columns,
-        version=version,
+        version=_version(folded, versions),
         message_uuid=max(history.evidence, key=lambda each: each.received_at).message_uuid,
         rows=rows,
         stages=tuple(stages),
@@ -97,6 +86,38 @@ def change_of(
         before=before.columns if before else {},
         stage_statuses={id_: each["status"] for id_, each in before.stages.items()} if before else {},
     )
+
+
+def _columns(
+    encounter: Encounter,
+    folded: Folded,
+    versions: Mapping[JourneyType, Version],
+    places: Places,
+    before: Known | None,
+    absorbed: Mapping[UUID, Known],
+) -> tuple[dict[str, Any], list[Announcement]]:
+    """The journey's row, and what is to be announced: of those that turn out to be one, neither is lost."""
+    one = [each.columns for each in (before, *absorbed.values()) if each]
+    spoken_of = [key for key, each in absorbed.items() if "status" in each.columns["announced"]]
+    told, announced = announcements(_joined([each["announced"] for each in one]), folded, spoken_of)
+    hospital, version = encounter.key.hospital_id, _version(folded, versions)
+    columns = journey_columns(
+        encounter.key,
+        folded,
+        templates={str(each): versions[each].id for each in folded.types if each in versions},
+        template_id=version.template_id if version else None,
+        shown=_newest_name(encounter),
+        department_id=places.departments.get((hospital, folded.department or "")),
+        physician_id=places.physicians.get((hospital, folded.physician or "")),
+    )
+    details = {name: value for each in reversed(one) for name, value in each["details"].items()}
+    return columns | {"details": details, "announced": announced}, told
+
+
+def _absorbed(known: Known, into: UUID) -> dict[str, Any]:
+    """The row of a journey that is another one's; if it ever is one again, its announcements count on."""
+    counted = {name: each for name, each in known.columns["announced"].items() if name == "number"}
+    return {**known.columns, "merged_into": into, "announced": counted}
 
 
 def _joined(announced: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

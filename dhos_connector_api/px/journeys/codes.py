@@ -16,10 +16,15 @@ WITHDRAWN = "JOURNEY_WITHDRAWN"
 REOPENING = frozenset({"ADT_A13"})
 #: The type of the journey changes with these, beside those that open one.
 CHANGING_TYPE = frozenset({"ADT_A06", "ADT_A07"})
-#: The encounter has another name from then on, beside the one before (`previous.encounter_id`).
-RENAMING = frozenset({"ADT_A35", "ADT_A41", "ADT_A42", "ADT_A45", "ADT_A50"})
-#: What was one patient's is another's, who lives on beside him.
+#: The encounter has another name from then on, beside the one before (`previous.encounter_id`): it is named
+#: by its account or visit, and these merge, move or change accounts or visits. Others that name a visit
+#: before (an A40 with MRG-5) speak of the patient, and join no two stays.
+RENAMING = frozenset({"ADT_A35", "ADT_A36", "ADT_A41", "ADT_A42", "ADT_A45", "ADT_A50"})
+#: What was one patient's is another's, who lives on beside him: the encounter that is named.
 MOVING = frozenset({"ADT_A43", "ADT_A44", "ADT_A45"})
+#: Where none is named, all that was his. A44 and A45 move one account or visit: of which nothing is known
+#: where it is not named.
+MOVING_ALL = frozenset({"ADT_A43"})
 #: Of two patients one survives; `organizations.merges` says who.
 MERGING = frozenset({"ADT_A18", "ADT_A30", "ADT_A34", "ADT_A36", "ADT_A39", "ADT_A40", "ADT_A47"})
 

@@ -1,6 +1,7 @@
 """The stages of a journey, all together, while its evidence is gone through (pure)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from dhos_connector_api.px.journeys.course import Course, Known
@@ -53,11 +54,20 @@ class Courses:
             self._in_progress = [each for each in self.all if each.status is StageStatus.IN_PROGRESS]
         return [Effect(event_uuid=piece.event_uuid, did=found, stage_id=each.stage.id) for each, found in did]
 
+    @property
+    def are_all_met(self) -> bool:
+        """Return whether there is something that the end of the journey waits for, and all of it is met."""
+        return bool(self._needed) and all(each.is_met for each in self._needed)
+
+    @property
+    def met_told_at(self) -> datetime | None:
+        """Return when the last of what completed these stages was told; None: nothing did."""
+        told = [each.completed_by.received_at for each in self._needed if each.completed_by]
+        return max(told, default=None)
+
     def is_last_completed_by(self, piece: Evidence) -> bool:
         """Return whether this piece completes the last of what the end of the journey waits for."""
-        return any(each.completed_by is piece for each in self._needed) and all(
-            each.is_met for each in self._needed
-        )
+        return any(each.completed_by is piece for each in self._needed) and self.are_all_met
 
     def are_waited_for_after(self, piece: Evidence) -> bool:
         """Return whether a required stage is unmet that comes after one which this piece fits."""

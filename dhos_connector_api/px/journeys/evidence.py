@@ -18,6 +18,7 @@ STAGE_COMPLETED, STAGE_SKIPPED, STAGE_REOPENED = "STAGE_COMPLETED", "STAGE_SKIPP
 #: Nothing was told of it any more.
 JOURNEY_SILENT = "JOURNEY_SILENT"
 
+_LATEST = datetime.max.replace(tzinfo=UTC)
 #: What no feed may say: people and the clock do.
 OURS = frozenset(
     {
@@ -65,11 +66,11 @@ class Previous(NamedTuple):
 class Evidence:
     """One piece. Times are aware; `facility` is folded, "" where it is unknown; codes as sent.
 
-    `journey_type` is that of PV1-2, or what the site says of the source; None: it does not tell.
-    `received_at` is when its message came. `department` is a ward's or department's code. Pieces with the
-    same `event_uuid` are one: the greater `generation` counts. `hospital_id` is what people and the clock
-    know, who name no facility. `reason` is what a person gave, `actor_id` the
-    person; `template_version_id` what he opened a journey with.
+    `journey_type` is that of PV1-2, None: it does not tell; `default_type` is what the site says of the
+    source. `received_at` is when its message came. `department` is a ward's or department's code. Pieces with
+    the same `event_uuid` are one: the greater `generation` counts. `hospital_id` is what people and the clock
+    know, who name no facility. `reason` is what a person gave, `actor_id` the person; `template_version_id`
+    what he opened a journey with.
     """
 
     event_uuid: UUID
@@ -87,6 +88,7 @@ class Evidence:
     patient_id: UUID | None = None
     mrn: str | None = None
     journey_type: str | None = None
+    default_type: str | None = None
     department: str | None = None
     physician: str | None = None
     discharged_at: datetime | None = None
@@ -98,14 +100,14 @@ class Evidence:
     template_version_id: UUID | None = None
 
     @property
-    def place_in_time(self) -> tuple[datetime, UUID]:
-        """Return what evidence is sorted by."""
-        return self.occurred_at.astimezone(UTC), self.event_uuid
+    def place_in_time(self) -> tuple[datetime, datetime, UUID]:
+        """Return what evidence is sorted by: of what happened in one instant the first told comes first."""
+        return self.occurred_at.astimezone(UTC), self.received_at.astimezone(UTC), self.event_uuid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """Whatever was the prior patient's is another's from then on (A43, A44 without an encounter)."""
+    """Whatever was the prior patient's is another's from then on (A43 without an encounter)."""
 
     event_uuid: UUID
     occurred_at: datetime
@@ -113,9 +115,9 @@ class Move:
     patient_id: UUID
 
     @property
-    def place_in_time(self) -> tuple[datetime, UUID]:
-        """Return what moves and evidence are sorted by."""
-        return self.occurred_at.astimezone(UTC), self.event_uuid
+    def place_in_time(self) -> tuple[datetime, datetime, UUID]:
+        """Return what moves are sorted by, and merged with evidence: after all of the same instant."""
+        return self.occurred_at.astimezone(UTC), _LATEST, self.event_uuid
 
 
 @dataclass(frozen=True, slots=True)

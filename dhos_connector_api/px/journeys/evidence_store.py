@@ -181,7 +181,17 @@ def counts(connection: Connection) -> Sequence[RowMapping]:
 
 #: What has no column of its own.
 _FACTS = (
-    *("mrn", "journey_type", "department", "physician", "discharged_at", "deceased", "stage_id", "reason"),
+    *(
+        "mrn",
+        "journey_type",
+        "default_type",
+        "department",
+        "physician",
+        "discharged_at",
+        "deceased",
+        "stage_id",
+        "reason",
+    ),
     *("actor_id", "template_version_id", "hospital_id"),
 )
 _IDS = ("stage_id", "actor_id", "template_version_id", "hospital_id")

@@ -95,11 +95,15 @@ def _give(evidence: Evidence, groups: list[_Group], homeless: list[tuple[Evidenc
         if each.namespace == evidence.namespace and evidence.encounter_id in each.names
     ]
     if len(found) > 1:
-        found = [each for each in found if any(one.mrn == evidence.mrn for one in each.evidence)]
+        found = [each for each in found if evidence.mrn and _is_of(each, evidence.mrn)]
     if len(found) == 1:
         found[0].evidence.append(evidence)
     else:
         homeless.append((evidence, "several_hospitals" if found else "no_hospital"))
+
+
+def _is_of(group: _Group, mrn: str) -> bool:
+    return any(each.mrn == mrn for each in group.evidence)
 
 
 def _encounter(group: _Group) -> Encounter:

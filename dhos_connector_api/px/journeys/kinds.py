@@ -1,6 +1,6 @@
-"""Which kinds of journey it has been, and is (pure)."""
+"""The types of a journey: what it is, and what it was before (pure)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -28,8 +28,9 @@ class Kinds:
 def kinds(pieces: Sequence[Evidence]) -> Kinds:
     """Return what evidence in order of time says of the type.
 
-    Openings, A06 and A07 say it; where none of them does, the first other piece that tells one; where
-    none does, it is taken for an outpatient's. Before it was first told it was what was told first.
+    Openings, A06 and A07 say it; where none of them does, the first other piece that tells one; then what
+    the site says of the source of the first piece; where it says nothing it is taken for an outpatient's.
+    Before it was first told it was what was told first.
     """
     told = _told(pieces)
     types = [told[min(told)] if told else JourneyType.OPD]
@@ -46,11 +47,17 @@ def kinds(pieces: Sequence[Evidence]) -> Kinds:
 
 def _told(pieces: Sequence[Evidence]) -> dict[int, JourneyType]:
     """The places of the pieces that say it, with what they say."""
-    named = {
-        place: found for place, each in enumerate(pieces) if (found := _TYPES.get(each.journey_type or ""))
-    }
+    named = _named(each.journey_type for each in pieces)
     telling = {place: found for place, found in named.items() if _tells(pieces[place])}
-    return telling or dict(list(named.items())[:1])
+    return telling or _first(named) or _first(_named(each.default_type for each in pieces))
+
+
+def _named(words: Iterable[str | None]) -> dict[int, JourneyType]:
+    return {place: found for place, word in enumerate(words) if (found := _TYPES.get(word or ""))}
+
+
+def _first(named: Mapping[int, JourneyType]) -> dict[int, JourneyType]:
+    return dict(list(named.items())[:1])
 
 
 def _tells(piece: Evidence) -> bool:

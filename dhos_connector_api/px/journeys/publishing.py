@@ -15,6 +15,7 @@ from dhos_connector_api.px.journeys.announcing import Announcement
 from dhos_connector_api.px.journeys.changing import Change
 from dhos_connector_api.px.journeys.evidence import Evidence
 from dhos_connector_api.px.journeys.metrics import ENDED, OPENED
+from dhos_connector_api.px.organizations import shown
 
 PATIENT_MERGED, PATIENT_DIED = "patient_merged", "patient_died"
 
@@ -32,13 +33,18 @@ def publish(connection: Connection, changes: Sequence[Change], at: datetime) -> 
 
 
 def publish_of_patients(connection: Connection, given: Iterable[Evidence], at: datetime) -> None:
-    """Queue what these events tell of patients as such: a death, a merge. Twice told it is queued once."""
+    """Queue what these events tell of patients as such: a death, a merge. Each event's is queued once.
+
+    A death that newer facts have taken back is none; whoever acts on one reads the patient, as on a merge,
+    which may have been refused or undone.
+    """
     queued: list[Queued] = []
+    alive = shown.alive(connection, {each.patient_id for each in given if each.deceased and each.patient_id})
     for each in given:
         before = each.previous.patient_id if each.previous else None
-        if each.deceased and each.patient_id:
+        if each.deceased and each.patient_id and each.patient_id not in alive:
             data = {"patient_id": each.patient_id, "occurred_at": each.occurred_at}
-            queued.append(_of_patient(each, PATIENT_DIED, each.patient_id, data))
+            queued.append(_of_patient(each, PATIENT_DIED, each.event_uuid, data))
         if (
             before
             and each.patient_id
@@ -79,6 +85,7 @@ def _data(change: Change, announcement: Announcement) -> dict[str, Any]:
             "journey_id": change.id,
             "number": announcement.number,
             **{name: change.columns[name] for name in (*names, *states)},
+            "merged_journey_id": announcement.merged_id,
             "stage_template_id": announcement.stage_id,
             "stage": _stage(change, announcement),
             "post_discharge_survey": survey,

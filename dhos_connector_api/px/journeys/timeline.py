@@ -12,17 +12,17 @@ _PLACE = attrgetter("place_in_time")
 
 
 def in_time(evidence: Iterable[Evidence]) -> list[Evidence]:
-    """Return each event once, as it was told last, in order of time.
+    """Return each event once, as its greatest generation was first told, in order of time.
 
     The opening stands before all that happened in its very instant: a source that tells minutes gives a
     visit's beginning and its end one time, and the end would come first by the accident of its id.
     """
-    newest: dict[UUID, Evidence] = {}
+    counting: dict[UUID, Evidence] = {}
     for each in evidence:
-        known = newest.get(each.event_uuid)
-        if known is None or _rank(each) > _rank(known):
-            newest[each.event_uuid] = each
-    pieces = sorted(newest.values(), key=_PLACE)
+        known = counting.get(each.event_uuid)
+        if known is None or _rank(each) < _rank(known):
+            counting[each.event_uuid] = each
+    pieces = sorted(counting.values(), key=_PLACE)
     place = next((place for place, each in enumerate(pieces) if is_opening(each)), 0)
     opening = pieces[place : place + 1]
     before = [each for each in pieces[:place] if each.occurred_at < opening[0].occurred_at]
@@ -77,4 +77,4 @@ def newest_told(pieces: Iterable[Evidence], until: datetime | None = None) -> da
 
 
 def _rank(piece: Evidence) -> tuple[int, datetime, UUID]:
-    return piece.generation, piece.received_at.astimezone(UTC), piece.message_uuid
+    return -piece.generation, piece.received_at.astimezone(UTC), piece.message_uuid

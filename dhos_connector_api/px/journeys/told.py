@@ -29,10 +29,9 @@ class Rules:
         """Return whose numbers a source (lower case) uses for encounters."""
         return self.namespaces.get(source, SHARED)
 
-    def type_of(self, source: str, encounter_type: str | None) -> str | None:
+    def type_of(self, encounter_type: str | None) -> str | None:
         """Return the type of journey that an event tells; None: none."""
-        told = self.encounter_types.get((encounter_type or "").strip().upper())
-        return told or self.source_types.get(source)
+        return self.encounter_types.get((encounter_type or "").strip().upper())
 
 
 def told_by(actions: Actions, message_uuid: UUID, received: datetime, rules: Rules) -> Evidence | None:
@@ -57,10 +56,11 @@ def told_by(actions: Actions, message_uuid: UUID, received: datetime, rules: Rul
         source_code=event.get("source_code"),
         namespace=rules.namespace(source),
         facility=facility,
-        encounter_id=(event["encounter_id"] or "").strip() or None,
+        encounter_id=_encounter(event),
         patient_id=_patient(facility, event["patient"]),
         mrn=event["patient"]["mrn"],
-        journey_type=rules.type_of(source, event["encounter_type"]),
+        journey_type=rules.type_of(event["encounter_type"]),
+        default_type=rules.source_types.get(source),
         department=event["location"]["epr_ward_code"] or event.get("department_code"),
         physician=event["physician"]["id"],
         discharged_at=_time(event["discharged_at"], received),
@@ -94,12 +94,23 @@ def _patient(facility: str, numbers: Mapping[str, str | None]) -> UUID | None:
     return Who(SHARED, facility, numbers["mrn"], numbers["nhs_number"]).id
 
 
+def _encounter(event: Mapping[str, Any]) -> str | None:
+    """The encounter it speaks of: a move that names only the one before moves that one."""
+    return (event["encounter_id"] or "").strip() or _encounter_before(event)
+
+
+def _encounter_before(event: Mapping[str, Any]) -> str | None:
+    before, code = event.get("previous") or {}, codes.folded(event["event_code"])
+    told = before.get("encounter_id") if code in codes.RENAMING | codes.MOVING else None
+    return (told or "").strip() or None
+
+
 def _previous(facility: str, event: Mapping[str, Any]) -> Previous | None:
     """The numbers before; only the events that give up, move or rename something have any."""
     before = event.get("previous")
     if not before:
         return None
-    is_of_patient = codes.folded(event["event_code"]) in codes.MOVING | codes.MERGING
-    patient = _patient(facility, before) if is_of_patient else None
-    encounter_id = (before["encounter_id"] or "").strip() or None
-    return Previous(before["mrn"], before["nhs_number"], encounter_id, patient)
+    code, encounter_id = codes.folded(event["event_code"]), _encounter_before(event)
+    patient = _patient(facility, before) if code in codes.MOVING | codes.MERGING else None
+    is_renamed = encounter_id != _encounter(event)
+    return Previous(before["mrn"], before["nhs_number"], encounter_id if is_renamed else None, patient)

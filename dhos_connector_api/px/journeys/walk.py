@@ -70,13 +70,31 @@ class Walk:
             piece.physician or self._physicians[place], piece.department or self._departments[place]
         )
         of_stages = self._courses.take(piece, known)
-        step = _step_of(piece)
-        did = step(self, piece, self._kinds[place]) if step else None
-        effects = [self._effect(piece, did), *of_stages] if did else of_stages
-        if self.status is JourneyStatus.ACTIVE and of_stages and self._courses.is_last_completed_by(piece):
+        kind, step = self._kinds[place], _step_of(piece)
+        effects = [*self._taken_back(piece, kind), *of_stages]
+        did = step(self, piece, kind) if step else None
+        if did:
+            effects.insert(0, self._effect(piece, did))
+        if self.status is JourneyStatus.ACTIVE and self._is_complete_by(piece, did):
             self._end(piece, Ending.ALL_STAGES)
+            self._end_told_at = max(self._courses.met_told_at or piece.received_at, piece.received_at)
             effects.append(self._effect(piece, Did.CLOSED))
         return effects
+
+    def _taken_back(self, piece: Evidence, kind: JourneyType) -> list[Effect]:
+        """Take back an end that only another type of journey comes to: who was admitted has not gone."""
+        is_silent_inpatient = self.ending is Ending.SILENT and kind is JourneyType.INPATIENT
+        has_stayed = self.ending is Ending.VISIT_COMPLETED and kind is not JourneyType.OPD
+        if not (is_silent_inpatient or has_stayed):
+            return []
+        self._go_on()
+        return [self._effect(piece, Did.OPENED_AGAIN)]
+
+    def _is_complete_by(self, piece: Evidence, did: Did | None) -> bool:
+        """Whether nothing is waited for since this piece; what opens a journey may come after its stages."""
+        if did is Did.OPENED:
+            return self._courses.are_all_met
+        return self._courses.is_last_completed_by(piece)
 
     def _effect(self, piece: Evidence, did: Did) -> Effect:
         ends = did in (Did.CLOSED, Did.CANCELLED)

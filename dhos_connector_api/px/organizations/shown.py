@@ -38,6 +38,13 @@ def patients(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Row]:
     return {row["told"]: row for row in connection.execute(query).mappings()} if ids else {}
 
 
+def alive(connection: Connection, ids: Collection[UUID]) -> set[UUID]:
+    """Return which of these patients are known to live, by the newest that was told; unknown ones are not."""
+    joined = _TOLD.join(_PATIENT, _PATIENT.c.id == func.coalesce(_TOLD.c.merged_into, _TOLD.c.id))
+    query = select(_TOLD.c.id).select_from(joined).where(_TOLD.c.id.in_(ids), ~_PATIENT.c.is_deceased)
+    return set(connection.execute(query).scalars()) if ids else set()
+
+
 def name_of(patient: Row) -> str | None:
     """Return a patient's name on one line, in Latin letters where these are known; None: it is not."""
     for first, last in (_NAMES[:2], _NAMES[2:]):
