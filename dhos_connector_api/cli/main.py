@@ -66,7 +66,8 @@ def main() -> None:
     Put it right:    replay UUID, outbox retry ID, deliveries retry UUID, consume parked retry ID,
                      organizations unmerge PATIENT
     Let systems in:  keys create --source his, keys list, keys rotate ID, keys revoke ID
-    Organise it:     organizations import FILE --kind departments, organizations import-site
+    Organise it:     organizations import FILE --kind departments, organizations import-site,
+                     organizations identify CODE VALUE --source hl7v2
     Journeys:        journeys seed-his, journeys seed, journeys export FILE, journeys import FILE
     Let people in:   people create-admin, people list, people set-password NAME, people unlock NAME
 

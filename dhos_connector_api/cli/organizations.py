@@ -1,4 +1,4 @@
-"""The commands for organizations: import, export, import-site."""
+"""The commands for organizations: import, export, import-site; others stand in modules of their own."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from dhos_connector_api.app import incoming
 from dhos_connector_api.app.storage import open_database
 from dhos_connector_api.cli import organization_files as files
 from dhos_connector_api.cli.audited import audit_lines, audited
+from dhos_connector_api.cli.identifying import identifiers, identify
 from dhos_connector_api.cli.options import with_settings
 from dhos_connector_api.cli.unmerge import unmerge
 from dhos_connector_api.config.load import Settings
@@ -50,7 +51,8 @@ def organizations() -> None:
     """Hospitals, departments, physicians, employees and patients."""
 
 
-organizations.add_command(unmerge)
+for command in (unmerge, identify, identifiers):
+    organizations.add_command(command)
 
 
 @organizations.command("import")

@@ -108,6 +108,8 @@ SAMPLES: Mapping[str, Sample] = {
     "assign_role": Sample(("assign_role",), "user"),
     "remove_role": Sample(("remove_role",), "user"),
     **_organization("hospital"),
+    "create_hospital_identifier": Sample(("change",), "hospital"),
+    "delete_hospital_identifier": Sample(("change",), "hospital"),
     **_organization("department"),
     **_organization("physician"),
     **_organization("employee"),
@@ -149,6 +151,8 @@ def with_canaries(body: Any, fields: Mapping[str, Any]) -> Any:
     more = {name: text for name, text in WORDS.items() if name in fields}
     if "email" in fields:
         more["email"] = f"{CANARY.lower()}{next(_number)}@hospital.example.com"
+    if {"source", "value"} <= fields.keys():
+        more["value"] = f"{CANARY} value {next(_number)}"
     for name in {"password", "new_password"} & body.keys():
         more |= {name: f"{CANARY} staple battery", f"{name}_confirm": f"{CANARY} staple battery"}
     return body | more

@@ -5,6 +5,7 @@ adds an operation to a tag adds its body here; whoever adds a tag adds its line.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -13,13 +14,15 @@ from uuid import UUID, uuid4
 from sqlalchemy import Connection, select, true, update
 
 from dhos_connector_api import clock
+from dhos_connector_api.errors import NotFound
 from dhos_connector_api.px.audit import listing
 from dhos_connector_api.px.audit.store import COMMAND, Entry, record
 from dhos_connector_api.px.journeys import by_person
 from dhos_connector_api.px.journeys.evidence import STAGE_COMPLETED
 from dhos_connector_api.px.journeys.opening import By, open_journey
 from dhos_connector_api.px.journeys.resources import TEMPLATE
-from dhos_connector_api.px.organizations import changes, patient_changes
+from dhos_connector_api.px.organizations import changes, identifying, patient_changes
+from dhos_connector_api.px.organizations.models import PatientRow
 from dhos_connector_api.px.organizations.resources import DEPARTMENT, EMPLOYEE, HOSPITAL, PHYSICIAN, Resource
 from dhos_connector_api.px.people.active_users import active_users
 from tests.builders.journey_rows import journey_body, newest_stage, stages_of
@@ -41,10 +44,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A tag's line: `make` an object at a place; the body of each operation that takes one, by its id."""
+    """A tag's line: `make` an object at a place; the body of each operation that takes one, by its id.
+
+    `parts` make what else a path names, by that parameter: a part of the object.
+    """
 
     make: Callable[[Connection, Place], UUID]
     bodies: Mapping[str, Body] = field(default_factory=dict)
+    parts: Mapping[str, Callable[[Connection, UUID], UUID]] = field(default_factory=dict)
 
 
 def _new_user(_connection: Connection, place: Place) -> dict[str, Any]:
@@ -105,9 +112,24 @@ def _organization(resource: Resource) -> Line:
         return new(connection, place) | _held(connection, resource, place)
 
     name = resource.name
-    return Line(
-        make, {f"create_{name}": new, f"replace_{name}": whole, f"change_{name}": lambda *_: {"phone": None}}
-    )
+    bodies: dict[str, Body] = {f"create_{name}": new, f"replace_{name}": whole}
+    bodies[f"change_{name}"] = lambda *_: {"phone": None}
+    if resource is not HOSPITAL:
+        return Line(make, bodies)
+    bodies["create_hospital_identifier"] = lambda *_: _identifier_body()
+    return Line(make, bodies, {"identifier_id": _identifier})
+
+
+def _identifier_body() -> dict[str, Any]:
+    return {"source": "hl7v2", "kind": "facility", "value": f"Ward Hosp {next(_number)}"}
+
+
+def _identifier(connection: Connection, hospital: UUID) -> UUID:
+    """A name of that hospital; of one that is not there the id of none."""
+    id_, at = uuid4(), clock.now()
+    with suppress(NotFound):
+        identifying.identify(connection, id_, hospital, **_identifier_body(), at=at)
+    return id_
 
 
 def _held(connection: Connection, resource: Resource, place: Place) -> dict[str, Any]:
@@ -141,13 +163,21 @@ def _patient_there(connection: Connection, place: Place) -> dict[str, Any]:
     return patient_body(place.hospital)
 
 
+def _same_patient(connection: Connection, place: Place) -> dict[str, Any]:
+    """The body of the patient that was made last, whose number stays: it is the feed's where it names us."""
+    body, columns = _patient_there(connection, place), PatientRow.__table__.c
+    query = select(columns.mrn).where(columns.hospital_id == place.hospital)
+    newest = connection.execute(query.order_by(columns.created_at.desc()).limit(1))
+    return body | {"mrn": newest.scalar_one()}
+
+
 PATIENTS = Line(
     make=lambda connection, place: patient_changes.create(
         connection, _patient_there(connection, place), at=clock.now()
     ).row["id"],
     bodies={
         "create_patient": _patient_there,
-        "replace_patient": _patient_there,
+        "replace_patient": _same_patient,
         "change_patient": lambda *_: {"phone": None},
     },
 )

@@ -54,9 +54,18 @@ class World:
             body = line.bodies[operation.id] if "requestBody" in operation.definition else None
             return made, body(connection, place) if body else None
 
+    def path(self, operation: Operation, object_: UUID) -> str:
+        """The operation's path to that object; a part of it that is named too is made."""
+        named = {}
+        with self.database.transaction() as connection:
+            for name, make in LINES[operation.tag].parts.items():
+                if f"{{{name}}}" in operation.path:
+                    named[name] = make(connection, object_)
+        return re.sub(r"\{(\w+)\}", lambda found: str(named.get(found[1], object_)), operation.path)
+
     def ask(self, operation: Operation, object_: UUID, body: Any, token: str | None) -> Response:
         """The answer, which the operation announces."""
-        path = re.sub(r"\{\w+\}", str(object_), operation.path)
+        path = self.path(operation, object_)
         sent = {} if body is None else {"json": body}
         return fits(operation, ask(self.app, operation.method.upper(), path, token=token, **sent))
 

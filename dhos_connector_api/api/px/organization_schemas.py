@@ -35,6 +35,16 @@ class HospitalSchema(_Kept):
     region = fields.String()
 
 
+class HospitalIdentifierSchema(Schema):
+    """What a source calls a hospital."""
+
+    id = fields.UUID()
+    created_at = Instant()
+    source = fields.String()
+    kind = fields.String()
+    value = fields.String()
+
+
 class DepartmentSchema(_Kept):
     """A department."""
 
@@ -86,8 +96,14 @@ _DUMPERS = {
     PHYSICIAN.name: dumper(PhysicianSchema()),
     EMPLOYEE.name: dumper(EmployeeSchema()),
 }
+_IDENTIFIER = dumper(HospitalIdentifierSchema())
 
 
 def text_of(resource: Resource, row: Mapping[Any, Any]) -> bytes:
     """Return the JSON text of a row."""
     return json_text(_DUMPERS[resource.name](row))
+
+
+def identifier_text(row: Mapping[Any, Any]) -> bytes:
+    """Return the JSON text of what a source calls a hospital."""
+    return json_text(_IDENTIFIER(row))

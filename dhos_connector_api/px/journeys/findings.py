@@ -11,7 +11,7 @@ from dhos_connector_api.px.journeys import evidence_store, journey_store
 
 _SUBJECT = "journeys"
 _ADVICE = {
-    "no_hospital": "name the facility of the sender: organizations, hospital identifiers",
+    "no_hospital": "name the facility of the sender: connector organizations identify",
     "no_template": "make a default template for the hospital: connector journeys seed",
     "several_hospitals": "have the source name the facility of its events",
 }

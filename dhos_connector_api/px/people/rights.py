@@ -56,6 +56,7 @@ _TABLE = (
     Right("hospitals.read", "see hospitals", VIEWER),
     Right("hospitals.write", "change a hospital", HOSPITAL_ADMIN),
     Right("hospitals.create", "make hospitals, and deactivate them", PX_ADMIN, Reach.ALL),
+    Right("hospitals.identify", "say by which names of sources a feed is a hospital's", PX_ADMIN, Reach.ALL),
     Right("departments.read", "see departments", VIEWER),
     Right("departments.write", "make and change departments", HOSPITAL_ADMIN),
     Right("physicians.read", "see physicians", VIEWER),
