@@ -26,7 +26,7 @@ Feature: Every encounter's way through the hospital
     Given the HIS's hospital has the template of the HIS's visits
     And somebody consumes the events
     When a simulated HIS sends 4 patients with webhooks
-    Then each of the 4 stays is a completed journey
+    Then each of the 4 stays is a completed journey, with a stage for each kind of visit
 
   Scenario: One stay is told by a HIS, by HL7 and by a webhook, each with its own name for the hospital
     Given the HIS's hospital has the template of the HIS's visits
