@@ -267,9 +267,8 @@ def check_simulated(context: Any, number: int) -> None:
         found: dict[str, set[str]] = {}
         for each in context.events.arrived[context.before :]:
             event = each.action("process_event")
-            found.setdefault(event["encounter_id"], set()).add(
-                event.get("source_code") or event["event_code"]
-            )
+            word = event.get("source_code") or event["event_code"]
+            found.setdefault(event["encounter_id"], set()).add(word.lower())
         return found
 
     def are_discharged() -> bool:
