@@ -63,5 +63,6 @@ def close_quiet(connection: Connection, now: datetime) -> bool:
         )
         for each in quiet
     ]
-    applying.add(connection, silent, now)
+    applied = applying.add(connection, silent, now)
+    evidence_store.note_done(connection, applied.messages, now)
     return len(quiet) == _AT_ONCE
