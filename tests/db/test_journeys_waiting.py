@@ -1,4 +1,4 @@
-"""Evidence that waits, is given up, noted as processed, or is too much, on a real PostgreSQL."""
+"""Evidence that waits, is given up, or is noted as processed, on a real PostgreSQL."""
 
 from datetime import timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from dhos_connector_api.app.periodic import note_processed
 from dhos_connector_api.clock import now
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import store as messages
-from dhos_connector_api.px.journeys import applying, evidence_store, journey_store, periodic
+from dhos_connector_api.px.journeys import evidence_store, journey_store, periodic
 from tests.builders.encounters import HOSPITAL, a_hospital, at, letter
 from tests.builders.journey_templates import a_template
 from tests.builders.rows import WINDOW, effects, new_message
@@ -98,15 +98,6 @@ def test_messages_given_up_are_noted_for_whoever_owns_messages(database: Databas
         periodic.give_up(connection, now() + timedelta(days=4000))
         assert not note_processed(connection, now())
     assert _marked(database) == {row.uuid: True}
-
-
-def test_an_encounter_that_is_told_of_too_often_costs_no_more_than_that(database: Database) -> None:
-    set_up(database)
-    apply(database, *visit())
-    for start in range(0, applying.MOST, 500):
-        apply(database, *(letter("ADT_A08", 50 + start + each) for each in range(500)))
-    states = rows(database, "SELECT state, reason, count(*) FROM evidence GROUP BY 1, 2 ORDER BY 1")
-    assert states == [("applied", None, applying.MOST), ("ignored", "too_many", 3)]
 
 
 def test_known_journeys_are_listed_in_pieces(database: Database) -> None:

@@ -18,7 +18,7 @@ class State(StrEnum):
 
     WAITING = "waiting"  # for what opens its journey, its hospital or a template
     APPLIED = "applied"
-    IGNORED = "ignored"  # it waited too long, or there was too much
+    IGNORED = "ignored"  # it waited too long, or is too many
 
 
 class Kept(NamedTuple):
@@ -55,7 +55,8 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
 ORDER BY event_uuid
 ON CONFLICT (event_uuid) DO UPDATE SET
     generation = excluded.generation, code = excluded.code, source_code = excluded.source_code,
-    occurred_at = excluded.occurred_at, message_uuid = excluded.message_uuid, facts = excluded.facts
+    occurred_at = excluded.occurred_at, message_uuid = excluded.message_uuid, facts = excluded.facts,
+    reason = nullif(evidence.reason, 'too_many')
 WHERE evidence.generation < excluded.generation
 RETURNING event_uuid
 """)  # noqa: S608  constants only
@@ -123,7 +124,10 @@ def add(connection: Connection, given: Sequence[Evidence], at: datetime) -> set[
 
 
 def of_names(connection: Connection, names: Collection[Name]) -> list[Kept]:
-    """Return all evidence of encounters with these names."""
+    """Return all evidence of encounters with these names, but what was too many: it stays so.
+
+    A newer generation of it is looked at again: it may mean something that counts.
+    """
     return [_kept(row) for row in connection.execute(_OF_NAMES, link_store.asked(names)).mappings().all()]
 
 
