@@ -1,16 +1,18 @@
 """Journeys folded anew on a real PostgreSQL: which are looked at, and evidence that was given up."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from dhos_connector_api.clock import now
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.px.journeys import periodic
+from dhos_connector_api.px.journeys import periodic, template_versions
 from dhos_connector_api.px.journeys.refold import FIRST, Place, Wanted, preview, refold
 from tests.builders.encounters import BEGUN, HOSPITAL, a_hospital, at, letter
 from tests.builders.journey_templates import a_template
-from tests.rigs.applied_journeys import STAGES, apply, journeys, rows, visit
+from tests.rigs.applied_journeys import STAGES, apply, journeys, rows, set_up, visit
 
 _STATES = "SELECT DISTINCT state, reason FROM evidence"
 
@@ -53,3 +55,25 @@ def test_what_was_given_up_for_want_of_what_people_set_up_is_applied(
     assert _refold(database, since=at(-60)) == ["V1", "V2"]
     assert sorted(rows(database, _STATES)) == [("applied", None), ("ignored", "no_journey")]
     assert _refold(database) == []
+
+
+def test_a_journey_that_changed_its_type_gets_the_newest_stages_of_both_templates(
+    database: Database,
+) -> None:
+    set_up(database, ems={"ER": "ADT_A01", "CT": "CT_DONE"}, inpatient={"WARD": "ADT_A02"}, opd=STAGES)
+    apply(database, letter("ADT_A01", 0, encounter_type="E"), letter("ADT_A06", 9, encounter_type="I"))
+    apply(database, *visit("V2"))
+    template = _without(database, "CT")
+    assert _refold(database) == []
+    assert _refold(database, template=template) == ["V1"]
+    codes = rows(database, "SELECT code FROM stage_instance WHERE code IN ('ER', 'CT', 'WARD') ORDER BY 1")
+    assert codes == [("ER",), ("WARD",)]
+
+
+def _without(database: Database, stage: str) -> UUID:
+    """Take a stage from its template, and return that."""
+    with database.transaction() as connection:
+        query = "UPDATE stage_template SET is_active = false WHERE code = :code RETURNING journey_template_id"
+        template: UUID = connection.execute(text(query), {"code": stage}).scalar_one()
+        template_versions.keep(connection, template, at=now())
+    return template
