@@ -1,4 +1,8 @@
-"""Metrics of journeys."""
+"""Metrics of journeys.
+
+What happens to journeys is counted as it is stored, before the commit: a consumer gives nothing back to be
+done after it. So what is undone and done again (a batch of which one failed, a deadlock) is counted twice.
+"""
 
 from dhos_connector_api.metrics import Counter, Histogram
 
