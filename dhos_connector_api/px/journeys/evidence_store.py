@@ -128,7 +128,9 @@ _COUNTS = text(
 def add(connection: Connection, given: Sequence[Evidence], at: datetime) -> set[UUID]:
     """Store these pieces; return the events that are new, or of a newer generation than what was known.
 
-    What links names of encounters is stored with them.
+    What links names of encounters is stored with them. A newer generation replaces what an event means, not
+    whose it is: only events that mappings give a code to have any, and these name the same encounter,
+    facility and patient again, came when they came, and have no `previous`.
     """
     if not given:
         return set()
