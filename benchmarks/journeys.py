@@ -119,7 +119,8 @@ def _wait_until_applied(bench: Bench) -> None:
 
 def _refolded(database: Database, name: str, count: int) -> list[Row]:
     """Fold all journeys anew; memory is compared with that after a tenth of them."""
-    after, looked_at, early = refold.FIRST, 0, 0.0
+    after: refold.Place = refold.FIRST
+    looked_at, early = 0, 0.0
     began = time.monotonic()
     while True:
         with database.transaction() as connection:

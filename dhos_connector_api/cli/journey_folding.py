@@ -17,7 +17,7 @@ from dhos_connector_api.db.engine import Database
 from dhos_connector_api.px.journeys import journey_store
 from dhos_connector_api.px.journeys.explaining import explain
 from dhos_connector_api.px.journeys.histories import history
-from dhos_connector_api.px.journeys.refold import FIRST, Piece, Wanted, lines, preview, refold
+from dhos_connector_api.px.journeys.refold import FIRST, Piece, Place, Wanted, lines, preview, refold
 from dhos_connector_api.px.organizations import store as organizations
 from dhos_connector_api.px.organizations.resources import HOSPITAL
 
@@ -58,7 +58,9 @@ def _show(
 @click.command("refold")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), help="Only those of which was told since (UTC).")
 @click.option("--hospital", help="Only those of the hospital with this code.")
-@click.option("--template", type=click.UUID, help="Only those of this template, by its newest version.")
+@click.option(
+    "--template", type=click.UUID, help="Only those that run by this template, by its newest version."
+)
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @with_settings
 def refold_journeys(
@@ -66,6 +68,7 @@ def refold_journeys(
 ) -> None:
     """Fold journeys anew from their evidence, and show what changes: journey, what, before, after.
 
+    Events that waited too long for a hospital or template that there is by now are applied as well.
     Nothing is announced that was announced before.
     """
     database = open_database(settings)
@@ -84,7 +87,7 @@ def refold_journeys(
 
 def _pieces(database: Database, wanted: Wanted, *, dry_run: bool) -> Iterator[Piece]:
     """Each piece is a transaction of its own, so that no journey is held for long."""
-    last: UUID | None = FIRST
+    last: Place | None = FIRST
     while last is not None:
         if dry_run:
             with database.statements() as connection:

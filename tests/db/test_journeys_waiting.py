@@ -1,6 +1,7 @@
-"""Evidence that waits, is given up, noted as processed, or is too much, on a real PostgreSQL."""
+"""Evidence that waits, is given up, or is noted as processed, on a real PostgreSQL."""
 
 from datetime import timedelta
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -10,11 +11,15 @@ from dhos_connector_api.app.periodic import note_processed
 from dhos_connector_api.clock import now
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.messages import store as messages
-from dhos_connector_api.px.journeys import applying, evidence_store, journey_store, periodic
-from tests.builders.encounters import HOSPITAL, a_hospital, at, letter
+from dhos_connector_api.px.journeys import evidence_store, journey_store, periodic
+from dhos_connector_api.px.journeys.evidence import Name
+from dhos_connector_api.px.organizations import called
+from tests.builders.encounters import FACILITY, HOSPITAL, a_hospital, at, letter
 from tests.builders.journey_templates import a_template
 from tests.builders.rows import WINDOW, effects, new_message
 from tests.rigs.applied_journeys import STAGES, announced, apply, journeys, rows, set_up, visit
+
+_STATES = "SELECT DISTINCT state, reason FROM evidence"
 
 
 def test_evidence_waits_for_what_opens_its_journey(database: Database) -> None:
@@ -58,6 +63,74 @@ def test_evidence_waits_for_its_hospital_and_its_template(database: Database) ->
     assert journeys(database)[0][10] == 2
 
 
+def test_what_names_no_facility_waits_for_the_only_hospital(database: Database) -> None:
+    apply(database, *visit(facility=None))
+    assert rows(database, _STATES) == [("waiting", "no_hospital")]
+    set_up(database)
+    assert _apply_ripe(database) == 1
+    assert rows(database, _STATES) == [("applied", None)]
+
+
+def test_what_names_no_facility_waits_until_it_can_be_but_one_hospitals(database: Database) -> None:
+    set_up(database)
+    other = UUID(int=0x106)
+    with database.transaction() as connection:
+        a_hospital(connection, other, "H106", hl7v2="OTHER")
+        a_template(connection, other, STAGES)
+    apply(database, visit()[0], letter("ADT_A04", 5, facility="OTHER", encounter_type="O"))
+    apply(database, letter("CONSULTATION", 20, facility=None))
+    waiting = "SELECT reason FROM evidence WHERE state = 'waiting'"
+    assert rows(database, waiting) == [("several_hospitals",)]
+    assert _apply_ripe(database) == 0
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE hospital SET status = 'inactive' WHERE id = :id"), {"id": other})
+    assert _apply_ripe(database) == 1
+    assert rows(database, waiting) == []
+
+
+def test_evidence_is_looked_at_again_only_for_a_template_of_its_type(database: Database) -> None:
+    set_up(database, opd=STAGES)
+    apply(database, letter("ADT_A01", 0, encounter_type="I"), letter("ADT_A02", 5))
+    assert rows(database, _STATES) == [("waiting", "no_template")]
+    assert _ripe(database) == set()
+    with database.transaction() as connection:
+        a_template(connection, HOSPITAL, {"WARD": "ADT_A02"}, journey_type="inpatient")
+    assert _apply_ripe(database) == 1
+    assert journeys(database)[0][3] == "inpatient"
+
+
+def test_evidence_is_looked_at_again_only_where_its_own_source_knows_the_hospital(database: Database) -> None:
+    with database.transaction() as connection:
+        a_hospital(connection, his=FACILITY)
+    apply(database, *visit())
+    assert _ripe(database) == set()
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE hospital SET code = :code"), {"code": FACILITY})
+    assert _ripe(database) == {Name("hospital", "V1")}
+
+
+def test_all_that_waited_is_applied_at_once_when_it_can_be(database: Database) -> None:
+    for number in range(220):
+        apply(database, visit(f"V{number}")[0])
+    set_up(database)
+    assert _apply_ripe(database) > 1
+    assert rows(database, "SELECT state, count(*) FROM evidence GROUP BY 1") == [("applied", 220)]
+
+
+def _apply_ripe(database: Database) -> int:
+    """Do the job until it has nothing more; return how often something came of it."""
+    for times in count():
+        with database.transaction() as connection:
+            if not periodic.apply_ripe(connection, now()):
+                return times
+    raise AssertionError
+
+
+def _ripe(database: Database) -> set[Name]:
+    with database.statements() as connection:
+        return evidence_store.ripe(connection, called.facilities(connection), 100)
+
+
 def test_a_quiet_visit_ends_a_day_after_the_last_word(database: Database) -> None:
     set_up(database)
     apply(database, *visit())
@@ -98,15 +171,6 @@ def test_messages_given_up_are_noted_for_whoever_owns_messages(database: Databas
         periodic.give_up(connection, now() + timedelta(days=4000))
         assert not note_processed(connection, now())
     assert _marked(database) == {row.uuid: True}
-
-
-def test_an_encounter_that_is_told_of_too_often_costs_no_more_than_that(database: Database) -> None:
-    set_up(database)
-    apply(database, *visit())
-    for start in range(0, applying.MOST, 500):
-        apply(database, *(letter("ADT_A08", 50 + start + each) for each in range(500)))
-    states = rows(database, "SELECT state, reason, count(*) FROM evidence GROUP BY 1, 2 ORDER BY 1")
-    assert states == [("applied", None, applying.MOST), ("ignored", "too_many", 3)]
 
 
 def test_known_journeys_are_listed_in_pieces(database: Database) -> None:

@@ -150,3 +150,26 @@ def test_a_meaning_given_after_a_correction_says_who_the_patient_is_now(database
     for envelope, phone in ((told, "2"), (other, "7")):
         who, _, event = (each["data"] for each in envelope["actions"])
         assert (who["phone"], event["contact"]["phone"]) == (phone, phone)
+
+
+def test_a_meaning_given_after_a_correction_is_of_the_same_encounter_and_patient(database: Database) -> None:
+    """Evidence of journeys stays with its encounter, whatever it means: `evidence_store.add`."""
+    entry, seen = stay(), [visit("Massage")]
+    send(database, payload(entry, visits=seen), KNOWING_MASSAGE)
+    corrected = entry | DISCHARGED | {"SSN": "1099999999", "HospitalName": "Elsewhere", "ConsultantID": "9"}
+    send(database, payload(corrected, visits=seen), KNOWING_MASSAGE)
+    before = _massage(database)
+    map_to(database, "CARE", code="Massage")
+    assert applied(database, site=KNOWING_MASSAGE.site, code="Massage") == 1
+    after = _massage(database)
+    assert (before["event_code"], after["event_code"], after["generation"]) == ("MASSAGE", "CARE", 1)
+    names = ("event_uuid", "source_system", "facility", "encounter_id", "patient", "occurred_at")
+    assert [after[name] for name in names] == [before[name] for name in names]
+    assert "previous" not in after  # so it joins no names, and moves nobody
+
+
+def _massage(database: Database) -> Any:
+    """The event of the only envelope of that visit that waits."""
+    events = [each["actions"][-1]["data"] for each in envelopes(database)]
+    (found,) = (each for each in events if each["source_code"] == "Massage")
+    return found

@@ -24,11 +24,12 @@ from dhos_connector_api.px.journeys import (
     publishing,
 )
 from dhos_connector_api.px.journeys.changing import Change
-from dhos_connector_api.px.journeys.evidence import Evidence, Move, Name
+from dhos_connector_api.px.journeys.evidence import CLOCK, PERSON, Evidence, Move, Name
 from dhos_connector_api.px.journeys.evidence_store import Became, Kept, State
 from dhos_connector_api.px.journeys.folding import Outcome
+from dhos_connector_api.px.journeys.metrics import IGNORED
 
-#: Pieces of evidence that an encounter has at most: what comes after is kept, and ignored.
+#: Pieces of evidence that count of each name of an encounter, beside those that decide what becomes of it.
 MOST = 2_000
 
 
@@ -103,6 +104,7 @@ def _settle(
     became = _became(few, found.outcomes, found.waiting)
     became += [Became(each, State.IGNORED, "too_many", None, None) for each in too_many]
     evidence_store.settle(connection, became)
+    IGNORED.labels(reason="too_many").inc(len(too_many))
     publishing.publish(connection, changes, at)
     messages = {each.evidence.event_uuid: each.evidence.message_uuid for each in kept}
     return Applied(
@@ -134,18 +136,30 @@ def _name(evidence: Evidence) -> Name:
 
 
 def _bounded(kept: Sequence[Kept]) -> tuple[list[Kept], list[UUID]]:
-    """What counts, MOST of each name by when it came, and the events that are too many."""
+    """What counts, and the events that are too many.
+
+    What persons and the clock say counts, and what decides (`codes.DECIDING`), however much there is. Of all
+    else the earliest MOST of each name do, by when it happened: a piece that is too many has MOST before it,
+    so it may be left out from then on (`evidence_store.of_names`), and the order of arrival does not matter.
+    """
     by_name: dict[Name, list[Kept]] = {}
     for each in kept:
         by_name.setdefault(_name(each.evidence), []).append(each)
     few: list[Kept] = []
     too_many: list[UUID] = []
     for told in by_name.values():
-        if len(told) > MOST:
-            told.sort(key=lambda each: (each.state == State.WAITING, each.evidence.received_at))
-        few += told[:MOST]
-        too_many += [each.evidence.event_uuid for each in told[MOST:]]
+        if len(told) <= MOST:
+            few += told
+            continue
+        others = [each for each in told if not _decides(each.evidence)]
+        others.sort(key=lambda each: each.evidence.place_in_time)
+        few += [each for each in told if _decides(each.evidence)] + others[:MOST]
+        too_many += [each.evidence.event_uuid for each in others[MOST:]]
     return few, too_many
+
+
+def _decides(evidence: Evidence) -> bool:
+    return evidence.source in (PERSON, CLOCK) or codes.folded(evidence.code) in codes.DECIDING
 
 
 def _save(connection: Connection, changes: Sequence[Change], at: datetime) -> None:

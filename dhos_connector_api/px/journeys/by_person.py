@@ -16,6 +16,7 @@ from dhos_connector_api import clock
 from dhos_connector_api.errors import Conflict, NotFound, PreconditionFailed
 from dhos_connector_api.px.journeys import (
     applying,
+    evidence_store,
     journey_list,
     journey_store,
     link_store,
@@ -167,7 +168,8 @@ def _done(
         reason=reason,
         actor_id=by,
     )
-    applying.add(connection, [said], at)
+    applied = applying.add(connection, [said], at)
+    evidence_store.note_done(connection, applied.messages, at)
     return _now(connection, row["id"])
 
 

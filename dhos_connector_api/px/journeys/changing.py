@@ -64,11 +64,11 @@ def change_of(
     absorbed = {key: each for key, each in known.items() if key != id_ and each.columns["merged_into"] != id_}
     columns, told = _columns(encounter, folded, versions, places, before, absorbed)
     rows = {key: _absorbed(each, id_) for key, each in absorbed.items()}
-    if before is None or before.columns != columns:
-        rows[id_] = columns
     stages, dropped = _stages(id_, encounter.key.hospital_id, folded, before, places)
     dropped += [stage_id(key, each) for key, one in absorbed.items() for each in one.stages]
-    if not (rows or stages or dropped):
+    if before is None or before.columns != columns or stages or dropped:
+        rows[id_] = columns  # also where only a stage changes: who has seen the journey has seen its stages
+    if not rows:
         return None
     is_named = before is not None and not absorbed and len(encounter.names) == 1
     return Change(

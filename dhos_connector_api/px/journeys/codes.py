@@ -27,6 +27,10 @@ MOVING = frozenset({"ADT_A43", "ADT_A44", "ADT_A45"})
 MOVING_ALL = frozenset({"ADT_A43"})
 #: Of two patients one survives; `organizations.merges` says who.
 MERGING = frozenset({"ADT_A18", "ADT_A30", "ADT_A34", "ADT_A36", "ADT_A39", "ADT_A40", "ADT_A47"})
+#: What a journey is without any of these is another one: of those none is ever too many.
+DECIDING = frozenset().union(
+    *(OPENING, DISCHARGES, VISIT_ENDS, CANCELLING, REOPENING, CHANGING_TYPE, RENAMING, MOVING, MERGING)
+)
 
 
 @lru_cache(4096)

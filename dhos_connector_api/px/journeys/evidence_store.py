@@ -18,7 +18,7 @@ class State(StrEnum):
 
     WAITING = "waiting"  # for what opens its journey, its hospital or a template
     APPLIED = "applied"
-    IGNORED = "ignored"  # it waited too long, or there was too much
+    IGNORED = "ignored"  # it waited too long, or is too many
 
 
 class Kept(NamedTuple):
@@ -55,7 +55,8 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS given (
 ORDER BY event_uuid
 ON CONFLICT (event_uuid) DO UPDATE SET
     generation = excluded.generation, code = excluded.code, source_code = excluded.source_code,
-    occurred_at = excluded.occurred_at, message_uuid = excluded.message_uuid, facts = excluded.facts
+    occurred_at = excluded.occurred_at, message_uuid = excluded.message_uuid, facts = excluded.facts,
+    reason = nullif(evidence.reason, 'too_many')
 WHERE evidence.generation < excluded.generation
 RETURNING event_uuid
 """)  # noqa: S608  constants only
@@ -71,16 +72,34 @@ _SETTLE = text(
     " CAST(:reasons AS text[]), CAST(:hospitals AS uuid[]), CAST(:journeys AS uuid[]))"
     " AS given (event, state, reason, hospital, journey) WHERE event_uuid = given.event"
 )
-# What waited for what people have set up since; by chance, so that none keeps others from its turn.
+# What waited for what people have set up since; by chance, so that none keeps others from its turn. Of an
+# encounter without a template that piece is looked at which tells a type, or any where none does.
 _RIPE = text("""
 SELECT DISTINCT namespace, encounter_id FROM (
     SELECT namespace, encounter_id FROM evidence
     WHERE state = 'waiting' AND (
-        reason = 'no_hospital' AND facility = ANY(CAST(:facilities AS text[]))
-        OR reason = 'no_template' AND hospital_id = ANY(ARRAY(
-            SELECT hospital_id FROM journey_template WHERE is_default AND is_active)))
+        reason IN ('no_hospital', 'several_hospitals') AND (
+            facility = ANY(CAST(:of_any AS text[])) OR (source, facility) IN (
+                SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:facilities AS text[]))))
+        OR reason = 'no_template' AND EXISTS (
+            SELECT FROM journey_template WHERE is_default AND is_active
+                AND journey_template.hospital_id = evidence.hospital_id
+                AND journey_type = coalesce(facts->>'journey_type', 'opd'))
+            AND (facts ? 'journey_type' OR NOT EXISTS (
+                SELECT FROM evidence AS other WHERE other.encounter_id = evidence.encounter_id
+                    AND other.namespace = evidence.namespace AND other.state = 'waiting'
+                    AND other.facts ? 'journey_type')))
     ORDER BY random() LIMIT :limit
 ) AS ripe
+""")
+# By name, as the index of encounters has them.
+_GIVEN_UP = text("""
+SELECT DISTINCT namespace, encounter_id FROM evidence
+WHERE state = 'ignored' AND reason IN ('no_hospital', 'several_hospitals', 'no_template')
+    AND (encounter_id, namespace) > (:encounter, :namespace)
+    AND (CAST(:since AS timestamptz) IS NULL OR received_at >= :since)
+    AND (CAST(:hospital AS uuid) IS NULL OR hospital_id = :hospital)
+ORDER BY encounter_id, namespace LIMIT :limit
 """)
 _EXPIRE = text("""
 UPDATE evidence SET state = 'ignored' WHERE event_uuid IN (
@@ -109,7 +128,9 @@ _COUNTS = text(
 def add(connection: Connection, given: Sequence[Evidence], at: datetime) -> set[UUID]:
     """Store these pieces; return the events that are new, or of a newer generation than what was known.
 
-    What links names of encounters is stored with them.
+    What links names of encounters is stored with them. A newer generation replaces what an event means, not
+    whose it is: only events that mappings give a code to have any, and these name the same encounter,
+    facility and patient again, came when they came, and have no `previous`.
     """
     if not given:
         return set()
@@ -123,7 +144,10 @@ def add(connection: Connection, given: Sequence[Evidence], at: datetime) -> set[
 
 
 def of_names(connection: Connection, names: Collection[Name]) -> list[Kept]:
-    """Return all evidence of encounters with these names."""
+    """Return all evidence of encounters with these names, but what was too many: it stays so.
+
+    A newer generation of it is looked at again: it may mean something that counts.
+    """
     return [_kept(row) for row in connection.execute(_OF_NAMES, link_store.asked(names)).mappings().all()]
 
 
@@ -142,13 +166,31 @@ def settle(connection: Connection, became: Sequence[Became]) -> None:
     connection.execute(_SETTLE, values)
 
 
-def ripe(connection: Connection, facilities: Collection[str], limit: int) -> set[Name]:
+def ripe(connection: Connection, facilities: Collection[tuple[str | None, str]], limit: int) -> set[Name]:
     """Return names of encounters whose evidence waited for a hospital or template that there is by now.
 
-    `facilities` are the names (folded) of hospitals that are known.
+    `facilities` are the names (folded) of hospitals that are known, each with the source that calls one so,
+    or None where all do.
     """
-    rows = connection.execute(_RIPE, {"facilities": list(facilities), "limit": limit})
-    return {Name(*row) for row in rows}
+    named = [(source, name) for source, name in facilities if source is not None]
+    values = {
+        "of_any": [name for source, name in facilities if source is None],
+        "sources": [source for source, _ in named],
+        "facilities": [name for _, name in named],
+    }
+    return {Name(*row) for row in connection.execute(_RIPE, values | {"limit": limit})}
+
+
+def given_up(
+    connection: Connection, after: Name, limit: int, *, since: datetime | None, hospital: UUID | None
+) -> list[Name]:
+    """Return up to `limit` names of encounters, those after that one, whose evidence waited for too long.
+
+    It waited for what people set up, and came `since`; of a hospital only what was known to be its.
+    """
+    values = {**after._asdict(), "limit": limit, "since": since, "hospital": hospital}
+    rows = connection.execute(_GIVEN_UP, {**values, "encounter": after.encounter_id})
+    return [Name(*row) for row in rows]
 
 
 def expire(connection: Connection, before: datetime, limit: int) -> list[tuple[UUID, str]]:

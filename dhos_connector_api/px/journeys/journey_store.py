@@ -86,7 +86,12 @@ _AFTER = text(
     " WHERE merged_into IS NULL AND id > :after"
     " AND (CAST(:since AS timestamptz) IS NULL OR last_at >= :since)"
     " AND (CAST(:hospital AS uuid) IS NULL OR hospital_id = :hospital)"
-    " AND (CAST(:template AS uuid) IS NULL OR journey_template_id = :template) ORDER BY id LIMIT :limit"
+    # of a template those that run: nobody is asked anew about a visit that is over; also those that have a
+    # version of it for a type they have been: few journeys change their type
+    " AND (CAST(:template AS uuid) IS NULL OR status = 'active' AND (journey_template_id = :template"
+    " OR EXISTS (SELECT FROM jsonb_each_text(templates) AS kept (type, version) WHERE version = ANY(ARRAY("
+    "SELECT id::text FROM journey_template_version WHERE journey_template_id = :template)))))"
+    " ORDER BY id LIMIT :limit"
 )
 _OPEN_SINCE = text(
     "SELECT journey_type, count(*) FROM journey_instance WHERE status = 'active' AND merged_into IS NULL"
@@ -181,6 +186,10 @@ def after(
     hospital: UUID | None = None,
     template: UUID | None = None,
 ) -> Sequence[Any]:
-    """Return up to `limit` journeys by id, those after `after_id`: of which something was told since then."""
+    """Return up to `limit` journeys by id, those after `after_id`: of which something was told since then.
+
+    Of a template are those that have a version of it, also for a type that they are no longer. They are
+    looked for in the order of ids: all pieces together cost one walk through the journeys.
+    """
     values = {"after": after_id, "limit": limit, "since": since, "hospital": hospital, "template": template}
     return connection.execute(_AFTER, values).all()

@@ -11,7 +11,14 @@ from sqlalchemy import ColumnElement, Connection, and_
 
 from dhos_connector_api import clock
 from dhos_connector_api.errors import NotFound
-from dhos_connector_api.px.journeys import applying, journey_store, link_store, locks, template_store
+from dhos_connector_api.px.journeys import (
+    applying,
+    evidence_store,
+    journey_store,
+    link_store,
+    locks,
+    template_store,
+)
 from dhos_connector_api.px.journeys.evidence import JOURNEY_OPENED, PERSON, EncounterKey, Evidence, Name
 from dhos_connector_api.px.journeys.resources import TEMPLATE
 from dhos_connector_api.px.organizations import shown, store
@@ -60,7 +67,8 @@ def open_journey(connection: Connection, body: Mapping[str, Any], by: By, at: da
     key = EncounterKey(SHARED, hospital, encounter)
     _take(connection, key, faults)
     told = replace(_opened(key, by, at, template), patient_id=patient, department=department)
-    applying.add(connection, [told], at)
+    applied = applying.add(connection, [told], at)
+    evidence_store.note_done(connection, applied.messages, at)
     journey = journey_store.journey_of(connection, key) or key.journey_id
     if body.get("metadata"):
         journey_store.keep_details(connection, journey, body["metadata"], at)

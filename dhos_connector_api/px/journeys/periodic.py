@@ -11,10 +11,11 @@ from dhos_connector_api.px.journeys import applying, evidence_store, journey_sto
 from dhos_connector_api.px.journeys.evidence import CLOCK, JOURNEY_SILENT, Evidence
 from dhos_connector_api.px.journeys.metrics import IGNORED
 from dhos_connector_api.px.journeys.template import JourneyType
+from dhos_connector_api.px.journeys.walk import SILENCE
 from dhos_connector_api.px.organizations import called
 
-#: So long evidence waits for what opens its journey, and an outpatient's visit for the next event.
-WAITS, QUIET = timedelta(hours=72), timedelta(hours=24)
+#: So long evidence waits for what opens its journey.
+WAITS = timedelta(hours=72)
 #: Journeys, or pieces of evidence, of one transaction.
 _AT_ONCE = 200
 
@@ -29,11 +30,19 @@ def jobs(_settings: Settings) -> tuple[Job, ...]:
 
 
 def apply_ripe(connection: Connection, now: datetime) -> bool:
-    """Apply evidence whose hospital or template there is by now; return False: the next look is soon."""
-    if names := evidence_store.ripe(connection, called.facilities(connection), _AT_ONCE):
-        applied = applying.settle(connection, names, now)
-        evidence_store.note_done(connection, applied.messages, now)
-    return False
+    """Apply evidence whose hospital or template there is by now; return whether to look for more at once.
+
+    That is while something comes of it: what is looked at in vain is so again in a minute.
+    """
+    known = called.facilities(connection)
+    if called.only_hospital(connection) is not None:
+        known.append((None, ""))  # what names no facility is that hospital's
+    names = evidence_store.ripe(connection, known, _AT_ONCE)
+    if not names:
+        return False
+    applied = applying.settle(connection, names, now)
+    evidence_store.note_done(connection, applied.messages, now)
+    return bool(applied.messages)
 
 
 def give_up(connection: Connection, now: datetime) -> bool:
@@ -47,11 +56,11 @@ def give_up(connection: Connection, now: datetime) -> bool:
 
 def close_quiet(connection: Connection, now: datetime) -> bool:
     """Close visits of outpatients of which nothing was told for a day; return whether there are more."""
-    quiet = journey_store.quiet(connection, JourneyType.OPD, now - QUIET, _AT_ONCE)
+    quiet = journey_store.quiet(connection, JourneyType.OPD, now - SILENCE, _AT_ONCE)
     silent = [
         Evidence(
             event_uuid=uuid5(each.id, each.last_at.isoformat()),
-            occurred_at=each.last_at + QUIET,
+            occurred_at=each.last_at + SILENCE,
             received_at=now,
             message_uuid=each.id,
             source=CLOCK,
@@ -63,5 +72,6 @@ def close_quiet(connection: Connection, now: datetime) -> bool:
         )
         for each in quiet
     ]
-    applying.add(connection, silent, now)
+    applied = applying.add(connection, silent, now)
+    evidence_store.note_done(connection, applied.messages, now)
     return len(quiet) == _AT_ONCE

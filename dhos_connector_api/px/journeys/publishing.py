@@ -11,13 +11,14 @@ from dhos_connector_api.actions.envelope import PX_ROUTING_KEY, Envelope, body
 from dhos_connector_api.outbox import store as outbox
 from dhos_connector_api.outbox.store import Queued
 from dhos_connector_api.px.journeys import codes
-from dhos_connector_api.px.journeys.announcing import Announcement
+from dhos_connector_api.px.journeys.announcing import Announcement, AnnouncementKind
 from dhos_connector_api.px.journeys.changing import Change
 from dhos_connector_api.px.journeys.evidence import Evidence
 from dhos_connector_api.px.journeys.metrics import ENDED, OPENED
 from dhos_connector_api.px.organizations import shown
 
 PATIENT_MERGED, PATIENT_DIED = "patient_merged", "patient_died"
+_ENDS = frozenset({AnnouncementKind.JOURNEY_CLOSED, AnnouncementKind.JOURNEY_CANCELLED})
 
 
 def publish(connection: Connection, changes: Sequence[Change], at: datetime) -> None:
@@ -25,7 +26,7 @@ def publish(connection: Connection, changes: Sequence[Change], at: datetime) -> 
     for each in changes:
         if each.opened:
             OPENED.labels(type=each.folded.journey_type.value).inc()
-        if each.announcements and each.folded.ending:
+        if each.folded.ending and any(one.kind in _ENDS for one in each.announcements):
             ENDED.labels(ending=each.folded.ending.value).inc()
     outbox.add_all(
         connection, [_queued(change, each) for change in changes for each in change.announcements], at

@@ -1,6 +1,10 @@
-"""Journeys folded anew from their evidence, piece by piece: what would change, and changing it."""
+"""Journeys folded anew from their evidence, piece by piece: what would change, and changing it.
 
-from collections.abc import Iterator
+First the journeys there are, then evidence that has none because it waited too long for its hospital or
+template: that may be set up by now.
+"""
+
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,11 +13,15 @@ from sqlalchemy import Connection
 
 from dhos_connector_api.px.journeys import applying, evidence_store, journey_store
 from dhos_connector_api.px.journeys.changing import Change
+from dhos_connector_api.px.journeys.evidence import Name
 from dhos_connector_api.px.journeys.folded import StageStatus
 
 #: Journeys of one transaction.
 AT_ONCE = 200
+#: Where the next piece begins: after a journey, or among what has none after a name.
+Place = UUID | Name
 FIRST = UUID(int=0)
+_FIRST_NAME = Name("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +38,46 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some journeys that were looked at, up to `last` (None: there were none), and what changes of them."""
+    """Encounters that were looked at, up to `last` (None: no more are left), and what changes of them."""
 
     looked_at: int
-    last: UUID | None
+    last: Place | None
     changes: tuple[Change, ...]
 
 
-def preview(connection: Connection, wanted: Wanted, after: UUID) -> Piece:
-    """Return what would change of the next journeys behind that one."""
-    kind = {"hospital": wanted.hospital, "template": wanted.template}
-    rows = journey_store.after(connection, after, AT_ONCE, since=wanted.since, **kind)
-    names = journey_store.names_of(connection, [each.id for each in rows])
-    changes = applying.preview(connection, names, renew=wanted.template) if rows else []
-    return Piece(len(rows), rows[-1].id if rows else None, tuple(changes))
+def preview(connection: Connection, wanted: Wanted, after: Place) -> Piece:
+    """Return what would change of the next journeys behind that place."""
+    names, looked_at, last = _next(connection, wanted, after)
+    return Piece(looked_at, last, _changes(connection, wanted, names))
 
 
-def refold(connection: Connection, wanted: Wanted, after: UUID, at: datetime) -> Piece:
-    """Fold the next journeys behind that one anew; what was announced is not announced again."""
-    seen = preview(connection, wanted, after)
-    names = journey_store.names_of(connection, [each.id for each in seen.changes])
+def refold(connection: Connection, wanted: Wanted, after: Place, at: datetime) -> Piece:
+    """Fold the next journeys behind that place anew; what was announced is not announced again."""
+    names, looked_at, last = _next(connection, wanted, after)
+    changes = _changes(connection, wanted, names)
+    if isinstance(after, UUID):
+        names = journey_store.names_of(connection, [each.id for each in changes])
     if names:
         applied = applying.settle(connection, names, at, renew=wanted.template)
         evidence_store.note_done(connection, applied.messages, at)
-    return seen
+    return Piece(looked_at, last, changes)
+
+
+def _changes(connection: Connection, wanted: Wanted, names: Collection[Name]) -> tuple[Change, ...]:
+    return tuple(applying.preview(connection, names, renew=wanted.template)) if names else ()
+
+
+def _next(connection: Connection, wanted: Wanted, after: Place) -> tuple[set[Name], int, Place | None]:
+    """The names of the next encounters, how many these are, and where the piece after them begins."""
+    since, hospital, template = wanted.since, wanted.hospital, wanted.template
+    if isinstance(after, Name):
+        found = evidence_store.given_up(connection, after, AT_ONCE, since=since, hospital=hospital)
+        return set(found), len(found), found[-1] if found else None
+    rows = journey_store.after(connection, after, AT_ONCE, since=since, hospital=hospital, template=template)
+    names = journey_store.names_of(connection, [each.id for each in rows])
+    # What has no journey has no template either.
+    nothing_more = None if template else _FIRST_NAME
+    return names, len(rows), rows[-1].id if rows else nothing_more
 
 
 def lines(change: Change) -> Iterator[tuple[str, str, str]]:

@@ -18,7 +18,9 @@ SELECT hospital, licence, physician.id
 FROM unnest(CAST(:hospitals AS uuid[]), CAST(:codes AS text[])) AS asked (hospital, licence)
 JOIN physician ON physician.hospital_id = hospital AND physician.license_number = licence
 """)
-_FACILITIES = text("SELECT folded FROM hospital_identifier UNION SELECT lower(code) FROM hospital")
+_FACILITIES = text(
+    "SELECT source, folded FROM hospital_identifier UNION SELECT NULL, lower(code) FROM hospital"
+)
 _ONLY = text("SELECT id FROM hospital WHERE status = 'active' LIMIT 2")
 
 #: A hospital, and what is called so there.
@@ -35,9 +37,9 @@ def physicians(connection: Connection, given: Collection[Called]) -> dict[Called
     return _found(connection, _PHYSICIANS, given)
 
 
-def facilities(connection: Connection) -> list[str]:
-    """Return all names (folded) by which some source calls a hospital."""
-    return list(connection.execute(_FACILITIES).scalars())
+def facilities(connection: Connection) -> list[tuple[str | None, str]]:
+    """Return all names (folded) of hospitals, each with the source that calls one so; None: every source."""
+    return [(source, name) for source, name in connection.execute(_FACILITIES)]
 
 
 def only_hospital(connection: Connection) -> UUID | None:
