@@ -221,6 +221,43 @@ def test_what_people_keep_of_a_journey_is_changed_in_the_version_they_have_seen(
     assert (shown["status"], shown["ending"]) == ("cancelled", "cancelled")
 
 
+def test_a_journey_is_closed_and_its_stages_are_settled_in_the_version_that_was_seen(
+    app: ASGIApp, database: Database, hospital: UUID, token: str
+) -> None:
+    journey = opened(app, token, body(database, hospital))["id"]
+    one = f"{JOURNEYS}{journey}/"
+    stage = f"{STAGES}{stages(database, journey)['MD']}/"
+
+    def tag(url: str) -> str:
+        return ask(app, "GET", url, token=token).headers["ETag"]
+
+    assert tag(stage) == tag(one)
+    for url in (f"{stage}complete/", f"{stage}reopen/", f"{stage}skip/", f"{one}close/"):
+        seen = tag(stage)
+        kept = {"metadata": {"changed by": url}}
+        assert ask(app, "PATCH", one, token=token, json=kept).status_code == 200
+        operation = OPERATIONS[f"{url.rstrip('/').rsplit('/', 1)[1]}_journey{'_stage' * (stage in url)}"]
+        stale = fits(operation, ask(app, "POST", url, token=token, json=REASON, headers={"If-Match": seen}))
+        assert (stale.status_code, set(stale.json())) == (412, {"detail"})
+        headers = {"If-Match": tag(stage)}
+        done = fits(operation, ask(app, "POST", url, token=token, json=REASON, headers=headers))
+        assert (done.status_code, done.headers["ETag"]) == (200, tag(one)), url
+        assert tag(one) != headers["If-Match"]
+
+
+def test_a_complete_stage_of_a_closed_journey_is_not_reopened(
+    app: ASGIApp, database: Database, hospital: UUID, token: str
+) -> None:
+    journey = opened(app, token, body(database, hospital))["id"]
+    ids = stages(database, journey)
+    assert act(app, token, f"{STAGES}{ids['MD']}/complete/")[0] == 200
+    assert act(app, token, f"{JOURNEYS}{journey}/close/")[0] == 200
+    before = ask(app, "GET", f"{STAGES}{ids['MD']}/", token=token).json()
+    status, shown = act(app, token, f"{STAGES}{ids['MD']}/reopen/")
+    assert (status, set(shown)) == (409, {"detail"})
+    assert ask(app, "GET", f"{STAGES}{ids['MD']}/", token=token).json() == before
+
+
 def test_what_is_of_another_hospital_or_department_cannot_be_changed(
     app: ASGIApp, database: Database, hospital: UUID, token: str
 ) -> None:
