@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Literal
 from uuid import UUID
 
 import click
@@ -15,13 +14,12 @@ from dhos_connector_api.cli.options import with_settings
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.px.journeys import journey_store
-from dhos_connector_api.px.journeys.explaining import explain
+from dhos_connector_api.px.journeys.explaining import Language, explain
 from dhos_connector_api.px.journeys.histories import history
 from dhos_connector_api.px.journeys.refold import FIRST, Piece, Wanted, lines, preview, refold
 from dhos_connector_api.px.organizations import store as organizations
 from dhos_connector_api.px.organizations.resources import HOSPITAL
 
-Language = Literal["en", "ar"]
 #: Journeys after which it is said how far it is.
 _SAID_EVERY = 10_000
 
@@ -33,7 +31,8 @@ _SAID_EVERY = 10_000
 def show(settings: Settings, encounter: str, language: Language) -> None:
     """Show the journeys under the number ENCOUNTER, and in sentences how each came to be as it is.
 
-    It ends with 1 where there is none.
+    No patient is named, and no reason that a person gave is shown: one may name a patient (`explain/` of the
+    API has them). It ends with 1 where there is none.
     """
     with open_database(settings).statements() as connection:
         ids = journey_store.ids_named(connection, encounter)
@@ -43,9 +42,7 @@ def show(settings: Settings, encounter: str, language: Language) -> None:
         raise click.ClickException("no journey has that number")
 
 
-def _show(
-    connection: Connection, id_: UUID, columns: dict[str, object], language: Literal["en", "ar"]
-) -> None:
+def _show(connection: Connection, id_: UUID, columns: dict[str, object], language: Language) -> None:
     shown = ("encounter_id", "journey_type", "status", "ending", "started_at", "completed_at")
     click.echo(f"journey {id_}")
     for name in shown:

@@ -283,7 +283,12 @@ def test_a_journey_is_explained_in_the_language_of_who_asks(
     url = f"{JOURNEYS}{journey}/explain/"
     shown = fits(OPERATIONS["explain_journey"], ask(app, "GET", url, token=token)).json()
     assert (shown["journey_id"], shown["language"]) == (journey, "en")
-    assert [each["stage"] for each in shown["sentences"]] == [None, "MD", "LAB"]
+    assert [(each["stage"], each["reason"]) for each in shown["sentences"]] == [
+        (None, None),
+        ("MD", REASON["reason"]),
+        ("LAB", None),
+    ]
+    assert REASON["reason"] not in "".join(each["text"] for each in shown["sentences"])
     assert "LAB_ORDER_COMPLETED" in shown["sentences"][-1]["text"]
     for own, asked, language in (("ar", "en", "ar"), ("fr", "ar, en;q=0.5", "ar"), ("fr", "de", "en")):
         profile = {"language": own}

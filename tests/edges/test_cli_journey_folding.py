@@ -1,12 +1,15 @@
 """Journeys on the command line: shown in sentences, and folded anew."""
 
+from typing import Any
+from uuid import UUID
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, true
 
 from dhos_connector_api.clock import now
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.inbox.apply import Reader
-from dhos_connector_api.px.journeys import template_versions
+from dhos_connector_api.px.journeys import by_person, template_versions
 from dhos_connector_api.px.journeys.on_event import CONSUMER, OnEvent
 from tests.builders.encounters import HOSPITAL, RULES, a_hospital, letter
 from tests.builders.journey_templates import a_template
@@ -38,6 +41,16 @@ def test_a_journey_is_shown_in_sentences(environ: dict[str, str], database: Data
     assert arabic.returncode == 0
     assert arabic.stdout != shown.stdout
     assert run(environ, "journeys", "show", "V2").returncode == 1
+
+
+def test_a_reason_is_not_shown_where_the_journey_is(environ: dict[str, str], database: Database) -> None:
+    _journey(database)
+    by: dict[str, Any] = {"seen": true(), "by": UUID(int=1), "at": now()}
+    with database.transaction() as connection:
+        id_ = connection.execute(text("SELECT id FROM journey_instance")).scalar_one()
+        by_person.close(connection, id_, "Mrs Canary went home", **by)
+    shown = run(environ, "journeys", "show", "V1")
+    assert ("A person closed the journey" in shown.stdout, "Canary" in shown.stdout) == (True, False)
 
 
 def test_journeys_that_fit_their_evidence_stay_as_they_are(
