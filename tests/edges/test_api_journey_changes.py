@@ -209,6 +209,11 @@ def test_what_people_keep_of_a_journey_is_changed_in_the_version_they_have_seen(
     one, kept = f"{JOURNEYS}{journey}/", {"metadata": {"bed": "7", "نوع": "مجدول"}}
     answer = ask(app, "PATCH", one, token=token, json=kept, headers={"If-Match": '"1"'})
     assert (answer.json()["metadata"], answer.headers["ETag"]) == (kept["metadata"], '"2"')
+    again = ask(app, "PUT", one, token=token, json=kept, headers={"If-Match": '"2"'})
+    assert (again.status_code, again.headers["ETag"]) == (200, '"2"')
+    query = "SELECT count(*) FROM audit_event WHERE action = 'change'"
+    with database.statements() as connection:
+        assert connection.execute(text(query)).scalar_one() == 1, "what changes nothing leaves no entry"
     requests: tuple[tuple[str, dict[str, Any]], ...] = (("PUT", {"json": {"metadata": {}}}), ("DELETE", {}))
     for method, more in requests:
         stale = ask(app, method, one, token=token, headers={"If-Match": '"1"'}, **more)

@@ -125,8 +125,8 @@ def _keep(journey_id: str) -> flask.Response:
     id_, version, details = uuid_of(journey_id, UNKNOWN), expected_version(), call.current().body["metadata"]
     with services().database.transaction() as connection:
         row, is_new = by_person.keep(connection, id_, details, seen=_seen(), version=version, at=clock.now())
-        fields = ("metadata",) if is_new else ()
-        audited(connection, "change", _JOURNEY, id_, row["hospital_id"], fields)
+        if is_new:  # else it was kept before
+            audited(connection, "change", _JOURNEY, id_, row["hospital_id"], ("metadata",))
     return _answer(row)
 
 
