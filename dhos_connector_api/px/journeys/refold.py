@@ -1,6 +1,6 @@
 """Journeys folded anew from their evidence, piece by piece: what would change, and changing it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from dhos_connector_api.px.journeys import applying, evidence_store, journey_store
 from dhos_connector_api.px.journeys.changing import Change
 from dhos_connector_api.px.journeys.folded import StageStatus
+from dhos_connector_api.px.journeys.rows import stage_id
 
 #: Journeys of one transaction.
 AT_ONCE = 200
@@ -30,11 +31,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Some journeys that were looked at, up to `last` (None: there were none), and what changes of them."""
+    """Some journeys that were looked at, up to `last` (None: there were none), and what changes of them.
+
+    `codes` are those of stages that go, by the stage's id.
+    """
 
     looked_at: int
     last: UUID | None
     changes: tuple[Change, ...]
+    codes: Mapping[UUID, str]
 
 
 def preview(connection: Connection, wanted: Wanted, after: UUID) -> Piece:
@@ -43,7 +48,7 @@ def preview(connection: Connection, wanted: Wanted, after: UUID) -> Piece:
     rows = journey_store.after(connection, after, AT_ONCE, since=wanted.since, **kind)
     names = journey_store.names_of(connection, [each.id for each in rows])
     changes = applying.preview(connection, names, renew=wanted.template) if rows else []
-    return Piece(len(rows), rows[-1].id if rows else None, tuple(changes))
+    return Piece(len(rows), rows[-1].id if rows else None, tuple(changes), _codes(connection, changes))
 
 
 def refold(connection: Connection, wanted: Wanted, after: UUID, at: datetime) -> Piece:
@@ -56,8 +61,11 @@ def refold(connection: Connection, wanted: Wanted, after: UUID, at: datetime) ->
     return seen
 
 
-def lines(change: Change) -> Iterator[tuple[str, str, str]]:
-    """Return what differs of a journey: the journey or its stage, what it was, what it is to be."""
+def lines(change: Change, codes: Mapping[UUID, str]) -> Iterator[tuple[str, str, str]]:
+    """Return what differs of a journey: the journey or its stage, what it was, what it is to be.
+
+    `codes` are those of `Piece`.
+    """
     before = change.before
     for name in ("status", "ending", "journey_type", "patient_id", "completed_at"):
         old, new = before.get(name), change.columns[name]
@@ -67,8 +75,19 @@ def lines(change: Change) -> Iterator[tuple[str, str, str]]:
         status = change.stage_statuses.get(each["stage_template_id"], StageStatus.PENDING)
         if status != each["status"]:
             yield f"stage {each['code']}", str(status), str(each["status"])
-    for _ in change.dropped:
-        yield "stage", "there", "gone"
+    for id_ in change.dropped:
+        yield f"stage {codes[id_]}", "there", "gone"
+
+
+def _codes(connection: Connection, changes: Iterable[Change]) -> dict[UUID, str]:
+    """The codes of the stages that go, while they are there, also those of journeys that become others'."""
+    losing = {id_ for each in changes if each.dropped for id_ in (each.id, *each.rows)}
+    known = journey_store.get(connection, losing) if losing else {}
+    return {
+        stage_id(id_, template): stage["code"]
+        for id_, each in known.items()
+        for template, stage in each.stages.items()
+    }
 
 
 def _text(value: object) -> str:
