@@ -1,4 +1,4 @@
-"""Which kinds of journey it has been, and is (pure)."""
+"""Decide the type of a journey (emergency, inpatient, outpatient, day case), now and at each event (pure)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
