@@ -76,7 +76,8 @@ def lines(change: Change, codes: Mapping[UUID, str]) -> Iterator[tuple[str, str,
         if status != each["status"]:
             yield f"stage {each['code']}", str(status), str(each["status"])
     for id_ in change.dropped:
-        yield f"stage {codes[id_]}", "there", "gone"
+        # by its id where another process removed it between the two looks
+        yield f"stage {codes.get(id_, id_)}", "there", "gone"
 
 
 def _codes(connection: Connection, changes: Iterable[Change]) -> dict[UUID, str]:
