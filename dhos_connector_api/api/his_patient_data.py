@@ -18,7 +18,7 @@ from dhos_connector_api.intake.arrival import Receipt
 from dhos_connector_api.intake.his_patients import Refusal, Result
 from dhos_connector_api.intake.take import take
 from dhos_connector_api.messages.kinds import Kind
-from dhos_connector_api.px.journeys.standing import Standing, Stay, applied, standing
+from dhos_connector_api.px.journeys.standing import PENDING, Standing, Stay, applied, standing
 from dhos_connector_api.px.journeys.told import Rules
 
 #: Seconds between two looks at what the consumer has done, and requests of a process that look at once:
@@ -96,7 +96,7 @@ def _shown(result: Result | Refusal, stands: dict[Stay, Standing]) -> dict[str, 
             "details": result.details,
         }
     journey = stands.get(_stay(result))
-    is_open = journey is not None and bool(journey.completed)
+    is_open = journey is not None and journey.status != PENDING
     return {
         "success": True,
         "message": "HIS patient data received",

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Literal
 from uuid import UUID
 
 import click
@@ -14,14 +13,14 @@ from dhos_connector_api.cli.audited import audited
 from dhos_connector_api.cli.options import with_settings
 from dhos_connector_api.config.load import Settings
 from dhos_connector_api.db.engine import Database
-from dhos_connector_api.px.journeys import journey_store
-from dhos_connector_api.px.journeys.explaining import explain
+from dhos_connector_api.px.journeys import journey_store, unapplied
+from dhos_connector_api.px.journeys.explaining import Language, explain
 from dhos_connector_api.px.journeys.histories import history
 from dhos_connector_api.px.journeys.refold import FIRST, Piece, Place, Wanted, lines, preview, refold
+from dhos_connector_api.px.journeys.unapplied import Unapplied
 from dhos_connector_api.px.organizations import store as organizations
 from dhos_connector_api.px.organizations.resources import HOSPITAL
 
-Language = Literal["en", "ar"]
 #: Journeys after which it is said how far it is.
 _SAID_EVERY = 10_000
 
@@ -33,19 +32,22 @@ _SAID_EVERY = 10_000
 def show(settings: Settings, encounter: str, language: Language) -> None:
     """Show the journeys under the number ENCOUNTER, and in sentences how each came to be as it is.
 
-    It ends with 1 where there is none.
+    Then what was told under that number and went into no journey: it waits, or is ignored, and why.
+
+    No patient is named, and no reason that a person gave is shown: one may name a patient (`explain/` of the
+    API has them). It ends with 1 where there is no journey.
     """
     with open_database(settings).statements() as connection:
         ids = journey_store.ids_named(connection, encounter)
         for id_, known in journey_store.get(connection, ids).items():
             _show(connection, id_, known.columns, language)
+        for each in unapplied.numbered(connection, encounter):
+            click.echo(_line(each))
     if not ids:
         raise click.ClickException("no journey has that number")
 
 
-def _show(
-    connection: Connection, id_: UUID, columns: dict[str, object], language: Literal["en", "ar"]
-) -> None:
+def _show(connection: Connection, id_: UUID, columns: dict[str, object], language: Language) -> None:
     shown = ("encounter_id", "journey_type", "status", "ending", "started_at", "completed_at")
     click.echo(f"journey {id_}")
     for name in shown:
@@ -53,6 +55,12 @@ def _show(
     found = history(connection, id_)
     for each in explain(*found, language) if found else ():
         click.echo(f"  {each.text}")
+
+
+def _line(piece: Unapplied) -> str:
+    code = f"{piece.code} ({piece.source_code})" if piece.source_code else piece.code
+    at = piece.occurred_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{at}: {code} from {piece.source}: {piece.state}, {piece.reason}"
 
 
 @click.command("refold")
@@ -76,7 +84,7 @@ def refold_journeys(
     looked_at = changed = 0
     for piece in _pieces(database, wanted, dry_run=dry_run):
         for change in piece.changes:
-            for what, before, after in lines(change):
+            for what, before, after in lines(change, piece.codes):
                 click.echo(f"{change.columns['encounter_id']}\t{what}\t{before}\t{after}")
         if (looked_at + piece.looked_at) // _SAID_EVERY > looked_at // _SAID_EVERY:
             click.echo(f"{looked_at + piece.looked_at} looked at", err=True)

@@ -1,4 +1,4 @@
-"""The commands for journeys: seed-his, seed, export, import."""
+"""The commands for journeys: seed-his, seed, export, import, and show and refold of `journey_folding`."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -26,12 +26,13 @@ from dhos_connector_api.px.organizations.store import Row
 from dhos_connector_api.spec.kept_body import check_of
 
 _hospital = click.option("--hospital", metavar="CODE", help="Of this hospital alone.")
+_NO_DEFAULT = "there is no default: what opens a journey waits until a template is active and the default"
 _WORDS = {"create": "made", "change": "changed", None: "the same"}
 
 
 @click.group()
 def journeys() -> None:
-    """Templates of journeys: seeds, and files."""
+    """Templates of journeys: seeds, and files; journeys shown, and folded anew."""
 
 
 journeys.add_command(show)
@@ -134,6 +135,8 @@ def _say(hospital: Row, found: Seeded) -> None:
     if found.other is not None:
         other = found.other["name"]
         click.echo(f"{hospital['code']}: {row['journey_type']}: {other} stays the default")
+    if found.has_no_default:
+        click.echo(f"{hospital['code']}: {row['journey_type']}: {_NO_DEFAULT}")
 
 
 def _hospitals(connection: Connection, code: str | None, *, only_active: bool = False) -> Iterator[Row]:

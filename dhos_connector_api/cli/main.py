@@ -68,7 +68,8 @@ def main() -> None:
     Let systems in:  keys create --source his, keys list, keys rotate ID, keys revoke ID
     Organise it:     organizations import FILE --kind departments, organizations import-site,
                      organizations identify CODE VALUE --source hl7v2
-    Journeys:        journeys seed-his, journeys seed, journeys export FILE, journeys import FILE
+    Journeys:        journeys seed-his, journeys seed, journeys export FILE, journeys import FILE,
+                     journeys show NUMBER, journeys refold --dry-run
     Let people in:   people create-admin, people list, people set-password NAME, people unlock NAME
 
     Settings come from the environment; the README lists them.

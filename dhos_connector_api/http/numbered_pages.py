@@ -68,7 +68,7 @@ def uuid_filter(name: str, text: str | None) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
-        raise InvalidFields({name: ["must be a UUID"]}) from None
+        raise InvalidFields({name: ["is no UUID"]}) from None
 
 
 def flag_filter(text: str | None) -> bool | None:

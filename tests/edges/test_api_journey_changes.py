@@ -209,6 +209,11 @@ def test_what_people_keep_of_a_journey_is_changed_in_the_version_they_have_seen(
     one, kept = f"{JOURNEYS}{journey}/", {"metadata": {"bed": "7", "نوع": "مجدول"}}
     answer = ask(app, "PATCH", one, token=token, json=kept, headers={"If-Match": '"1"'})
     assert (answer.json()["metadata"], answer.headers["ETag"]) == (kept["metadata"], '"2"')
+    again = ask(app, "PUT", one, token=token, json=kept, headers={"If-Match": '"2"'})
+    assert (again.status_code, again.headers["ETag"]) == (200, '"2"')
+    query = "SELECT count(*) FROM audit_event WHERE action = 'change'"
+    with database.statements() as connection:
+        assert connection.execute(text(query)).scalar_one() == 1, "what changes nothing leaves no entry"
     requests: tuple[tuple[str, dict[str, Any]], ...] = (("PUT", {"json": {"metadata": {}}}), ("DELETE", {}))
     for method, more in requests:
         stale = ask(app, method, one, token=token, headers={"If-Match": '"1"'}, **more)
@@ -219,6 +224,43 @@ def test_what_people_keep_of_a_journey_is_changed_in_the_version_they_have_seen(
     assert ask(app, "DELETE", one, token=token).status_code == 204
     shown = ask(app, "GET", one, token=token).json()
     assert (shown["status"], shown["ending"]) == ("cancelled", "cancelled")
+
+
+def test_a_journey_is_closed_and_its_stages_are_settled_in_the_version_that_was_seen(
+    app: ASGIApp, database: Database, hospital: UUID, token: str
+) -> None:
+    journey = opened(app, token, body(database, hospital))["id"]
+    one = f"{JOURNEYS}{journey}/"
+    stage = f"{STAGES}{stages(database, journey)['MD']}/"
+
+    def tag(url: str) -> str:
+        return ask(app, "GET", url, token=token).headers["ETag"]
+
+    assert tag(stage) == tag(one)
+    for url in (f"{stage}complete/", f"{stage}reopen/", f"{stage}skip/", f"{one}close/"):
+        seen = tag(stage)
+        kept = {"metadata": {"changed by": url}}
+        assert ask(app, "PATCH", one, token=token, json=kept).status_code == 200
+        operation = OPERATIONS[f"{url.rstrip('/').rsplit('/', 1)[1]}_journey{'_stage' * (stage in url)}"]
+        stale = fits(operation, ask(app, "POST", url, token=token, json=REASON, headers={"If-Match": seen}))
+        assert (stale.status_code, set(stale.json())) == (412, {"detail"})
+        headers = {"If-Match": tag(stage)}
+        done = fits(operation, ask(app, "POST", url, token=token, json=REASON, headers=headers))
+        assert (done.status_code, done.headers["ETag"]) == (200, tag(one)), url
+        assert tag(one) != headers["If-Match"]
+
+
+def test_a_complete_stage_of_a_closed_journey_is_not_reopened(
+    app: ASGIApp, database: Database, hospital: UUID, token: str
+) -> None:
+    journey = opened(app, token, body(database, hospital))["id"]
+    ids = stages(database, journey)
+    assert act(app, token, f"{STAGES}{ids['MD']}/complete/")[0] == 200
+    assert act(app, token, f"{JOURNEYS}{journey}/close/")[0] == 200
+    before = ask(app, "GET", f"{STAGES}{ids['MD']}/", token=token).json()
+    status, shown = act(app, token, f"{STAGES}{ids['MD']}/reopen/")
+    assert (status, set(shown)) == (409, {"detail"})
+    assert ask(app, "GET", f"{STAGES}{ids['MD']}/", token=token).json() == before
 
 
 def test_what_is_of_another_hospital_or_department_cannot_be_changed(
@@ -246,7 +288,12 @@ def test_a_journey_is_explained_in_the_language_of_who_asks(
     url = f"{JOURNEYS}{journey}/explain/"
     shown = fits(OPERATIONS["explain_journey"], ask(app, "GET", url, token=token)).json()
     assert (shown["journey_id"], shown["language"]) == (journey, "en")
-    assert [each["stage"] for each in shown["sentences"]] == [None, "MD", "LAB"]
+    assert [(each["stage"], each["reason"]) for each in shown["sentences"]] == [
+        (None, None),
+        ("MD", REASON["reason"]),
+        ("LAB", None),
+    ]
+    assert REASON["reason"] not in "".join(each["text"] for each in shown["sentences"])
     assert "LAB_ORDER_COMPLETED" in shown["sentences"][-1]["text"]
     for own, asked, language in (("ar", "en", "ar"), ("fr", "ar, en;q=0.5", "ar"), ("fr", "de", "en")):
         profile = {"language": own}

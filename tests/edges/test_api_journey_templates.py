@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from httpx import Response
+from sqlalchemy import text
 from starlette.types import ASGIApp
 
 from dhos_connector_api.db.engine import Database
@@ -87,6 +88,38 @@ def test_of_two_who_edit_at_once_the_second_is_told(app: ASGIApp, token: str, ho
     assert asked(app, token, "PATCH", STAGES, stage, json={"order": 9}).status_code == 200
     late = asked(app, token, "PATCH", TEMPLATES, template, json={"name": "Late"}, headers={"If-Match": '"3"'})
     assert late.status_code == 412, "a change of its stages is one of the template"
+
+
+def test_what_changes_nothing_leaves_the_version_and_no_entry(
+    app: ASGIApp, database: Database, token: str, hospital: UUID
+) -> None:
+    whole = template_body(hospital)
+    template = asked(app, token, "POST", TEMPLATES, json=whole).json()["id"]
+    body = stage_body(template, trigger_event_code="A|B")
+    stage = asked(app, token, "POST", STAGES, json=body).json()["id"]
+
+    def state() -> list[Any]:
+        shown = [asked(app, token, "GET", *one) for one in ((TEMPLATES, template), (STAGES, stage))]
+        with database.statements() as connection:
+            entries = connection.execute(text("SELECT count(*) FROM audit_event")).scalar_one()
+        return [entries, *((each.headers["ETag"], each.json()) for each in shown)]
+
+    before = state()
+    for path, id_, method, sent in (
+        (TEMPLATES, template, "PATCH", {"is_active": True}),
+        (TEMPLATES, template, "PATCH", {"name": f" {whole['name']} "}),
+        (TEMPLATES, template, "PUT", whole),
+        (STAGES, stage, "PATCH", {"is_active": True}),
+        (STAGES, stage, "PATCH", {"trigger_event_code": " A | B | A"}),
+        (STAGES, stage, "PUT", body),
+    ):
+        answer = asked(app, token, method, path, id_, json=sent)
+        tag = before[1 if path == TEMPLATES else 2][0]
+        assert (answer.status_code, answer.headers.get("ETag")) == (200, tag), (method, path, sent)
+        assert state() == before, (method, path, sent)
+    stale = asked(app, token, "PATCH", STAGES, stage, json={"is_active": True}, headers={"If-Match": '"7"'})
+    assert stale.status_code == 412
+    assert asked(app, token, "PATCH", STAGES, stage, json={"code": " "}).status_code == 400
 
 
 @pytest.mark.parametrize(

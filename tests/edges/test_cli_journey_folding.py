@@ -1,12 +1,15 @@
 """Journeys on the command line: shown in sentences, and folded anew."""
 
+from typing import Any
+from uuid import UUID
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, true
 
 from dhos_connector_api.clock import now
 from dhos_connector_api.db.engine import Database, DatabaseAddress
 from dhos_connector_api.inbox.apply import Reader
-from dhos_connector_api.px.journeys import template_versions
+from dhos_connector_api.px.journeys import by_person, template_versions
 from dhos_connector_api.px.journeys.on_event import CONSUMER, OnEvent
 from tests.builders.encounters import HOSPITAL, RULES, a_hospital, letter
 from tests.builders.journey_templates import a_template
@@ -38,6 +41,39 @@ def test_a_journey_is_shown_in_sentences(environ: dict[str, str], database: Data
     assert arabic.returncode == 0
     assert arabic.stdout != shown.stdout
     assert run(environ, "journeys", "show", "V2").returncode == 1
+
+
+def test_what_waits_or_is_ignored_is_shown_with_why(environ: dict[str, str], database: Database) -> None:
+    _journey(database)
+    reader = Reader(database, CONSUMER, OnEvent(rules=lambda: RULES, processed=lambda *_: None), now)
+    told: dict[str, Any] = {"encounter_id": "V2", "mrn": "M-CANARY"}
+    reader.take(
+        [
+            letter("CONSULTATION", 20, source_code="Seen", **told),
+            letter("ADT_A04", 0, facility="NOBODY", **told),
+        ]
+    )
+    ignored = "UPDATE evidence SET state = 'ignored' WHERE code = 'CONSULTATION' AND encounter_id = 'V2'"
+    with database.transaction() as connection:
+        connection.execute(text(ignored))
+    shown = run(environ, "journeys", "show", "V2")
+    assert shown.stdout.splitlines() == [
+        "2026-03-01 08:00 UTC: ADT_A04 from hl7v2: waiting, no_hospital",
+        "2026-03-01 08:20 UTC: CONSULTATION (Seen) from hl7v2: ignored, no_journey",
+    ]
+    assert (shown.returncode, "no journey has that number" in shown.stderr) == (1, True)
+    nothing = run(environ, "journeys", "show", "V3")
+    assert (nothing.returncode, nothing.stdout) == (1, "")
+
+
+def test_a_reason_is_not_shown_where_the_journey_is(environ: dict[str, str], database: Database) -> None:
+    _journey(database)
+    by: dict[str, Any] = {"seen": true(), "by": UUID(int=1), "at": now()}
+    with database.transaction() as connection:
+        id_ = connection.execute(text("SELECT id FROM journey_instance")).scalar_one()
+        by_person.close(connection, id_, "Mrs Canary went home", **by)
+    shown = run(environ, "journeys", "show", "V1")
+    assert ("A person closed the journey" in shown.stdout, "Canary" in shown.stdout) == (True, False)
 
 
 def test_journeys_that_fit_their_evidence_stay_as_they_are(
@@ -75,5 +111,5 @@ def test_journeys_get_the_newest_version_of_their_template_only_where_that_is_as
         template_versions.keep(connection, template, at=now())
     assert run(environ, "journeys", "refold").stdout == ""
     done = run(environ, "journeys", "refold", "--template", str(template))
-    assert "V1\tstage\tthere\tgone\n" in done.stdout, done.stderr
+    assert "V1\tstage LAB\tthere\tgone\n" in done.stdout, done.stderr
     assert "V1\tstatus\tactive\tcompleted\n" in done.stdout

@@ -110,6 +110,29 @@ def test_the_default_that_is_there_stays_and_this_is_said(
     assert rows(database, EVERYTHING) == before
 
 
+def test_a_seed_that_is_there_and_no_default_is_warned_of(
+    environ: dict[str, str], database: Database
+) -> None:
+    a_hospital(database, code="H1")
+    run(environ, "journeys", "seed-his")
+    warning = (
+        "H1: opd: there is no default: what opens a journey waits until a template is active and the default"
+    )
+    survey = ["--survey-template-id", str(uuid4())]
+    changes: tuple[tuple[str, list[str]], ...] = (("false, true", []), ("true, false", survey))
+    for values, more in changes:
+        with database.transaction() as connection:
+            connection.execute(text(f"UPDATE journey_template SET (is_active, is_default) = ({values})"))
+        done = run(environ, "journeys", "seed-his", *more)
+        assert (done.returncode, warning in done.stdout.splitlines()) == (0, True), done.stdout
+    done = run(environ, "journeys", "seed")
+    assert "no default" not in done.stdout, "one that is made becomes it"
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE journey_template SET is_active = false"))
+    done = run(environ, "journeys", "seed")
+    assert done.stdout.count("there is no default") == 3
+
+
 def test_what_was_exported_is_taken_in_as_the_same(
     environ: dict[str, str], database: Database, tmp_path: Path
 ) -> None:

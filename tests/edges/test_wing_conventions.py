@@ -66,3 +66,23 @@ def test_a_path_without_its_last_slash_is_the_same_and_no_redirect(
     )
     assert with_slash.status_code == without.status_code in (400, 401)
     assert with_slash.json() == without.json()
+
+
+def test_what_is_no_uuid_is_said_in_the_same_words_everywhere(asked: tuple[ASGIApp, str]) -> None:
+    app, token = asked
+    me = ask(app, "GET", "/api/auth/users/me/", token=token).json()["id"]
+    hospital = ask(app, "GET", "/api/organizations/hospitals/", token=token).json()["results"][0]["id"]
+    wrong = "x" * 36
+    journey = {"journey_template": wrong, "patient": wrong, "encounter_id": "E1", "hospital": hospital}
+    department = {"hospital": hospital, "name": "Ward", "code": "W9", "parent": wrong}
+    patient = {"primary_hospital": wrong, "mrn": "M1", "first_name": "A", "last_name": "B"}
+    for method, path, sent, fields in (
+        ("GET", "/api/journeys/instances/", {"params": {"patient": wrong}}, {"patient"}),
+        ("GET", "/api/auth/users/", {"params": {"hospital": wrong}}, {"hospital"}),
+        ("POST", "/api/journeys/instances/", {"json": journey}, {"journey_template", "patient"}),
+        ("POST", f"/api/auth/users/{me}/assign_role/", {"json": {"role_id": wrong}}, {"role_id"}),
+        ("POST", "/api/organizations/departments/", {"json": department}, {"parent"}),
+        ("POST", "/api/organizations/patients/", {"json": patient}, {"primary_hospital"}),
+    ):
+        answer = ask(app, method, path, token=token, **sent)
+        assert answer.json() == {each: ["is no UUID"] for each in fields}, (method, path, answer.text)

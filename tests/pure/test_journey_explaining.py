@@ -12,6 +12,7 @@ from dhos_connector_api.px.journeys.folded import Did, Ending
 from dhos_connector_api.px.journeys.sentences import ARABIC, ENGLISH, Remark, Words
 from dhos_connector_api.px.journeys.template import JourneyType
 from tests.builders.journeys import PATIENT, a_move, a_version, done, told
+from tests.rigs.answers import OPERATIONS
 
 STAGES: dict[str, Any] = {
     "DOCTOR": "DOCTOR_DONE",
@@ -88,7 +89,20 @@ def test_a_move_of_a_patient_stands_at_its_time() -> None:
     )
 
 
-def test_a_person_and_the_reason_are_not_named() -> None:
+def test_a_reason_stands_beside_the_sentence_of_what_a_person_did() -> None:
+    closed = done("JOURNEY_CLOSED", 10, reason="The discharge was never sent")
+    feed = told("DOCTOR_DONE", 5, reason="A feed has none to give")
+    found = said(OPENED, feed, closed, done("STAGE_COMPLETED", 11, "LAB"))
+    assert [(each.kind, each.reason) for each in found[:4]] == [
+        (Did.OPENED, None),
+        (Did.COMPLETED_STAGE, None),
+        (Did.CLOSED, "The discharge was never sent"),
+        (Remark.COMPLETED_LATE, None),
+    ]
+    assert {each.reason for each in found[4:]} == {None}, "what is missing was told by nobody"
+
+
+def test_a_sentence_names_no_person_and_no_reason() -> None:
     act = done("STAGE_SKIPPED", 10, "DOCTOR", reason="Mrs Canary was tired", mrn="M-CANARY")
     [_, skipped, *_] = found = said(OPENED, act, told("ADT_A08", 11, mrn="M-CANARY"))
     assert skipped.text == "2026-03-01 08:10 UTC: A person skipped the stage Doctor."
@@ -139,3 +153,19 @@ def test_nothing_arabic_stands_in_english_and_nothing_english_in_arabic() -> Non
     for text in ARABIC.sentences.values():
         plain = "".join(part for part, *_ in string.Formatter().parse(text))
         assert not any(sign.isascii() and sign.isalpha() for sign in plain)
+
+
+def test_the_example_of_the_specification_is_in_our_words() -> None:
+    definition = OPERATIONS["explain_journey"].definition
+    example = definition["responses"]["200"]["content"]["application/json"]["example"]
+    stages = {
+        "OPD_MD_CONSULT": {"trigger": "OPD_VISIT_COMPLETED", "name": "MD Consultation"},
+        "LABORATORY": "LAB_COMPLETED",
+        "PHARMACY": "PHARMACY_DISPENSED|PHARMACY_ORDER_COMPLETED",
+    }
+    reason = "Nothing was ordered from the laboratory"
+    skipped = done("STAGE_SKIPPED", 170, "LABORATORY", reason=reason)
+    found = said(OPENED, told("OPD_VISIT_COMPLETED", 165), skipped, stages=stages)
+    assert [(each.text, each.kind, each.stage, each.reason) for each in found[1:]] == [
+        (each["text"], each["kind"], each["stage"], each["reason"]) for each in example["sentences"]
+    ]

@@ -97,4 +97,4 @@ def uuid_in(name: str, text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise InvalidFields({name: ["must be a UUID"]}) from None
+        raise InvalidFields({name: ["is no UUID"]}) from None

@@ -95,6 +95,7 @@ class SentenceSchema(Schema):
     event_uuid = fields.UUID()
     kind = fields.String()
     stage = fields.String()
+    reason = fields.String()
 
 
 _sentence = SentenceSchema()

@@ -1,4 +1,7 @@
-"""Stages of journeys, over HTTP. They name no patient: to look at them is not written down."""
+"""Stages of journeys, over HTTP. They name no patient: to look at them is not written down.
+
+Their ETag is their journey's version, since whatever changes one may change the others and the journey.
+"""
 
 from typing import Any
 
@@ -10,9 +13,9 @@ from dhos_connector_api.api.px.audited import audited
 from dhos_connector_api.api.services import services
 from dhos_connector_api.errors import NotFound
 from dhos_connector_api.http import call
-from dhos_connector_api.http.answers import JSON
 from dhos_connector_api.http.numbered_pages import Page, numbered_page, uuid_filter
 from dhos_connector_api.http.paging import uuid_of
+from dhos_connector_api.http.versions import expected_version, versioned
 from dhos_connector_api.px.journeys import by_person, journey_list, stage_list
 from dhos_connector_api.px.journeys.by_person import UNKNOWN_STAGE
 from dhos_connector_api.px.journeys.evidence import STAGE_COMPLETED, STAGE_REOPENED, STAGE_SKIPPED
@@ -59,14 +62,17 @@ def reopen_journey_stage(stage_id: str) -> flask.Response:
 
 def _settle(stage_id: str, action: str, code: str) -> flask.Response:
     id_, reason, by = uuid_of(stage_id, UNKNOWN_STAGE), call.current().body["reason"], asking.person().id
+    version = expected_version()
     with services().database.transaction() as connection:
-        row = by_person.settle(connection, id_, code, reason, seen=_seen(), by=by, at=clock.now())
+        row = by_person.settle(
+            connection, id_, code, reason, seen=_seen(), version=version, by=by, at=clock.now()
+        )
         audited(connection, action, "journey_stage", id_, row["hospital_id"], ("reason", "status"))
     return _answer(row)
 
 
 def _answer(row: Row) -> flask.Response:
-    return flask.Response(journey_schemas.stage(row), content_type=JSON)
+    return versioned(journey_schemas.stage(row), row["version"])
 
 
 def _seen() -> Any:

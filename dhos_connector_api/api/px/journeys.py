@@ -106,9 +106,17 @@ def cancel_journey(journey_id: str) -> flask.Response:
 
 def close_journey(journey_id: str) -> flask.Response:
     """Close a journey."""
-    id_, reason = uuid_of(journey_id, UNKNOWN), call.current().body["reason"]
+    id_, reason, version = uuid_of(journey_id, UNKNOWN), call.current().body["reason"], expected_version()
     with services().database.transaction() as connection:
-        row = by_person.close(connection, id_, reason, seen=_seen(), by=asking.person().id, at=clock.now())
+        row = by_person.close(
+            connection,
+            id_,
+            reason,
+            seen=_seen(),
+            version=version,
+            by=asking.person().id,
+            at=clock.now(),
+        )
         audited(connection, "close", _JOURNEY, id_, row["hospital_id"], ("reason", "status"))
     return _answer(row)
 
@@ -117,8 +125,8 @@ def _keep(journey_id: str) -> flask.Response:
     id_, version, details = uuid_of(journey_id, UNKNOWN), expected_version(), call.current().body["metadata"]
     with services().database.transaction() as connection:
         row, is_new = by_person.keep(connection, id_, details, seen=_seen(), version=version, at=clock.now())
-        fields = ("metadata",) if is_new else ()
-        audited(connection, "change", _JOURNEY, id_, row["hospital_id"], fields)
+        if is_new:  # else it was kept before
+            audited(connection, "change", _JOURNEY, id_, row["hospital_id"], ("metadata",))
     return _answer(row)
 
 

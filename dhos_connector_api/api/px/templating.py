@@ -77,7 +77,8 @@ def change(resource: Resource, id_: str, *, whole: bool) -> flask.Response:
             version=expected_version(),
             at=clock.now(),
         )
-        _audit(connection, "change", resource, done)
+        if done.fields:  # else it was so before
+            _audit(connection, "change", resource, done)
         return _answer(connection, resource, done.row)
 
 

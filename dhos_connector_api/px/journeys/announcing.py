@@ -36,7 +36,7 @@ class Announcement:
     merged_id: UUID | None = None
 
     def id_in(self, journey_id: UUID) -> UUID:
-        """Return its id, which is the same whenever this journey announces its so-manieth."""
+        """Return its id, which is the same whenever this journey makes the announcement of that number."""
         return uuid5(journey_id, str(self.number))
 
 

@@ -65,10 +65,17 @@ def keep(
 
 
 def close(
-    connection: Connection, id_: UUID, reason: str, *, seen: ColumnElement[bool], by: UUID, at: datetime
+    connection: Connection,
+    id_: UUID,
+    reason: str,
+    *,
+    seen: ColumnElement[bool],
+    version: int | None = None,
+    by: UUID,
+    at: datetime,
 ) -> Row:
     """Close an active journey, and return it."""
-    row = _held(connection, id_, seen, None)
+    row = _held(connection, id_, seen, version)
     if row["status"] != JourneyStatus.ACTIVE:
         raise Conflict(_NOT_ACTIVE)
     return _done(connection, row, JOURNEY_CLOSED, reason, by, at)
@@ -98,12 +105,16 @@ def settle(
     reason: str,
     *,
     seen: ColumnElement[bool],
+    version: int | None = None,
     by: UUID,
     at: datetime,
 ) -> Row:
-    """Complete, skip or reopen a stage (STAGE_COMPLETED, STAGE_SKIPPED, STAGE_REOPENED), and return it."""
+    """Complete, skip or reopen a stage (STAGE_COMPLETED, STAGE_SKIPPED, STAGE_REOPENED), and return it.
+
+    `version` is that of its journey: a stage has none of its own.
+    """
     found = _stage(connection, id_, seen)
-    journey = _held(connection, found["journey_id"], true(), None)
+    journey = _held(connection, found["journey_id"], true(), version)
     stage = _stage(connection, id_, seen)
     _check_stage(code, journey["status"], stage["status"])
     _done(connection, journey, code, reason, by, at, stage=stage["stage_template_id"])
@@ -121,7 +132,7 @@ def _check_stage(code: str, journey: str, stage: str) -> None:
     }
     if stage in none[code]:
         raise Conflict(_ALREADY)
-    if journey != JourneyStatus.ACTIVE and code == STAGE_REOPENED and stage == StageStatus.SKIPPED:
+    if journey != JourneyStatus.ACTIVE and code == STAGE_REOPENED:
         raise Conflict(_CLOSED)
 
 

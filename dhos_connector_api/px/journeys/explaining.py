@@ -1,6 +1,7 @@
 """What made a journey what it is, and what it waits for, in sentences (pure).
 
-They name codes, sources, stages and times, and never a patient or a person.
+They name codes, sources, stages and times, and never a patient or a person. The reason that a person gave is
+free text, in which a patient may be named: it stands beside the sentence, never in it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,7 @@ _ISOLATE, _POP = "\u2068", "\u2069"
 class Sentence:
     """One sentence. `at` and `event_uuid` are those of a piece of evidence; null: what is missing in the end.
 
-    `stage` is the code of the stage it is about.
+    `stage` is the code of the stage it is about; `reason` is what a person wrote of what he did.
     """
 
     at: datetime | None
@@ -33,6 +34,7 @@ class Sentence:
     event_uuid: UUID | None
     kind: Kind
     stage: str | None
+    reason: str | None = None
 
 
 def explain(folded: Folded, history: History, language: Language) -> list[Sentence]:
@@ -76,8 +78,14 @@ class _Speaker:
             stage=self._name(stage),
             ending=self._words.endings[effect.ending] if effect.ending else "",
         )
-        code = stage.stage.code if stage else None
-        return Sentence(at=piece.occurred_at, text=text, event_uuid=effect.event_uuid, kind=kind, stage=code)
+        return Sentence(
+            at=piece.occurred_at,
+            text=text,
+            event_uuid=effect.event_uuid,
+            kind=kind,
+            stage=stage.stage.code if stage else None,
+            reason=_reason(piece),
+        )
 
     def _kind(self, effect: Effect, stage: StageNow | None) -> Kind:
         if stage is None:
@@ -119,6 +127,11 @@ class _Speaker:
 
     def _marked(self, text: str) -> str:
         return f"{_ISOLATE}{text}{_POP}" if self._language == "ar" else text
+
+
+def _reason(piece: Evidence | Move) -> str | None:
+    """What a person wrote of what he did; None of what a feed or the clock tells."""
+    return piece.reason if isinstance(piece, Evidence) and piece.source == PERSON else None
 
 
 def _missing(now: StageNow, status: JourneyStatus) -> Remark | None:

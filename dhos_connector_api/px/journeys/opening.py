@@ -28,7 +28,7 @@ from dhos_connector_api.px.organizations.resources import DEPARTMENT, Status
 from dhos_connector_api.px.organizations.store import Row
 
 _BLANK = "may not be blank"
-_NO_UUID = "must be a UUID"
+_NO_UUID = "is no UUID"
 _NO_TEMPLATE = "is no active template of this hospital"
 _NO_PATIENT = "is no patient of this hospital"
 _NO_DEPARTMENT = "is no active department of this hospital that is yours"

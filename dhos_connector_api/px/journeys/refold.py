@@ -4,7 +4,7 @@ First the journeys there are, then evidence that has none because it waited too 
 template: that may be set up by now.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -15,6 +15,7 @@ from dhos_connector_api.px.journeys import applying, evidence_store, journey_sto
 from dhos_connector_api.px.journeys.changing import Change
 from dhos_connector_api.px.journeys.evidence import Name
 from dhos_connector_api.px.journeys.folded import StageStatus
+from dhos_connector_api.px.journeys.rows import stage_id
 
 #: Journeys of one transaction.
 AT_ONCE = 200
@@ -38,29 +39,35 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Encounters that were looked at, up to `last` (None: no more are left), and what changes of them."""
+    """Encounters that were looked at, up to `last` (None: no more are left), and what changes of them.
+
+    `codes` are those of stages that go, by the stage's id.
+    """
 
     looked_at: int
     last: Place | None
     changes: tuple[Change, ...]
+    codes: Mapping[UUID, str]
 
 
 def preview(connection: Connection, wanted: Wanted, after: Place) -> Piece:
     """Return what would change of the next journeys behind that place."""
     names, looked_at, last = _next(connection, wanted, after)
-    return Piece(looked_at, last, _changes(connection, wanted, names))
+    changes = _changes(connection, wanted, names)
+    return Piece(looked_at, last, changes, _codes(connection, changes))
 
 
 def refold(connection: Connection, wanted: Wanted, after: Place, at: datetime) -> Piece:
     """Fold the next journeys behind that place anew; what was announced is not announced again."""
     names, looked_at, last = _next(connection, wanted, after)
     changes = _changes(connection, wanted, names)
+    codes = _codes(connection, changes)  # while the stages are there
     if isinstance(after, UUID):
         names = journey_store.names_of(connection, [each.id for each in changes])
     if names:
         applied = applying.settle(connection, names, at, renew=wanted.template)
         evidence_store.note_done(connection, applied.messages, at)
-    return Piece(looked_at, last, changes)
+    return Piece(looked_at, last, changes, codes)
 
 
 def _changes(connection: Connection, wanted: Wanted, names: Collection[Name]) -> tuple[Change, ...]:
@@ -80,8 +87,11 @@ def _next(connection: Connection, wanted: Wanted, after: Place) -> tuple[set[Nam
     return names, len(rows), rows[-1].id if rows else nothing_more
 
 
-def lines(change: Change) -> Iterator[tuple[str, str, str]]:
-    """Return what differs of a journey: the journey or its stage, what it was, what it is to be."""
+def lines(change: Change, codes: Mapping[UUID, str]) -> Iterator[tuple[str, str, str]]:
+    """Return what differs of a journey: the journey or its stage, what it was, what it is to be.
+
+    `codes` are those of `Piece`.
+    """
     before = change.before
     for name in ("status", "ending", "journey_type", "patient_id", "completed_at"):
         old, new = before.get(name), change.columns[name]
@@ -91,8 +101,20 @@ def lines(change: Change) -> Iterator[tuple[str, str, str]]:
         status = change.stage_statuses.get(each["stage_template_id"], StageStatus.PENDING)
         if status != each["status"]:
             yield f"stage {each['code']}", str(status), str(each["status"])
-    for _ in change.dropped:
-        yield "stage", "there", "gone"
+    for id_ in change.dropped:
+        # by its id where another process removed it between the two looks
+        yield f"stage {codes.get(id_, id_)}", "there", "gone"
+
+
+def _codes(connection: Connection, changes: Iterable[Change]) -> dict[UUID, str]:
+    """The codes of the stages that go, while they are there, also those of journeys that become others'."""
+    losing = {id_ for each in changes if each.dropped for id_ in (each.id, *each.rows)}
+    known = journey_store.get(connection, losing) if losing else {}
+    return {
+        stage_id(id_, template): stage["code"]
+        for id_, each in known.items()
+        for template, stage in each.stages.items()
+    }
 
 
 def _text(value: object) -> str:

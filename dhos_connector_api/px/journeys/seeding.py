@@ -1,6 +1,6 @@
 """Make the templates that the Connector brings along; what is there stays as it is. Never commits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,13 +22,16 @@ _SURVEY = "post_discharge_survey_template"
 class Seeded:
     """What was done to a template (`action`: create, change, or None), and to its stages, all of them new.
 
-    `other` is the default that stays where this template is none for that reason.
+    `other` is the default that stays where this template is none for that reason. `has_no_default`: this one
+    was there, people have made it inactive or no default, and there is no other, so that journeys of the type
+    do not open.
     """
 
     template: Done
     action: str | None
     stages: tuple[Done, ...] = ()
     other: Row | None = None
+    has_no_default: bool = False
 
 
 def seed(
@@ -44,13 +47,19 @@ def seed(
     default = store.default(connection, hospital_id, fields["journey_type"])
     if row is None:
         return _made(connection, hospital_id, told, default, survey, at)
-    other = None if default is None or default["id"] == row["id"] else default
+    there = Seeded(
+        Done(row, ()),
+        None,
+        other=None if default is None or default["id"] == row["id"] else default,
+        has_no_default=default is None,
+    )
     column = TEMPLATE.fields[_SURVEY]
     if survey is None or (row[column], row["send_post_discharge_survey"]) == (survey, True):
-        return Seeded(Done(row, ()), None, other=other)
+        return there
     body = {_SURVEY: survey, "send_post_discharge_survey": True}
     change: dict[str, Any] = {"whole": False, "seen": true(), "version": None, "at": at}
-    return Seeded(template_changes.change(connection, row["id"], body, **change), "change", other=other)
+    done = template_changes.change(connection, row["id"], body, **change)
+    return replace(there, template=done, action="change")
 
 
 def _made(

@@ -47,11 +47,12 @@ def change(
 ) -> Done:
     """Take the fields of a body over, all of them (`whole`) or those it names, and return what is there now.
 
-    Raises NotFound for what is not `seen`, InvalidFields, and PreconditionFailed where it has not that
-    `version`.
+    Where nothing differs its version stays, and that of its template, which others may be editing. Raises
+    NotFound for what is not `seen`, InvalidFields, and PreconditionFailed where it has not that `version`.
     """
     done = alter(connection, id_, body, whole=whole, seen=seen, version=version, at=at)
-    settle(connection, done.row["journey_template_id"], at=at)
+    if done.fields:
+        settle(connection, done.row["journey_template_id"], at=at)
     return done
 
 
@@ -95,8 +96,11 @@ def alter(
     before = _held(connection, id_, seen, version)
     values = _values(body, before, whole=whole)
     _check_code(connection, id_, values)
+    fields = changed_fields(STAGE, before, values)
+    if not fields:
+        return Done(before, ())
     store.change(connection, STAGE, id_, values, at=at)
-    return Done(store.get(connection, STAGE, id_, true()), changed_fields(STAGE, before, values))
+    return Done(store.get(connection, STAGE, id_, true()), fields)
 
 
 def settle(connection: Connection, template_id: UUID, *, at: datetime) -> None:

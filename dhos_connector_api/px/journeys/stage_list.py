@@ -63,8 +63,10 @@ def listed(
 
 
 def get(connection: Connection, id_: UUID, seen: ColumnElement[bool]) -> Mapping[Any, Any] | None:
-    """Return one stage; None where it is not there, or not seen."""
-    return connection.execute(_read().where(_STAGE.c.id == id_, seen)).mappings().one_or_none()
+    """Return one stage, with its journey's version as `version`; None where it is not there, or not seen."""
+    version = select(JOURNEY.c.version).where(JOURNEY.c.id == _STAGE.c.journey_id).correlate(_STAGE)
+    query = _read().add_columns(version.scalar_subquery().label("version"))
+    return connection.execute(query.where(_STAGE.c.id == id_, seen)).mappings().one_or_none()
 
 
 def of_journey(connection: Connection, journey_id: UUID) -> Sequence[Mapping[Any, Any]]:

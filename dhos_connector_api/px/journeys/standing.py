@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from dhos_connector_api.px.journeys.evidence import EncounterKey
+from dhos_connector_api.px.journeys.evidence import PERSON, EncounterKey
 from dhos_connector_api.px.organizations import feed_store
 from dhos_connector_api.px.organizations.identity import folded
 
@@ -14,8 +14,10 @@ from dhos_connector_api.px.organizations.identity import folded
 PENDING = "pending"
 _STANDING = text("""
 SELECT asked.encounter_id, asked.hospital_id, journey.id, journey.status, ARRAY(
-    SELECT coalesce(evidence.source_code, evidence.code) FROM stage_instance AS stage
-    JOIN evidence USING (event_uuid)
+    SELECT CASE WHEN evidence.source = :person THEN trim(split_part(waited.trigger_event_code, '|', 1))
+        ELSE coalesce(evidence.source_code, evidence.code) END
+    FROM stage_instance AS stage JOIN evidence USING (event_uuid)
+    JOIN stage_template AS waited ON waited.id = stage.stage_template_id
     WHERE stage.journey_id = journey.id AND stage.status = 'completed'
     ORDER BY stage.completed_at, stage.position
 ) AS completed
@@ -32,7 +34,10 @@ Stay = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A journey's id and status, and the codes of the events that completed its stages, as they were sent."""
+    """A journey's id and status, and the codes of the events that completed its stages, as they were sent.
+
+    Of a stage that a person completed it is the first code that the stage waits for.
+    """
 
     journey_id: UUID
     status: str
@@ -55,6 +60,7 @@ def standing(
     if not keys:
         return {}
     asked = {
+        "person": PERSON,
         "namespace": namespace,
         "encounters": [each.encounter_id for each in keys.values()],
         "hospitals": [each.hospital_id for each in keys.values()],

@@ -47,8 +47,8 @@ def change(
 ) -> Done:
     """Take the fields of a body over, all of them (`whole`) or those it names, and return what is there now.
 
-    Raises NotFound for what is not `seen`, InvalidFields, and PreconditionFailed where it has not that
-    `version`.
+    Where nothing differs its version stays. Raises NotFound for what is not `seen`, InvalidFields, and
+    PreconditionFailed where it has not that `version`.
     """
     before = _held(connection, id_, seen, version)
     values = values_of(TEMPLATE, body, before, whole=whole)
@@ -71,10 +71,12 @@ def deactivate(
 
 
 def _changed(connection: Connection, before: Row, values: Mapping[str, Any], at: datetime) -> Done:
-    id_ = before["id"]
+    id_, fields = before["id"], changed_fields(TEMPLATE, before, values)
+    if not fields:
+        return Done(before, ())
     store.change(connection, TEMPLATE, id_, values, at=at)
     versions.keep(connection, id_, at=at)
-    return Done(store.get(connection, TEMPLATE, id_, true()), changed_fields(TEMPLATE, before, values))
+    return Done(store.get(connection, TEMPLATE, id_, true()), fields)
 
 
 def _held(connection: Connection, id_: UUID, seen: ColumnElement[bool], version: int | None) -> Row:

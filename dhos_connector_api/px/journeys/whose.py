@@ -1,7 +1,8 @@
-"""Whose journey it is (pure).
+"""Decide which patient a journey belongs to, from the patients that its events name (pure).
 
-One stay may be told by two sources, or by one under two spellings of its facility: then it names two
-patients who are one. So one of these namings is the anchor, and the others are not asked.
+One stay may be told by two sources, or by one under two spellings of its facility: then they name two
+patients who are one. So only the source and facility that named a patient first (the anchor) say who it is;
+of the others only what moves him to another patient counts.
 """
 
 from collections.abc import Iterable, Sequence
