@@ -263,6 +263,19 @@ def test_a_complete_stage_of_a_closed_journey_is_not_reopened(
     assert ask(app, "GET", f"{STAGES}{ids['MD']}/", token=token).json() == before
 
 
+def test_a_stage_that_closed_a_journey_by_mistake_is_taken_back_with_the_end(
+    app: ASGIApp, database: Database, hospital: UUID, token: str
+) -> None:
+    journey = opened(app, token, body(database, hospital))["id"]
+    ids = stages(database, journey)
+    for each in ids.values():
+        assert act(app, token, f"{STAGES}{each}/complete/")[0] == 200
+    assert progress(app, token, journey)["status"] == "completed"
+    assert act(app, token, f"{STAGES}{ids['LAB']}/reopen/")[1]["status"] == "pending"
+    found = progress(app, token, journey)
+    assert (found["status"], found["completion_percentage"]) == ("active", 50)
+
+
 def test_what_is_of_another_hospital_or_department_cannot_be_changed(
     app: ASGIApp, database: Database, hospital: UUID, token: str
 ) -> None:

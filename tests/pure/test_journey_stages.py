@@ -197,3 +197,15 @@ def test_no_act_of_a_person_or_the_clock_is_the_event_of_a_stage() -> None:
         [told("ADT_A04", 0), silence(10), done("NOTED", 11)], {"X": "JOURNEY_SILENT|NOTED", "Y": "Y"}
     )
     assert statuses_of(found)["X"] is StageStatus.PENDING
+
+
+def test_a_stage_that_is_taken_back_opens_a_journey_that_its_stages_had_closed() -> None:
+    done_twice = [told("ADT_A04", 0), told("DOCTOR_DONE", 10), done("STAGE_COMPLETED", 20, "LAB")]
+    assert a_fold(done_twice, STAGES).ending is Ending.ALL_STAGES
+    back = done("STAGE_REOPENED", 30, "LAB")
+    found = a_fold([*done_twice, back], STAGES)
+    assert (found.status, did_by(found, back)) == (
+        JourneyStatus.ACTIVE,
+        [Did.REOPENED_STAGE, Did.OPENED_AGAIN],
+    )
+    assert a_fold([*done_twice, back, told("LAB_DONE", 40)], STAGES).ended_at == at(40)

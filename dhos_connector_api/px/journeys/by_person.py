@@ -32,7 +32,7 @@ from dhos_connector_api.px.journeys.evidence import (
     STAGE_SKIPPED,
     Evidence,
 )
-from dhos_connector_api.px.journeys.folded import JourneyStatus, StageStatus
+from dhos_connector_api.px.journeys.folded import Ending, JourneyStatus, StageStatus
 from dhos_connector_api.px.journeys.journey_list import Row
 
 UNKNOWN = "there is no journey with that id"
@@ -116,23 +116,25 @@ def settle(
     found = _stage(connection, id_, seen)
     journey = _held(connection, found["journey_id"], true(), version)
     stage = _stage(connection, id_, seen)
-    _check_stage(code, journey["status"], stage["status"])
+    _check_stage(code, journey, stage)
     _done(connection, journey, code, reason, by, at, stage=stage["stage_template_id"])
     return _stage(connection, id_, true())
 
 
-def _check_stage(code: str, journey: str, stage: str) -> None:
+def _check_stage(code: str, journey: Row, stage: Row) -> None:
     """Raise Conflict where that makes no sense."""
-    if journey == JourneyStatus.CANCELLED:
+    if journey["status"] == JourneyStatus.CANCELLED:
         raise Conflict(_CANCELLED)
     none = {
         STAGE_COMPLETED: {StageStatus.COMPLETED},
         STAGE_SKIPPED: {StageStatus.COMPLETED, StageStatus.SKIPPED},
         STAGE_REOPENED: {StageStatus.PENDING, StageStatus.IN_PROGRESS},
     }
-    if stage in none[code]:
+    if stage["status"] in none[code]:
         raise Conflict(_ALREADY)
-    if journey != JourneyStatus.ACTIVE and code == STAGE_REOPENED:
+    # the completion that closed a journey may have been a mistake, and is taken back with the end
+    has_closed = journey["ending"] == Ending.ALL_STAGES and not stage["is_optional"]
+    if code == STAGE_REOPENED and journey["status"] != JourneyStatus.ACTIVE and not has_closed:
         raise Conflict(_CLOSED)
 
 

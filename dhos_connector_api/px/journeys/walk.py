@@ -72,6 +72,8 @@ class Walk:
         of_stages = self._courses.take(piece, known)
         kind, step = self._kinds[place], _step_of(piece)
         effects = [*self._taken_back(piece, kind), *of_stages]
+        if self.ending is Ending.ALL_STAGES and not self._courses.are_all_met:  # a person took one back
+            effects.append(self._opened_again(piece))
         did = step(self, piece, kind) if step else None
         if did:
             effects.insert(0, self._effect(piece, did))
@@ -81,14 +83,15 @@ class Walk:
             effects.append(self._effect(piece, Did.CLOSED))
         return effects
 
+    def _opened_again(self, piece: Evidence) -> Effect:
+        self._go_on()
+        return self._effect(piece, Did.OPENED_AGAIN)
+
     def _taken_back(self, piece: Evidence, kind: JourneyType) -> list[Effect]:
         """Take back an end that only another type of journey comes to: who was admitted has not gone."""
         is_silent_inpatient = self.ending is Ending.SILENT and kind is JourneyType.INPATIENT
         has_stayed = self.ending is Ending.VISIT_COMPLETED and kind is not JourneyType.OPD
-        if not (is_silent_inpatient or has_stayed):
-            return []
-        self._go_on()
-        return [self._effect(piece, Did.OPENED_AGAIN)]
+        return [self._opened_again(piece)] if is_silent_inpatient or has_stayed else []
 
     def _is_complete_by(self, piece: Evidence, did: Did | None) -> bool:
         """Whether nothing is waited for since this piece; what opens a journey may come after its stages."""
