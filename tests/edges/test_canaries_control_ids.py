@@ -47,7 +47,8 @@ _MESSAGES = [
 _MESSAGES += _MESSAGES[:1]
 
 
-@pytest.mark.parametrize("style", ["json", pytest.param("plain", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("style", ["json", "plain"])
 def test_no_control_id_reaches_a_log_a_metric_an_error_or_an_amqp_header(
     address: DatabaseAddress,
     database: Database,

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Scope
 from dhos_connector_api.db.engine import Database
 from tests.builders.api import UNLIMITED, api, internal
 
+pytestmark = pytest.mark.slow
 COPIES, AT_ONCE = 5, 16
 TOKEN = internal("write:his")
 #: A request: the number of its event, its headers, its body.
@@ -70,11 +71,11 @@ async def _tell(app: ASGIApp, requests: list[Request]) -> dict[int, list[tuple[i
     return answers
 
 
-@pytest.mark.parametrize("events", [300, pytest.param(5000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("door", "repeated"), [(by_event_id, 200), (by_idempotency_key, 201)])
 def test_events_told_in_concurrent_copies_have_one_effect_each(
-    database: Database, door: Callable[[int], Request], repeated: int, events: int
+    database: Database, door: Callable[[int], Request], repeated: int
 ) -> None:
+    events = 5_000
     app, draw = api(database, changes=UNLIMITED, WEB_THREADS="8"), Random(17)
     requests = [door(number) for number in range(events) for _ in range(draw.randint(1, COPIES))]
     assert len(requests) > 2 * events

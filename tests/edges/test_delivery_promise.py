@@ -20,6 +20,7 @@ from tests.rigs.own_postgres import OwnPostgres
 from tests.rigs.processes import Process, Web
 from tests.rigs.waiting import eventually
 
+pytestmark = pytest.mark.slow
 KILL = "tests.rigs.kill_points"
 
 
@@ -36,11 +37,11 @@ def deliver(environ: dict[str, str], folder: Path, *module: str) -> Process:
 @pytest.mark.parametrize(
     "point",
     [
-        pytest.param("claimed, not committed", marks=pytest.mark.slow),
-        pytest.param("claimed, not sent", marks=pytest.mark.slow),
+        "claimed, not committed",
+        "claimed, not sent",
         "sent, not settled",
-        pytest.param("settled, not committed", marks=pytest.mark.slow),
-        pytest.param("settled, not counted", marks=pytest.mark.slow),
+        "settled, not committed",
+        "settled, not counted",
     ],
 )
 def test_a_delivery_process_killed_at_its_worst_moment(
@@ -77,7 +78,6 @@ def test_everything_killed_at_once_under_load(
             agree(own_postgres.address, epr, wards)
 
 
-@pytest.mark.slow
 def test_an_epr_that_hangs_holds_nobody_up(
     own_database: DatabaseAddress, epr: FakeEpr, tmp_path: Path
 ) -> None:
@@ -92,7 +92,6 @@ def test_an_epr_that_hangs_holds_nobody_up(
         assert not rows(own_database, "SELECT FROM delivery_attempt WHERE outcome IS NOT NULL")
 
 
-@pytest.mark.slow
 def test_an_epr_that_is_away_holds_nobody_up_and_gets_everything_when_it_is_back(
     own_database: DatabaseAddress, tmp_path: Path
 ) -> None:

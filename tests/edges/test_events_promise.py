@@ -17,11 +17,11 @@ from tests.builders.api import a_key
 from tests.rigs.processes import Web, environment
 from tests.rigs.waiting import eventually
 
+pytestmark = pytest.mark.slow
 SENDERS, KILLS = 4, 3
 SITE = "[his.rate_limits.his]\nevents_per_hour = 10000000\n"
 
 
-@pytest.mark.slow
 def test_events_that_were_answered_survive_kill_9_and_are_queued_once(
     address: DatabaseAddress, database: Database, tmp_path: Path
 ) -> None:
@@ -101,16 +101,11 @@ def _once_each(kept: list[Kept], encounters: Iterable[str]) -> bool:
     ("point", "call", "groups", "named"),
     [
         ("a group of events kept, the next not", 2, 2, "by a key"),
-        *(
-            pytest.param(*each, marks=pytest.mark.slow)
-            for each in (
-                ("events read, not stored", 2, 1, "by a key"),
-                ("events read, not stored", 3, 2, "by their ids"),
-                ("a group of events kept, the next not", 1, 1, "by their ids"),
-                ("all events kept, the answer not", 1, 3, "by a key"),
-                ("the answer noted, not committed", 1, 3, "by a key"),
-            )
-        ),
+        ("events read, not stored", 2, 1, "by a key"),
+        ("events read, not stored", 3, 2, "by their ids"),
+        ("a group of events kept, the next not", 1, 1, "by their ids"),
+        ("all events kept, the answer not", 1, 3, "by a key"),
+        ("the answer noted, not committed", 1, 3, "by a key"),
     ],
 )
 def test_a_bulk_request_killed_half_way_is_taken_once_when_it_comes_again(

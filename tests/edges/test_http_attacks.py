@@ -19,13 +19,13 @@ from tests.rigs.own_postgres import OwnPostgres
 from tests.rigs.processes import Web, environment
 from tests.rigs.waiting import eventually
 
+pytestmark = pytest.mark.slow
 POST = b"POST /dhos/v1/message HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 TOKEN = {"Authorization": f"Bearer {internal(WRITE)}"}
 #: MB a process may grow by, whatever is done to it; its budget for bodies is 64 of them.
 MOST_GROWTH = 150
 #: Seconds a probe may take on a machine that is shared with everything else.
 PATIENCE = 5.0
-_SLOW = pytest.mark.slow
 
 
 @contextmanager
@@ -46,10 +46,8 @@ def assert_served(to: Web) -> None:
         assert post(to).status_code == 200
 
 
-@pytest.mark.parametrize(("connections", "size"), [(4, 4), pytest.param(20, 96, marks=_SLOW)])
-def test_headers_without_an_end(
-    own_database: DatabaseAddress, tmp_path: Path, connections: int, size: int
-) -> None:
+def test_headers_without_an_end(own_database: DatabaseAddress, tmp_path: Path) -> None:
+    connections, size = 20, 96
     with web(own_database, tmp_path) as attacked:
         growth = Growth(attacked.process.popen.pid)
         with attacking(attacked.port, connections, [POST + b"X-Long: ", *[b"a" * 1_000_000] * size]):
@@ -57,11 +55,9 @@ def test_headers_without_an_end(
             assert growth.megabytes < MOST_GROWTH / 5
 
 
-@pytest.mark.parametrize("number", [200, pytest.param(2300, marks=_SLOW)])
 @pytest.mark.parametrize("says", [b"", POST + b"X-Slow: "], ids=["silent", "half a header"])
-def test_sockets_that_say_nothing(
-    own_database: DatabaseAddress, tmp_path: Path, number: int, says: bytes
-) -> None:
+def test_sockets_that_say_nothing(own_database: DatabaseAddress, tmp_path: Path, says: bytes) -> None:
+    number = 2_300
     open_files.raise_limit()
     with web(own_database, tmp_path) as attacked:
         growth = Growth(attacked.process.popen.pid)
@@ -71,10 +67,8 @@ def test_sockets_that_say_nothing(
 
 
 @pytest.mark.parametrize("token", [b"", f"Authorization: {TOKEN['Authorization']}\r\n".encode()])
-@pytest.mark.parametrize("number", [20, pytest.param(100, marks=_SLOW)])
-def test_bodies_without_an_end(
-    own_database: DatabaseAddress, tmp_path: Path, number: int, token: bytes
-) -> None:
+def test_bodies_without_an_end(own_database: DatabaseAddress, tmp_path: Path, token: bytes) -> None:
+    number = 100
     head = POST + token + b"Content-Length: 10000000\r\n\r\n"
     with web(own_database, tmp_path) as attacked:
         growth = Growth(attacked.process.popen.pid)
@@ -83,8 +77,8 @@ def test_bodies_without_an_end(
             assert growth.megabytes < MOST_GROWTH
 
 
-@pytest.mark.parametrize("number", [30, pytest.param(300, marks=_SLOW)])
-def test_answers_that_are_not_read(own_database: DatabaseAddress, tmp_path: Path, number: int) -> None:
+def test_answers_that_are_not_read(own_database: DatabaseAddress, tmp_path: Path) -> None:
+    number = 300
     ask = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n"
     with web(own_database, tmp_path) as attacked:
         growth = Growth(attacked.process.popen.pid)
@@ -94,7 +88,6 @@ def test_answers_that_are_not_read(own_database: DatabaseAddress, tmp_path: Path
             assert_served(attacked)
 
 
-@_SLOW
 def test_while_postgresql_stands_still_requests_are_refused_early_and_probes_answered(
     own_postgres: OwnPostgres, tmp_path: Path
 ) -> None:
@@ -117,7 +110,6 @@ def test_while_postgresql_stands_still_requests_are_refused_early_and_probes_ans
         eventually(lambda: post(attacked).status_code == 200)
 
 
-@_SLOW
 def test_what_a_client_that_left_had_asked_for_is_not_begun(
     own_postgres: OwnPostgres, tmp_path: Path
 ) -> None:

@@ -25,6 +25,7 @@ from tests.rigs.processes import Web, environment, rabbitmq
 from tests.rigs.rabbitmq import OwnRabbitMQ
 from tests.rigs.waiting import eventually
 
+pytestmark = pytest.mark.slow
 ENCOUNTERS = int(os.environ.get("CONNECTOR_ENCOUNTERS", "2000"))
 SENDERS = 4
 Kill = Callable[[], None]
@@ -91,7 +92,6 @@ def test_journeys_are_what_was_told_although_a_consumer_was_killed(
         house.agrees(seconds=60)
 
 
-@pytest.mark.slow
 def test_thousands_of_journeys_are_what_was_told_although_everything_was_killed_in_turn(
     own_postgres: OwnPostgres, own_rabbitmq: OwnRabbitMQ, own_vhost: BrokerAddress, tmp_path: Path
 ) -> None:

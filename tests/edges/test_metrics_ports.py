@@ -17,6 +17,8 @@ from tests.rigs.mllp_ledger import Mllp
 from tests.rigs.processes import Process, Web, environment
 from tests.rigs.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 def scraped(port: int) -> str:
     """What Prometheus would get from that port."""
@@ -85,7 +87,6 @@ def test_each_worker_shows_its_own_metrics_on_its_port(
     assert "does not answer" in str(health.problem(command, environ))
 
 
-@pytest.mark.slow
 def test_mllp_is_ready_while_every_listener_listens_and_shows_its_own_counts_alone(
     address: DatabaseAddress, database: Database, tmp_path: Path
 ) -> None:

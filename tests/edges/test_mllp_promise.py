@@ -16,6 +16,7 @@ from tests.rigs.mllp_ledger import Engine, Mllp
 from tests.rigs.own_postgres import OwnPostgres
 from tests.rigs.processes import Process, environment, rabbitmq, relay
 
+pytestmark = pytest.mark.slow
 _MESSAGES, _ENGINES = 5000, 20
 _POINTS = ("group read, not stored", "group committed, nobody told", "committed, not answered")
 
@@ -59,17 +60,7 @@ def test_listener_relay_and_database_killed_while_five_thousand_messages_stream(
     assert sum(engine.resent for engine in engines) > 0, "nothing was harmed"
 
 
-@pytest.mark.parametrize(
-    ("point", "policy"),
-    [
-        ("group committed, nobody told", "replay"),  # one moment in every run, the others in the slow one
-        *(
-            pytest.param(point, policy, marks=pytest.mark.slow)
-            for point, policy in product(_POINTS, ("replay", "reject"))
-            if (point, policy) != ("group committed, nobody told", "replay")
-        ),
-    ],
-)
+@pytest.mark.parametrize(("point", "policy"), list(product(_POINTS, ("replay", "reject"))))
 def test_a_listener_killed_at_its_worst_moment(
     own_database: DatabaseAddress, shared_rabbitmq: BrokerAddress, tmp_path: Path, point: str, policy: str
 ) -> None:

@@ -16,6 +16,7 @@ from tests.rigs.mllp_ledger import Mllp
 from tests.rigs.processes import environment
 from tests.rigs.stored import count
 
+pytestmark = pytest.mark.slow
 _PROCESS = ("dhos_connector_api", "mllp-process")
 
 
@@ -35,10 +36,10 @@ def idle(port: int, number: int) -> Iterator[list[Client]]:
             peer.close()
 
 
-@pytest.mark.parametrize("many", [300, pytest.param(2000, marks=pytest.mark.slow)])
 def test_idle_peers_cost_little_and_honest_senders_are_served(
-    address: DatabaseAddress, database: Database, tmp_path: Path, many: int
+    address: DatabaseAddress, database: Database, tmp_path: Path
 ) -> None:
+    many = 2_000
     open_files.raise_limit()
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < 2 * many:
         pytest.skip("this machine allows too few open files")

@@ -24,6 +24,8 @@ from tests.rigs.processes import Web
 from tests.rigs.rabbitmq import OwnRabbitMQ
 from tests.rigs.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("door", "point", "call"), cases(WEB_POINTS))
 def test_a_web_process_killed_at_its_worst_moment(
@@ -120,7 +122,6 @@ def _not_ready(url: str) -> Any:
     return answer.json() if answer.status_code == 503 else None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("door", [hl7, his, observations], ids=["HL7", "HIS", "ORU"])
 def test_web_processes_and_carriers_killed_under_load(
     own_database: DatabaseAddress, shared_rabbitmq: BrokerAddress, tmp_path: Path, door: Open
@@ -138,7 +139,6 @@ def test_web_processes_and_carriers_killed_under_load(
         assert web.process.stop() == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("door", [hl7, his], ids=["HL7", "HIS"])
 def test_the_only_web_process_killed_under_load(
     own_database: DatabaseAddress, shared_rabbitmq: BrokerAddress, tmp_path: Path, door: Open
@@ -162,10 +162,10 @@ def _only(way: Door, port: int) -> Web:
     return Web(way.environ, way.folder, port=port)
 
 
-@pytest.mark.parametrize("each", [8, pytest.param(63, marks=pytest.mark.slow)])
 def test_copies_from_sixteen_connections_are_accepted_once(
-    own_database: DatabaseAddress, shared_rabbitmq: BrokerAddress, tmp_path: Path, each: int
+    own_database: DatabaseAddress, shared_rabbitmq: BrokerAddress, tmp_path: Path
 ) -> None:
+    each = 63
     platform = Platform(shared_rabbitmq)
     senders = [Sender("COPY") for _ in range(16)]
     raw = senders[0].next_message()
@@ -182,10 +182,10 @@ def test_copies_from_sixteen_connections_are_accepted_once(
         assert web.process.stop() == 0
 
 
-@pytest.mark.parametrize("pairs", [10, pytest.param(150, marks=pytest.mark.slow)])
 def test_copies_of_what_a_his_sends_have_one_effect_each(
-    own_database: DatabaseAddress, shared_rabbitmq: BrokerAddress, tmp_path: Path, pairs: int
+    own_database: DatabaseAddress, shared_rabbitmq: BrokerAddress, tmp_path: Path
 ) -> None:
+    pairs = 150
     platform, numbers = HisPlatform(shared_rabbitmq), Random(11)
     senders = [HisSender(new_patient) for _ in range(8)]
     offered = [new() for new in [new_patient, new_webhook] * pairs]

@@ -23,6 +23,7 @@ from tests.rigs.relay_process import environment
 from tests.rigs.waiting import eventually, throughout
 
 pytest_plugins = ["tests.rigs.broker_fixtures"]
+pytestmark = pytest.mark.slow
 
 
 #: Other workers have relays of the same names in databases of their own.
@@ -265,10 +266,10 @@ def test_sigterm_ends_a_relay_in_good_order_even_while_the_broker_is_away(
     assert relay.stop() == 0
 
 
-@pytest.mark.parametrize("senders", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_an_admission_goes_out_at_once_beside_many_senders_with_an_unroutable_key(
-    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress, senders: int
+    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
 ) -> None:
+    senders = 10_000
     patients = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY])
     with database.transaction() as connection:
         put_crowd(connection, senders)
@@ -291,7 +292,6 @@ def _tried(database: Database) -> int:
         return int(connection.execute(text("SELECT coalesce(max(attempts), 0) FROM outbox")).scalar_one())
 
 
-@pytest.mark.slow
 def test_a_full_queue_gives_the_others_of_its_key_few_copies_more(
     database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
 ) -> None:
@@ -322,7 +322,6 @@ def test_a_full_queue_gives_the_others_of_its_key_few_copies_more(
     patients.close()
 
 
-@pytest.mark.slow
 def test_while_nothing_can_be_written_each_envelope_is_published_once(
     database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
 ) -> None:
@@ -359,7 +358,6 @@ _needs_proc = pytest.mark.skipif(
 
 
 @_needs_proc
-@pytest.mark.slow
 def test_a_long_backlog_drains_without_growing_memory(
     database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
 ) -> None:
@@ -374,12 +372,10 @@ def test_a_long_backlog_drains_without_growing_memory(
 
 
 @_needs_proc
-@pytest.mark.parametrize(
-    ("count", "size"), [(60, 2_000_000), pytest.param(180, 9_500_000, marks=pytest.mark.slow)]
-)
 def test_a_backlog_of_large_envelopes_takes_little_memory_and_an_admission_goes_out_meanwhile(
-    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress, count: int, size: int
+    database: Database, relays: Relays, shared_rabbitmq: BrokerAddress
 ) -> None:
+    count, size = 180, 9_500_000
     patients = Consumer(shared_rabbitmq, "patients", [LEGACY_ROUTING_KEY])
     newest = {"x-max-length": 2}  # a queue that is read, as it were: nothing piles up in it
     Consumer(shared_rabbitmq, "events", [EVENT_ROUTING_KEY], arguments=newest).close()

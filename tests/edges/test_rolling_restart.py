@@ -21,10 +21,10 @@ from tests.rigs.processes import Web, environment
 from tests.rigs.stored import count
 from tests.rigs.waiting import eventually
 
+pytestmark = pytest.mark.slow
 _DELAY = 2
 
 
-@pytest.mark.slow
 def test_a_rolling_restart_refuses_and_loses_nothing(
     own_database: DatabaseAddress, own_pool: Database, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ from dhos_connector_api.site.model import DeliveryPolicy
 from tests.builders.delivery import Clock, deliverer
 from tests.rigs.delivery_ledger import RETRY_AFTER, Entry, Hospital, entries, epr, mirth
 
+pytestmark = pytest.mark.slow
 EACH = int(os.environ.get("CONNECTOR_DELIVERIES_EACH", "100"))
 MIXED = 300
 THREADS = 32
@@ -156,25 +157,19 @@ def check_all(database: Database, hospital: Hospital, plans: list[list[str]]) ->
 Opened = Callable[[], AbstractContextManager[Hospital]]
 
 
-@pytest.mark.parametrize("each", [2, pytest.param(EACH, marks=pytest.mark.slow, id="many")])
 @pytest.mark.parametrize("opened", [epr, mirth])
-def test_of_each_behaviour_many_come_to_what_they_have_to(
-    database: Database, opened: Opened, each: int
-) -> None:
+def test_of_each_behaviour_many_come_to_what_they_have_to(database: Database, opened: Opened) -> None:
     with opened() as hospital:
-        plans = [[behaviour, "accept"] for behaviour in hospital.meanings for _ in range(each)]
+        plans = [[behaviour, "accept"] for behaviour in hospital.meanings for _ in range(EACH)]
         random.Random(3).shuffle(plans)
         check_all(database, hospital, plans)
 
 
-@pytest.mark.parametrize("number", [20, pytest.param(MIXED, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("opened", [epr, mirth])
-def test_those_that_meet_a_mixture_come_to_what_they_have_to(
-    database: Database, opened: Opened, number: int
-) -> None:
+def test_those_that_meet_a_mixture_come_to_what_they_have_to(database: Database, opened: Opened) -> None:
     chosen = random.Random(4)
     with opened() as hospital:
         behaviours = sorted(hospital.meanings)
-        lengths = chosen.choices(range(5), k=number)
+        lengths = chosen.choices(range(5), k=MIXED)
         plans = [[*chosen.choices(behaviours, k=each), chosen.choice(LAST)] for each in lengths]
         check_all(database, hospital, plans)

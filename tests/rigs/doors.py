@@ -7,7 +7,7 @@ killed at each of its worst moments.
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -126,14 +126,12 @@ class Point:
     door: Open
     name: str
     call: int
-    #: One moment of a web process and of the relay is tried in every run, the others in `make test-slow`.
-    marks: tuple[Any, ...] = field(default=(pytest.mark.slow,))
 
 
 #: A message is at the door, and the web process dies.
 WEB_POINTS = (
     Point(hl7, "read, not stored", 4),
-    Point(hl7, "committed, not answered", 4, marks=()),
+    Point(hl7, "committed, not answered", 4),
     Point(payloads, "HIS payload read, not stored", 4),
     Point(payloads, "HIS payload stored, not committed", 4),
     Point(payloads, "committed, not answered", 4),
@@ -145,7 +143,7 @@ WEB_POINTS = (
 )
 #: What was taken is on its way, and the relay dies.
 RELAY_POINTS = (
-    Point(hl7, "published, not confirmed", 1, marks=()),
+    Point(hl7, "published, not confirmed", 1),
     Point(hl7, "confirmed, not settled", 1),
     Point(his, "published, not confirmed", 1),
     Point(his, "confirmed, not settled", 1),
@@ -154,7 +152,7 @@ RELAY_POINTS = (
 
 def cases(points: Sequence[Point]) -> list[Any]:
     """Return these as parameters of a test."""
-    return [pytest.param(each.door, each.name, each.call, marks=each.marks, id=_id(each)) for each in points]
+    return [pytest.param(each.door, each.name, each.call, id=_id(each)) for each in points]
 
 
 def _id(point: Point) -> str:
