@@ -93,22 +93,28 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that everything started is ended
     facts = machine.facts()
     rows: list[Row] = []
-    with Bench(options) as bench:
-        facts |= bench.versions()
-        facts["web processes"] = str(options.web_processes)
-        for part in options.parts or _PARTS:
-            print(f"{time.strftime('%H:%M:%S')} {part} ...", flush=True)
-            rows += _PARTS[part](bench)
-    rows += ratios(rows)
+    try:
+        with Bench(options) as bench:
+            facts |= bench.versions()
+            facts["web processes"] = str(options.web_processes)
+            for part in options.parts or _PARTS:
+                print(f"{time.strftime('%H:%M:%S')} {part} ...", flush=True)
+                rows += _PARTS[part](bench)
+    finally:  # also what was measured before a part failed
+        rows += ratios(rows)
+        _report(facts, rows, options.json)
+    sys.exit(any(row.verdict == "MISSED" for row in rows))
+
+
+def _report(facts: dict[str, str], rows: list[Row], file: Path | None) -> None:
+    """Print the table, and write the figures into that file as well."""
     command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
     print(f"\n$ {command}")
     print("\n".join(f"{name}: {value}" for name, value in facts.items()), end="\n\n")
     print("\n".join(lines(rows)))
-    if options.json:
-        options.json.write_text(
-            json.dumps({"command": command, "machine": facts, "figures": as_json(rows)}, indent=2) + "\n"
-        )
-    sys.exit(any(row.verdict == "MISSED" for row in rows))
+    if file:
+        figures = {"command": command, "machine": facts, "figures": as_json(rows)}
+        file.write_text(json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":

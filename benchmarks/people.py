@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import quote
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, create_engine, text, true
 
@@ -57,6 +58,10 @@ def measure(bench: Bench) -> list[Row]:
         engine.dispose()
 
 
+#: Of each benchmark's admin, who is made once, whichever parts need him.
+_PASSWORDS: WeakKeyDictionary[Bench, str] = WeakKeyDictionary()
+
+
 @contextmanager
 def admin(bench: Bench) -> Iterator[str]:
     """Processes started meanwhile know an admin, whom nothing limits. Gives his password."""
@@ -64,7 +69,9 @@ def admin(bench: Bench) -> Iterator[str]:
     site = bench.write("people.toml", text_)
     keys = {"PX_HS_KEY": secrets.token_hex(64), "AUTH_REQUESTS_PER_MINUTE": "100000"}
     with bench.settings(SITE_CONFIG=str(site), **keys):
-        yield bench.command("people", "create-admin")
+        if bench not in _PASSWORDS:
+            _PASSWORDS[bench] = bench.command("people", "create-admin")
+        yield _PASSWORDS[bench]
 
 
 def timed_rows(part: str, name: str, milliseconds: list[float], most: float) -> list[Row]:

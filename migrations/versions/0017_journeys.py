@@ -250,6 +250,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("merged_into IS NULL"),
     )
     op.create_index(
+        "journey_instance_hospital_type_order",
+        "journey_instance",
+        ["hospital_id", "journey_type", "started_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("merged_into IS NULL"),
+    )
+    op.create_index(
         "journey_instance_type_order",
         "journey_instance",
         ["journey_type", "started_at", "id"],
@@ -363,9 +370,16 @@ def upgrade() -> None:
         ["stage_template_id", "created_at", "id"],
         unique=False,
     )
+    op.create_index(
+        "stage_instance_template_status_order",
+        "stage_instance",
+        ["stage_template_id", "status", "created_at", "id"],
+        unique=False,
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("stage_instance_template_status_order", table_name="stage_instance")
     op.drop_index("stage_instance_template_order", table_name="stage_instance")
     op.drop_index("stage_instance_status_order", table_name="stage_instance")
     op.drop_index("stage_instance_order", table_name="stage_instance")
@@ -378,6 +392,11 @@ def downgrade() -> None:
     op.drop_table("evidence")
     op.drop_index(op.f("encounter_alias_journey_id"), table_name="encounter_alias")
     op.drop_table("encounter_alias")
+    op.drop_index(
+        "journey_instance_hospital_type_order",
+        table_name="journey_instance",
+        postgresql_where=sa.text("merged_into IS NULL"),
+    )
     op.drop_index(
         "journey_instance_type_order",
         table_name="journey_instance",

@@ -164,6 +164,14 @@ class JourneyInstanceRow(db.Model):  # type: ignore[name-defined,misc]
             "journey_instance_template_order", journey_template_id, started_at, "id", postgresql_where=_LISTED
         ),
         Index("journey_instance_type_order", journey_type, started_at, "id", postgresql_where=_LISTED),
+        Index(
+            "journey_instance_hospital_type_order",
+            hospital_id,
+            journey_type,
+            started_at,
+            "id",
+            postgresql_where=_LISTED,
+        ),
         Index(None, merged_into, postgresql_where=text("merged_into IS NOT NULL")),
     )
 
@@ -282,6 +290,7 @@ class StageInstanceRow(db.Model):  # type: ignore[name-defined,misc]
     __table_args__ = (
         UniqueConstraint(journey_id, stage_template_id),
         Index("stage_instance_template_order", stage_template_id, created_at, "id"),
+        Index("stage_instance_template_status_order", stage_template_id, status, created_at, "id"),
         Index("stage_instance_hospital_order", hospital_id, created_at, "id"),
         Index("stage_instance_status_order", status, created_at, "id"),
         Index("stage_instance_order", created_at, "id"),
