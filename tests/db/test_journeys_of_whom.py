@@ -10,6 +10,7 @@ from dhos_connector_api.clock import now
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.inbox.apply import Reader
 from dhos_connector_api.inbox.letter import Letter
+from dhos_connector_api.px.journeys.histories import history
 from dhos_connector_api.px.organizations import on_event as patients
 from dhos_connector_api.px.organizations.identity import SHARED, Who
 from tests.builders.encounters import FACILITY, HOSPITAL, a_hospital, letter
@@ -97,6 +98,11 @@ def test_an_encounter_stays_where_it_began_though_its_facility_means_another_hos
         database, "SELECT encounter_id, hospital_id, completed_count FROM journey_instance ORDER BY 1"
     )
     assert found == [("V1", HOSPITAL, 1), ("V2", other, 0)]
+    [(journey,)] = rows(database, "SELECT id FROM journey_instance WHERE encounter_id = 'V1'")
+    with database.statements() as connection:
+        explained = history(connection, journey)
+    assert explained is not None
+    assert len(explained[1].evidence) == 2
 
 
 def test_a_second_hospital_takes_nothing_from_encounters_that_name_no_facility(database: Database) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import true
 from dhos_connector_api.db.engine import Database
 from dhos_connector_api.inbox.letter import Letter
 from dhos_connector_api.px.journeys import by_person, periodic
-from dhos_connector_api.px.journeys.applying import MOST
+from dhos_connector_api.px.journeys.counting import MOST
 from dhos_connector_api.px.journeys.evidence import EncounterKey
 from dhos_connector_api.px.organizations.identity import SHARED
 from tests.builders.encounters import HOSPITAL, at, letter

@@ -10,9 +10,12 @@ from sqlalchemy import text
 from dhos_connector_api.app.periodic import note_processed
 from dhos_connector_api.clock import now
 from dhos_connector_api.db.engine import Database
+from dhos_connector_api.inbox.apply import Reader
 from dhos_connector_api.messages import store as messages
 from dhos_connector_api.px.journeys import evidence_store, journey_store, periodic
 from dhos_connector_api.px.journeys.evidence import Name
+from dhos_connector_api.px.journeys.on_event import CONSUMER, OnEvent
+from dhos_connector_api.px.journeys.told import Rules
 from dhos_connector_api.px.organizations import called
 from tests.builders.encounters import FACILITY, HOSPITAL, a_hospital, at, letter
 from tests.builders.journey_templates import a_template
@@ -107,6 +110,20 @@ def test_evidence_is_looked_at_again_only_where_its_own_source_knows_the_hospita
     with database.transaction() as connection:
         connection.execute(text("UPDATE hospital SET code = :code"), {"code": FACILITY})
     assert _ripe(database) == {Name("hospital", "V1")}
+
+
+def test_what_the_site_says_of_a_source_says_which_template_is_waited_for(database: Database) -> None:
+    with database.transaction() as connection:
+        a_hospital(connection, emr=FACILITY)
+        a_template(connection, HOSPITAL, STAGES)
+    rules = Rules(source_types={"emr": "inpatient"})
+    reader = Reader(database, CONSUMER, OnEvent(rules=lambda: rules, processed=lambda *_: None), now)
+    reader.take([letter("VISIT_STARTED", 0, source="emr")])
+    assert _ripe(database) == set()
+    with database.transaction() as connection:
+        a_template(connection, HOSPITAL, STAGES, journey_type="inpatient")
+    assert _apply_ripe(database) == 1
+    assert rows(database, "SELECT journey_type, status FROM journey_instance") == [("inpatient", "active")]
 
 
 def test_all_that_waited_is_applied_at_once_when_it_can_be(database: Database) -> None:

@@ -8,7 +8,7 @@ what came first or twice. What is to be announced goes to the outbox in the same
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from dhos_connector_api.px.journeys import (
     codes,
+    counting,
     evidence_store,
     folding,
     journey_store,
@@ -24,13 +25,10 @@ from dhos_connector_api.px.journeys import (
     publishing,
 )
 from dhos_connector_api.px.journeys.changing import Change
-from dhos_connector_api.px.journeys.evidence import CLOCK, PERSON, Evidence, Move, Name
+from dhos_connector_api.px.journeys.evidence import Evidence, Move, Name
 from dhos_connector_api.px.journeys.evidence_store import Became, Kept, State
 from dhos_connector_api.px.journeys.folding import Outcome
 from dhos_connector_api.px.journeys.metrics import IGNORED
-
-#: Pieces of evidence that count of each name of an encounter, beside those that decide what becomes of it.
-MOST = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ def add(connection: Connection, given: Sequence[Evidence], at: datetime) -> Appl
     """Store these pieces of evidence, and fold each journey that they touch."""
     told = [each for each in given if each.encounter_id]
     moves = [move for each in given if (move := move_of(each))]
-    names = {_name(each) for each in told}
+    names = {each.name for each in told}
     linked = {Name(each.namespace, link) for each in told if (link := link_store.link_of(each))}
     is_alone = bool(moves or linked)
     locks.enter(connection, alone=is_alone)
@@ -72,8 +70,8 @@ def settle(
 
 def preview(connection: Connection, names: Collection[Name], *, renew: UUID | None = None) -> list[Change]:
     """Return what `settle` would change, and change nothing."""
-    few, _ = _bounded(evidence_store.of_names(connection, link_store.also_called(connection, names)))
-    found = folding.folded(connection, _placed(few), renew)
+    few, _ = counting.bounded(evidence_store.of_names(connection, link_store.also_called(connection, names)))
+    found = folding.folded(connection, counting.placed(few), renew)
     return folding.changes(connection, found.outcomes)
 
 
@@ -97,8 +95,8 @@ def _settle(
 ) -> Applied:
     """Fold what goes by these names, which are held."""
     kept = evidence_store.of_names(connection, names)
-    few, too_many = _bounded(kept)
-    found = folding.folded(connection, _placed(few), renew)
+    few, too_many = counting.bounded(kept)
+    found = folding.folded(connection, counting.placed(few), renew)
     changes = folding.changes(connection, found.outcomes)
     _save(connection, changes, at)
     became = _became(few, found.outcomes, found.waiting)
@@ -110,56 +108,6 @@ def _settle(
     return Applied(
         frozenset(each.id for each in changes), frozenset(messages[each.event_uuid] for each in became)
     )
-
-
-def _placed(kept: Sequence[Kept]) -> list[Evidence]:
-    """The evidence, with the hospital that its encounter's was applied at, told by the same facility.
-
-    A facility that is to mean another hospital from now on does so for encounters that begin from now on:
-    one that has begun stays one journey, and nobody is asked about it twice. Where nothing of an encounter
-    names a facility, it stays where it was when there was but one hospital.
-    """
-    told = {_name(each.evidence) for each in kept if each.evidence.facility}
-    known = {
-        (_name(each.evidence), each.evidence.source, each.evidence.facility): each.hospital_id
-        for each in kept
-        if each.state == State.APPLIED and (each.evidence.facility or _name(each.evidence) not in told)
-    }
-    return [
-        replace(one, hospital_id=one.hospital_id or known.get((_name(one), one.source, one.facility)))
-        for one in (each.evidence for each in kept)
-    ]
-
-
-def _name(evidence: Evidence) -> Name:
-    return Name(evidence.namespace, evidence.encounter_id or "")
-
-
-def _bounded(kept: Sequence[Kept]) -> tuple[list[Kept], list[UUID]]:
-    """What counts, and the events that are too many.
-
-    What persons and the clock say counts, and what decides (`codes.DECIDING`), however much there is. Of all
-    else the earliest MOST of each name do, by when it happened: a piece that is too many has MOST before it,
-    so it may be left out from then on (`evidence_store.of_names`), and the order of arrival does not matter.
-    """
-    by_name: dict[Name, list[Kept]] = {}
-    for each in kept:
-        by_name.setdefault(_name(each.evidence), []).append(each)
-    few: list[Kept] = []
-    too_many: list[UUID] = []
-    for told in by_name.values():
-        if len(told) <= MOST:
-            few += told
-            continue
-        others = [each for each in told if not _decides(each.evidence)]
-        others.sort(key=lambda each: each.evidence.place_in_time)
-        few += [each for each in told if _decides(each.evidence)] + others[:MOST]
-        too_many += [each.evidence.event_uuid for each in others[MOST:]]
-    return few, too_many
-
-
-def _decides(evidence: Evidence) -> bool:
-    return evidence.source in (PERSON, CLOCK) or codes.folded(evidence.code) in codes.DECIDING
 
 
 def _save(connection: Connection, changes: Sequence[Change], at: datetime) -> None:

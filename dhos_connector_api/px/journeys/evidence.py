@@ -100,6 +100,11 @@ class Evidence:
     template_version_id: UUID | None = None
 
     @property
+    def name(self) -> Name:
+        """Return what its encounter is called; "" where it names none."""
+        return Name(self.namespace, self.encounter_id or "")
+
+    @property
     def place_in_time(self) -> tuple[datetime, datetime, UUID]:
         """Return what evidence is sorted by: of what happened in one instant the first told comes first."""
         return self.occurred_at.astimezone(UTC), self.received_at.astimezone(UTC), self.event_uuid

@@ -84,7 +84,7 @@ SELECT DISTINCT namespace, encounter_id FROM (
         OR reason = 'no_template' AND EXISTS (
             SELECT FROM journey_template WHERE is_default AND is_active
                 AND journey_template.hospital_id = evidence.hospital_id
-                AND journey_type = coalesce(facts->>'journey_type', 'opd'))
+                AND journey_type = coalesce(facts->>'journey_type', facts->>'default_type', 'opd'))
             AND (facts ? 'journey_type' OR NOT EXISTS (
                 SELECT FROM evidence AS other WHERE other.encounter_id = evidence.encounter_id
                     AND other.namespace = evidence.namespace AND other.state = 'waiting'

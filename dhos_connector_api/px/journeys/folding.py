@@ -142,7 +142,8 @@ def _versions(
 
 def _types(encounter: Encounter) -> set[str]:
     """The types it may be of: those that are told, and the one that is assumed where none is."""
-    return {each.journey_type for each in encounter.evidence if each.journey_type} or {JourneyType.OPD}
+    told = {word for each in encounter.evidence for word in (each.journey_type, each.default_type) if word}
+    return told or {JourneyType.OPD}
 
 
 def _kept(encounter: Encounter, known: Mapping[UUID, Known]) -> dict[JourneyType, UUID]:
